@@ -1,0 +1,30 @@
+//! Checks of datasets and augmenters.
+
+use super::wrong;
+use crate::{Record, Result, ffi::Build};
+use serde_json::Value;
+
+/// Reads all records twice, which must be the same, and returns them.
+pub fn dataset(build: &Build, label: &str, options: &Value) -> Result<Vec<Record>> {
+    let dataset = build.dataset(label, options)?;
+    let first: Vec<Record> = dataset.open()?.collect::<Result<_>>()?;
+    let second: Vec<Record> = dataset.open()?.collect::<Result<_>>()?;
+    if first != second {
+        return Err(wrong(label, "read twice, it gives different records"));
+    }
+    Ok(first)
+}
+
+/// Augments records twice with the same seed, which must give the same, and returns them.
+pub fn augmenter(build: &Build, label: &str, options: &Value, records: &[Record], seed: u64) -> Result<Vec<Record>> {
+    let augmenter = build.augmenter(label, options)?;
+    let run = || -> Result<Vec<Record>> {
+        let copies = records.to_vec();
+        augmenter.augment(Box::new(copies.into_iter().map(Ok)), seed)?.collect()
+    };
+    let first = run()?;
+    if first != run()? {
+        return Err(wrong(label, format!("seed {seed} gives different records the second time")));
+    }
+    Ok(first)
+}

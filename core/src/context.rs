@@ -1,0 +1,68 @@
+//! What a plugin may ask of the run that it takes part in.
+
+use crate::{CtxOp, Tensor, ffi::RawContext, raise};
+
+/// The run, as models and adapters see it during one pass.
+pub struct Ctx {
+    pub(crate) raw: RawContext,
+}
+
+/// How [`Ctx::attention`] weighs its keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Attention {
+    /// Factor on the scores; `1 / sqrt(head size)` if not given.
+    pub scale: Option<f64>,
+    /// Sliding window: a token sees at most this many tokens, itself included.
+    pub window: Option<usize>,
+}
+
+impl Ctx {
+    /// Wraps the host's side.
+    pub fn new(raw: RawContext) -> Self {
+        Self { raw }
+    }
+
+    fn request<const N: usize>(&self, op: CtxOp, operands: [Tensor; N]) -> Tensor {
+        Tensor(crate::ffi::request(&self.raw, op, operands.map(|t| t.0)).unwrap_or_else(|e| raise(e)))
+    }
+
+    /// A declared parameter of the model or of the adapter.
+    pub fn param(&self, name: &str) -> Tensor {
+        self.request(CtxOp::Param { name: name.into() }, [])
+    }
+
+    /// `x · Wᵀ + b` with the parameters `module.weight` and, if declared, `module.bias`, as the adapter has it.
+    pub fn linear(&self, module: &str, x: impl Into<Tensor>) -> Tensor {
+        self.request(CtxOp::Linear { module: module.into() }, [x.into()])
+    }
+
+    /// The same without the adapter, for adapters.
+    pub fn base_linear(&self, module: &str, x: impl Into<Tensor>) -> Tensor {
+        self.request(CtxOp::BaseLinear { module: module.into() }, [x.into()])
+    }
+
+    /// Causal attention of queries `[batch, heads, time, size]` over keys and values `[batch, kv heads, time, size]`
+    /// and over whatever the cache holds; `kv heads` divides `heads`. Padding is masked by the engine.
+    pub fn attention(&self, q: Tensor, k: Tensor, v: Tensor, how: Attention) -> Tensor {
+        let op = CtxOp::Attention { scale: how.scale.into(), window: how.window.map(|w| w as u64).into() };
+        self.request(op, [q, k, v])
+    }
+
+    /// The position `[batch, time]` of each token in its sequence, padding and cached tokens accounted for.
+    pub fn positions(&self) -> Tensor {
+        self.request(CtxOp::Positions, [])
+    }
+
+    /// Inverted dropout (Srivastava et al., 2014) while training, seeded by the run; otherwise `x` itself.
+    pub fn dropout(&self, x: Tensor, p: f64) -> Tensor {
+        if p <= 0.0 {
+            return x;
+        }
+        self.request(CtxOp::Dropout { p }, [x])
+    }
+
+    /// Adds a scalar to the training loss, such as a router's balance.
+    pub fn add_loss(&self, name: &str, value: Tensor) {
+        self.request(CtxOp::AddLoss { name: name.into() }, [value]);
+    }
+}

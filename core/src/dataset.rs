@@ -1,0 +1,17 @@
+//! Datasets.
+
+use crate::{Options, Records, Result};
+
+/// Opens what the recipe points at and yields records, without holding them all.
+///
+/// Errors name the file and, where there is one, the line ([`crate::PluginError::at`]).
+/// `limit`, `split` and `weight` are the engine's and are not passed on.
+pub trait Dataset: Options {
+    /// An error if the options contradict each other or are out of range: what types cannot express.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Starts reading from the beginning; called once per use, always with the same result.
+    fn open(&self) -> Result<Records>;
+}

@@ -1,0 +1,84 @@
+//! Decoders.
+
+use crate::{Options, Result};
+use serde::{Deserialize, Serialize};
+
+/// What a decoder wants from the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecoderTraits {
+    /// Rows of the batch that each prompt starts with: the number of beams, or 1.
+    pub rows_per_prompt: usize,
+    /// Whether it draws at random, so that temperature, top-k, top-p and min-p apply.
+    pub sample: bool,
+    /// Whether scores are log-probabilities before the logit processors see them, as in beam search.
+    pub log_probs: bool,
+}
+
+impl Default for DecoderTraits {
+    fn default() -> Self {
+        Self { rows_per_prompt: 1, sample: false, log_probs: false }
+    }
+}
+
+/// What is to be decoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecodeRequest {
+    /// Token ids of each prompt.
+    pub prompts: Vec<Vec<u32>>,
+    /// Tokens that end a sequence.
+    pub eos: Vec<u32>,
+    /// The engine stops asking after this many steps.
+    pub max_new_tokens: usize,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+/// Next-token scores, one row after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Scores<'a> {
+    /// `rows * vocab` numbers; excluded tokens are negative infinity.
+    pub data: &'a [f32],
+    /// Size of the vocabulary.
+    pub vocab: usize,
+}
+
+impl<'a> Scores<'a> {
+    /// The scores of each row.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> {
+        self.data.chunks_exact(self.vocab)
+    }
+}
+
+/// The rows that the engine computes next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The token that each next row appends. Empty: everything is decoded.
+    pub tokens: Vec<u32>,
+    /// The present row that each next row continues.
+    pub parents: Vec<u32>,
+}
+
+/// Chooses tokens from scores. The engine owns the KV cache and reorders it by [`Step::parents`].
+pub trait Decoder: Options {
+    /// An error if the options contradict each other or are out of range: what types cannot express.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it wants from the engine.
+    fn traits(&self) -> DecoderTraits {
+        DecoderTraits::default()
+    }
+
+    /// Begins decoding.
+    fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>>;
+}
+
+/// A decoding under way.
+pub trait Decode: Send {
+    /// Takes the scores of the present rows and says which rows come next. A row that is finished is left out.
+    fn step(&mut self, scores: Scores) -> Result<Step>;
+
+    /// The new tokens of each prompt, in the prompts' order, with the end token if one was chosen.
+    fn finish(&mut self) -> Result<Vec<Vec<u32>>>;
+}

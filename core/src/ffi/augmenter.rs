@@ -1,0 +1,58 @@
+//! Augmenters on the boundary.
+
+use super::{RawError, RawResult, guard, receive, records, to_json};
+use crate::{Augmenter, Records, Result};
+use abi_stable::{
+    sabi_trait,
+    sabi_trait::TD_Opaque,
+    std_types::{RBox, RResult, RStr, RString},
+};
+
+#[sabi_trait]
+pub trait AugmenterFfi: Send + Sync + 'static {
+    fn options(&self) -> RResult<RString, RawError>;
+    #[sabi(last_prefix_field)]
+    fn augment(&self, records: records::RawStream, seed: u64) -> RResult<records::RawStream, RawError>;
+}
+
+pub type RawAugmenter = AugmenterFfi_TO<RBox<()>>;
+
+struct Export<T>(T);
+
+impl<T: Augmenter> AugmenterFfi for Export<T> {
+    fn options(&self) -> RawResult<RString> {
+        guard(|| to_json(&self.0))
+    }
+    fn augment(&self, stream: records::RawStream, seed: u64) -> RawResult<records::RawStream> {
+        guard(|| Ok(records::export(self.0.augment(records::import(stream, None), seed)?)))
+    }
+}
+
+pub(super) extern "C" fn build<T: Augmenter>(options: RStr<'_>) -> RawResult<RawAugmenter> {
+    guard(|| {
+        let options: T = super::from_json(&options)?;
+        options.validate()?;
+        Ok(AugmenterFfi_TO::from_value(Export(options), TD_Opaque))
+    })
+}
+
+/// An augmenter, linked in or loaded.
+pub struct AugmenterObject {
+    pub(super) raw: RawAugmenter,
+    pub(super) plugin: String,
+}
+
+impl AugmenterObject {
+    /// All options, defaults included, as JSON.
+    pub fn options(&self) -> Result<serde_json::Value> {
+        super::named(&self.plugin, || super::from_json(&receive(self.raw.options())?))
+    }
+
+    /// See [`Augmenter::augment`].
+    pub fn augment(&self, records: Records, seed: u64) -> Result<Records> {
+        super::named(&self.plugin, || {
+            let stream = receive(self.raw.augment(records::export(records), seed))?;
+            Ok(records::import(stream, Some(&self.plugin)))
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The boundary: how the contract crosses between a host and plugins built by other compilers' runs.
+//!
+//! Plugin authors never see this. The SDK exports plugins through it, the registry and the engine import them. Tensor
+//! operations are typed, everything that happens once a run crosses as JSON. Every call into a plugin goes through
+//! [`guard`], linked in or loaded, so that both behave alike.
+#![allow(unsafe_code, missing_docs, non_camel_case_types, non_local_definitions)] // what abi_stable's macros expand to
+
+mod adapter;
+mod augmenter;
+mod context;
+mod dataset;
+mod decoder;
+mod guard;
+mod log;
+mod model;
+mod optimizer;
+mod records;
+mod registration;
+mod root;
+mod tensor;
+
+pub use abi_stable;
+pub use adapter::AdapterObject;
+pub use augmenter::AugmenterObject;
+pub use context::{Host, RawContext, context};
+pub use dataset::DatasetObject;
+pub use decoder::{DecodeObject, DecoderObject};
+pub use guard::{guard, install_panic_hook};
+pub use inventory;
+pub use log::LogSink;
+pub use model::ModelObject;
+pub use optimizer::OptimizerObject;
+pub use registration::{Build, Registration, Tags};
+pub use root::{ABI_VERSION, Declaration, PluginHeader, PluginRoot, PluginRoot_Ref, declarations, linked, root};
+pub use tensor::{HostTensor, RawTensor, unwrap, wrap};
+
+pub(crate) use context::request;
+use log::forward_logs;
+use registration::registered;
+pub(crate) use tensor::{dtype, execute, shape};
+
+use crate::PluginError;
+use abi_stable::{
+    StableAbi,
+    std_types::{ROption, RResult, RString},
+};
+
+/// [`PluginError`] on its way across.
+#[repr(C)]
+#[derive(StableAbi, Debug, Clone)]
+pub struct RawError {
+    message: RString,
+    panicked_at: ROption<RString>,
+}
+
+/// A result on its way across.
+pub type RawResult<T> = RResult<T, RawError>;
+
+impl From<PluginError> for RawError {
+    fn from(e: PluginError) -> Self {
+        Self { message: e.message.into(), panicked_at: e.panicked_at.map(RString::from).into() }
+    }
+}
+
+impl From<RawError> for PluginError {
+    fn from(e: RawError) -> Self {
+        Self { message: e.message.into(), panicked_at: e.panicked_at.into_option().map(String::from), plugin: None }
+    }
+}
+
+fn receive<T>(result: RawResult<T>) -> crate::Result<T> {
+    result.into_result().map_err(PluginError::from)
+}
+
+fn send<T>(result: crate::Result<T>) -> RawResult<T> {
+    result.map_err(RawError::from).into()
+}
+
+fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<RString> {
+    Ok(serde_json::to_string(value)?.into())
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
+    Ok(serde_json::from_str(json)?)
+}
+
+/// Runs a call into a plugin; an error is said to have happened there.
+fn named<T>(plugin: &str, f: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+    f().map_err(|e| e.in_plugin(plugin))
+}

@@ -1,0 +1,36 @@
+//! The contract between the framework and its plugins.
+//!
+//! Six traits ([`Dataset`], [`Augmenter`], [`ModelArch`], [`Adapter`], [`Optimizer`], [`Decoder`]), the [`Tensor`]
+//! handle and the operators it executes, records and errors. Nothing here computes or touches files; the engine does.
+//! Plugin authors import `framework-sdk`, which re-exports all of this.
+
+mod about;
+mod adapter;
+mod augmenter;
+pub mod conformance;
+mod context;
+mod dataset;
+mod decoder;
+mod error;
+pub mod ffi;
+pub mod meta;
+mod model;
+mod op;
+mod optimizer;
+mod options;
+mod record;
+mod tensor;
+
+pub use about::{About, Kind};
+pub use adapter::{Adapter, AdapterPlan};
+pub use augmenter::Augmenter;
+pub use context::{Attention, Ctx};
+pub use dataset::Dataset;
+pub use decoder::{Decode, DecodeRequest, Decoder, DecoderTraits, Scores, Step};
+pub use error::{PluginError, Result, raise};
+pub use model::{Init, ModelArch, ModelSpec, Param, Role};
+pub use op::{Activation, CtxOp, DType, Op, Rotary};
+pub use optimizer::{Optimizer, StateSpec, Update};
+pub use options::{FilePath, Options, schema_of};
+pub use record::{Record, Records, each};
+pub use tensor::Tensor;

@@ -1,0 +1,168 @@
+//! Networks from folders and configurations.
+
+use crate::{
+    error::{Error, Problem, Result},
+    executor::{Device, Network, Parts, Value},
+    init::initial,
+    recipe::{ModelConfig, Recipe},
+    session::Session,
+    weights::{AdapterFolder, ModelFolder},
+};
+use framework_core::{Kind, Param, ffi::AdapterObject, ffi::HostTensor};
+use framework_registry::Registry;
+use serde_json::{Map, Value as Json};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+/// Where a model's parameters come from.
+pub enum Source {
+    /// A Hugging Face folder.
+    Folder(Box<ModelFolder>),
+    /// A configuration; parameters start as the architecture declares.
+    Scratch(Map<String, Json>),
+}
+
+impl Source {
+    /// What a recipe's `[model]` says.
+    pub fn of(recipe: &Recipe) -> Result<Self> {
+        match (&recipe.model.weights, &recipe.model.config) {
+            (Some(folder), _) => Ok(Source::Folder(Box::new(ModelFolder::open(folder)?))),
+            (None, Some(ModelConfig::Table(config))) => Ok(Source::Scratch(config.clone())),
+            (None, Some(ModelConfig::File(path))) => {
+                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+                let wrong = |e| Error::invalid(Problem::new(format!("{}: {e}", path.display())).key("model.config"));
+                Ok(Source::Scratch(serde_json::from_str(&text).map_err(wrong)?))
+            }
+            (None, None) => Err(Error::invalid(Problem::new("a model needs `weights` or `config`").key("model"))),
+        }
+    }
+
+    /// The model's `config.json`.
+    pub fn config(&self) -> &Map<String, Json> {
+        match self {
+            Source::Folder(folder) => folder.config(),
+            Source::Scratch(config) => config,
+        }
+    }
+}
+
+/// The network of a recipe: base model and, with `adapted`, the adapter at its start.
+pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<Network>> {
+    let recipe = &session.recipe;
+    let source = Source::of(recipe)?;
+    let adapter = if adapted { Some(session.adapter()?) } else { None };
+    let network = build(&session.registry, &recipe.model.plugin, &source, adapter, device, recipe.seed)?;
+    if let (true, Some(folder)) = (adapted, &recipe.adapter.init_from) {
+        load_adapter(&network, &AdapterFolder::open(folder)?)?;
+    }
+    Ok(network)
+}
+
+/// Builds a network and gives every parameter its value.
+pub fn build(
+    registry: &Registry,
+    plugin: &str,
+    source: &Source,
+    adapter: Option<AdapterObject>,
+    device: Device,
+    seed: u64,
+) -> Result<Arc<Network>> {
+    let entry = registry.find(Kind::Model, plugin);
+    let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
+    let wrong =
+        |key: &'static str| move |e: framework_core::PluginError| Error::invalid(Problem::new(e.to_string()).key(key));
+    let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
+    let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
+    for param in &network.spec().params {
+        let data = match source {
+            Source::Folder(folder) => folder.tensor_shaped(&param.name, &param.shape)?,
+            Source::Scratch(_) => initial(param, seed),
+        };
+        put(&network, param, data)?;
+    }
+    if let Source::Folder(folder) = source {
+        let extra = folder.unexpected(|name| network.spec().get(name).is_some());
+        if !extra.is_empty() {
+            tracing::warn!(
+                "{} holds tensors that the model does not use: {}",
+                folder.path().display(),
+                extra.join(", ")
+            );
+        }
+    }
+    for param in &network.plan().params {
+        put(&network, param, initial(param, seed))?;
+    }
+    Ok(Arc::new(network))
+}
+
+fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {
+    Ok(network.set(&param.name, Value::from_f32(data, &param.shape, network.device())?)?)
+}
+
+/// The key under which PEFT saves a trained parameter: an adapter's own goes by its name; a base parameter is
+/// prefixed, and said to be of the `base_layer` where the adapter wraps its module.
+pub fn peft_key(network: &Network, name: &str) -> String {
+    let plan = network.plan();
+    if plan.params.iter().any(|p| p.name == name) {
+        return name.to_owned();
+    }
+    let (module, leaf) = name.rsplit_once('.').unwrap_or(("", name));
+    if plan.linears.iter().any(|linear| linear == module) {
+        return format!("base_model.model.{module}.base_layer.{leaf}");
+    }
+    format!("base_model.model.{name}")
+}
+
+/// Reads a PEFT adapter's weights into the adapter that a network has.
+pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
+    let mut keys = BTreeSet::new();
+    for param in network.trained() {
+        let key = peft_key(network, &param.name);
+        put(network, param, folder.tensors.tensor_shaped(&key, &param.shape)?)?;
+        keys.insert(key);
+    }
+    let extra: Vec<_> = folder.tensors.names().filter(|name| !keys.contains(*name)).take(4).collect();
+    if extra.is_empty() {
+        return Ok(());
+    }
+    let path = folder.path().display();
+    let message = format!("the adapter in {path} trains more than this recipe's: {}", extra.join(", "));
+    let help = "Give the same targets and layers as in its adapter_config.json.";
+    Err(Error::invalid(Problem::new(message).key("adapter.targets").help(help)))
+}
+
+/// A model folder with, maybe, a PEFT adapter folder on it, for evaluation and generation.
+pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, device: Device) -> Result<Arc<Network>> {
+    let source = Source::Folder(Box::new(ModelFolder::open(model)?));
+    let kind = source.config().get("model_type").and_then(Json::as_str).unwrap_or_default();
+    let entry = registry.by_alias(Kind::Model, kind).map_err(|unknown| {
+        let message = format!("{}: config.json has the model_type `{kind}`; {unknown}", model.display());
+        Error::invalid(Problem::new(message))
+    })?;
+    let name = entry.about.name.clone();
+    let Some(folder) = adapter else { return build(registry, &name, &source, None, device, 0) };
+    let folder = AdapterFolder::open(folder)?;
+    let config = Json::Object(folder.config.clone());
+    let kind = config["peft_type"].as_str().unwrap_or_default();
+    let invalid = |message: String| Error::invalid(Problem::new(message));
+    let entry = registry.by_alias(Kind::Adapter, kind).map_err(|unknown| {
+        invalid(format!("{}: adapter_config.json has the peft_type `{kind}`; {unknown}", folder.path().display()))
+    })?;
+    let options = entry.adapter_options(&config).map_err(|e| invalid(e.to_string()))?;
+    let adapter = entry.adapter(&options).map_err(|e| invalid(e.to_string()))?;
+    let network = build(registry, &name, &source, Some(adapter), device, 0)?;
+    load_adapter(&network, &folder)?;
+    Ok(network)
+}
+
+/// Shapes of parameters, for files.
+pub fn shapes<'a>(params: impl IntoIterator<Item = &'a Param>) -> Vec<crate::weights::TensorShape> {
+    params.into_iter().map(|p| crate::weights::TensorShape { name: p.name.clone(), shape: p.shape.clone() }).collect()
+}
+
+/// A parameter's numbers, for files.
+pub fn numbers(network: &Network, name: &str) -> Result<Vec<f32>> {
+    let value = network.param(name).ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
+    debug_assert!(!value.shape().is_empty());
+    Ok(value.to_f32()?)
+}

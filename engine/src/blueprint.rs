@@ -1,0 +1,78 @@
+//! What a recipe's model and adapter come to, found on shapes alone.
+
+use crate::{
+    assemble::Source,
+    error::{Error, Problem, Result},
+    session::Session,
+};
+use framework_core::{
+    AdapterPlan, DType, Kind, ModelSpec, Param, PluginError, Update,
+    ffi::ModelObject,
+    meta::{self, MetaHost},
+};
+use std::collections::BTreeSet;
+
+/// A model and what an adapter does to it; no number has been read.
+pub struct Blueprint {
+    /// The architecture.
+    pub model: ModelObject,
+    /// Its parameters.
+    pub spec: ModelSpec,
+    /// What is added and what is trained.
+    pub adapted: AdapterPlan,
+}
+
+impl Blueprint {
+    /// The recipe's model and adapter, if they fit each other and the weights.
+    pub fn of(session: &Session) -> Result<Self> {
+        let recipe = &session.recipe;
+        let wrong = |e: PluginError| Error::invalid(Problem::new(e.to_string()).key("model"));
+        let source = Source::of(recipe).map_err(|e| e.about("model"))?;
+        let entry = session.entry(Kind::Model, &recipe.model.plugin)?;
+        let model = entry.model(&source.config().clone().into()).map_err(wrong)?;
+        let spec = model.spec().map_err(wrong)?;
+        if let Source::Folder(folder) = &source {
+            let check = |param: &Param| folder.check(&param.name, &param.shape);
+            spec.params.iter().try_for_each(check).map_err(|e| e.about("model.weights"))?;
+        }
+        let adapted = session.adapter()?.plan(&spec).map_err(|e| refused(session, &e))?;
+        Ok(Self { model, spec, adapted })
+    }
+
+    /// The parameters that are trained, the adapter's own first.
+    pub fn trained(&self) -> Vec<&Param> {
+        let names: BTreeSet<&String> = self.adapted.trained.iter().collect();
+        self.adapted.params.iter().chain(self.spec.params.iter().filter(|p| names.contains(&p.name))).collect()
+    }
+
+    /// Runs the model and a step of the optimizer on shapes: what a plugin gets wrong is told before anything begins.
+    pub fn try_out(&self, session: &Session) -> Result<()> {
+        let host = MetaHost::new(&self.spec, Some(session.adapter()?), 1, 2)?;
+        meta::forward(&self.model, &host, &self.spec)?;
+        let optimizer = session.optimizer()?;
+        let learning_rate = optimizer.learning_rate()?;
+        let tensor = |shape: &[usize]| host.tensor(shape, DType::F32);
+        let mut seen = BTreeSet::new();
+        for param in self.trained().into_iter().filter(|p| seen.insert(&p.shape)) {
+            let state = optimizer.state(param)?.iter().map(|s| tensor(&s.shape)).collect();
+            let update = Update { learning_rate, step: 1, param };
+            let (value, _) = optimizer.update(&update, tensor(&param.shape), tensor(&param.shape), state)?;
+            if value.shape() != param.shape {
+                let (name, from, to) = (&param.name, &param.shape, value.shape());
+                return Err(Error::failed(format!("the optimizer turns `{name}` of the shape {from:?} into {to:?}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an adapter says of the model, at the option that it names.
+fn refused(session: &Session, e: &PluginError) -> Error {
+    let options = &session.recipe.adapter.options;
+    let named = e.message.split('`').skip(1).step_by(2).find(|word| options.contains_key(*word));
+    let key = named.or_else(|| options.contains_key("targets").then_some("targets"));
+    let key = key.map_or_else(|| "adapter".to_owned(), |option| format!("adapter.{option}"));
+    let problem = Problem::new(e.to_string()).key(key);
+    // A panic is the plugin's own fault.
+    if e.panicked_at.is_some() { Error::failed(e.to_string()) } else { Error::invalid(problem) }
+}

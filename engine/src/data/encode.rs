@@ -1,0 +1,185 @@
+//! Text to tokens, and which of them are trained.
+
+use super::{Example, Template, fields};
+use crate::{Result, tokenizer::Tokenizer};
+use framework_core::Record;
+
+/// The label of a token that is not trained, as PyTorch's cross-entropy has it.
+pub const IGNORE: i32 = -100;
+
+/// Token ids and, of the same length, what is to be predicted: each token itself, or [`IGNORE`].
+///
+/// Labels are not shifted: the loss compares the prediction at `t` with the label at `t + 1`, so the first is unused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sequence {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Labels.
+    pub labels: Vec<i32>,
+}
+
+impl Sequence {
+    /// The number of tokens.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The number of tokens that the loss counts.
+    pub fn supervised(&self) -> usize {
+        self.labels.iter().skip(1).filter(|label| **label != IGNORE).count()
+    }
+}
+
+/// An encoded example and what was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// At most as long as allowed.
+    pub sequence: Sequence,
+    /// Tokens before anything was cut off.
+    pub length: usize,
+    /// Whether the end token was cut off.
+    pub end_cut: bool,
+}
+
+/// Turns examples into sequences.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoder<'a> {
+    /// The tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The prompt template.
+    pub template: &'a Template,
+    /// Longest sequence in tokens; the rest is cut off at the end.
+    pub max_length: usize,
+    /// Train on the prompt's tokens too.
+    pub train_on_prompt: bool,
+}
+
+impl Encoder<'_> {
+    /// The ids that generation starts from, for a prompt that the template made: those that training has before the
+    /// response. Not cut to length.
+    pub fn prompt_ids(&self, prompt: &str) -> Result<Vec<u32>> {
+        self.tokenizer.encode_open(prompt, self.template.adds_special(prompt))
+    }
+
+    /// [`Encoder::prompt_ids`] for a record; its response is not looked at.
+    pub fn prompt(&self, record: &Record) -> Result<Vec<u32>> {
+        match fields::whole_text(record) {
+            Some(text) => self.text_ids(&text),
+            None => self.prompt_ids(&self.template.prompt(record)?),
+        }
+    }
+
+    /// An example as it is trained: prompt and response are tokenized apart, because generation, too, begins a new
+    /// token after the prompt. The end token follows unless the response already ends with one.
+    pub fn encode(&self, example: &Example) -> Result<Encoded> {
+        let (mut ids, learned) = match example {
+            Example::Pair { prompt, response } => (self.prompt_ids(prompt)?, self.tokenizer.encode(response, false)?),
+            Example::Text(text) => (Vec::new(), self.text_ids(text)?),
+        };
+        let from = if self.train_on_prompt { 0 } else { ids.len() };
+        let ended = learned.last().is_some_and(|id| self.tokenizer.eos.contains(id));
+        ids.extend(learned);
+        if !ended {
+            ids.push(self.tokenizer.end());
+        }
+        let length = ids.len();
+        ids.truncate(self.max_length);
+        let label = |(i, id): (usize, &u32)| if i < from { IGNORE } else { *id as i32 };
+        let labels = ids.iter().enumerate().map(label).collect();
+        Ok(Encoded { sequence: Sequence { ids, labels }, length, end_cut: length > self.max_length })
+    }
+
+    /// A text that is learned whole begins as every sequence does, whatever the template.
+    fn text_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let bos = self.tokenizer.bos.and_then(|id| self.tokenizer.token(id));
+        self.tokenizer.encode_open(text, !bos.is_some_and(|bos| text.starts_with(&bos)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        data::test::record,
+        tokenizer::tests::{folder, trained},
+    };
+    use serde_json::json;
+
+    fn encode(tokenizer: &Tokenizer, template: &str, fields: serde_json::Value, max_length: usize) -> Encoded {
+        let template = Template::new(template, tokenizer).unwrap();
+        let encoder = Encoder { tokenizer, template: &template, max_length, train_on_prompt: false };
+        let record = record(fields);
+        let encoded = encoder.encode(&template.render(&record).unwrap()).unwrap();
+        let prompt = encoder.prompt(&record).unwrap();
+        let n = prompt.len().min(max_length);
+        assert_eq!(encoded.sequence.ids[..n], prompt[..n], "training begins as generation does");
+        encoded
+    }
+
+    const TASK: &str = "{{ instruction }}{{ output }}";
+
+    /// The tokenizer of [`folder`]: `▁a` 4, `b` 5, `▁` 6, `a` 7, `▁b` 8; `<bos>` 0 before and `</s>` 1 after.
+    fn letters() -> Tokenizer {
+        Tokenizer::load(folder(r#"{"eos_token": "</s>", "bos_token": "<bos>"}"#).path()).unwrap()
+    }
+
+    #[test]
+    fn the_response_and_its_end_are_trained() {
+        let Encoded { sequence, length, end_cut } =
+            encode(&letters(), TASK, json!({ "instruction": "ab", "output": "bb" }), 9);
+        assert_eq!(sequence.ids, [0, 4, 5, 8, 5, 1], "<bos> ▁a b ▁b b </s>");
+        assert_eq!(sequence.labels, [-100, -100, -100, 8, 5, 1]);
+        assert_eq!((length, end_cut, sequence.supervised()), (6, false, 3));
+    }
+
+    #[test]
+    fn the_end_is_not_doubled_and_an_empty_response_still_ends() {
+        let ids = |fields| encode(&letters(), TASK, fields, 9).sequence.ids;
+        assert_eq!(ids(json!({ "instruction": "a", "output": "b</s>" })), [0, 4, 8, 1]);
+        assert_eq!(ids(json!({ "instruction": "a</s>", "output": "" })), [0, 4, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_at_the_end() {
+        let long = json!({ "instruction": "ab", "output": "bb" });
+        let cut = encode(&letters(), TASK, long.clone(), 5);
+        assert_eq!((cut.sequence.labels, cut.length, cut.end_cut), (vec![-100, -100, -100, 8, 5], 6, true));
+        assert_eq!(encode(&letters(), TASK, long, 3).sequence.supervised(), 0);
+    }
+
+    #[test]
+    fn texts_are_trained_whole() {
+        let encoded = encode(&letters(), TASK, json!({ "text": "ab" }), 9);
+        assert_eq!(encoded.sequence.ids, [0, 4, 5, 1]);
+        assert_eq!((encoded.sequence.labels.clone(), encoded.sequence.supervised()), (vec![0, 4, 5, 1], 3));
+        let spelled_out = encode(&letters(), TASK, json!({ "text": "<bos>ab" }), 9);
+        assert_eq!(spelled_out.sequence.ids, [0, 7, 5, 1], "one <bos>, not two");
+    }
+
+    #[test]
+    fn training_on_the_prompt_is_an_option() {
+        let (tokenizer, example) = (letters(), Example::Pair { prompt: "a".into(), response: "b".into() });
+        let template = Template::new(TASK, &tokenizer).unwrap();
+        let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };
+        assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 8, 1]);
+    }
+
+    /// The seed's `process_func`: no special tokens before the prompt, the response with its end token, and the pad
+    /// id, which is the end token and is trained.
+    #[test]
+    fn deepseek_as_its_tutorials_encode_it() {
+        let t = trained();
+        let encoded = encode(&t, "deepseek", json!({ "instruction": "The ", "input": "dog", "output": "fox" }), 384);
+        let instruction = t.encode("User: The dog\n\n", false).unwrap();
+        let mut response = t.encode("Assistant: fox<|endoftext|>", false).unwrap();
+        response.push(t.end());
+        assert_eq!(encoded.sequence.ids, [instruction.clone(), response.clone()].concat());
+        let labels = instruction.iter().map(|_| -100).chain(response.iter().map(|id| *id as i32));
+        assert_eq!(encoded.sequence.labels, labels.collect::<Vec<_>>());
+    }
+}

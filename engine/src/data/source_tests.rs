@@ -1,0 +1,88 @@
+use super::*;
+use crate::data::test::{doubling, source, source_of};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn inputs<'a>(sources: &'a [Source], augmenters: &'a [AugmenterObject], fraction: f64) -> Inputs<'a> {
+    Inputs { sources, augmenters, validation_fraction: fraction, seed: 42 }
+}
+
+fn ids(records: &[Record]) -> Vec<&str> {
+    records.iter().map(|r| r["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn datasets_follow_one_another_up_to_their_limits() {
+    let mut sources = [source("a", 3, Split::Train, 1.0), source("b", 2, Split::Validation, 1.0)];
+    sources[0].limit = Some(2);
+    let sets = records(&inputs(&sources, &[], 0.0)).unwrap();
+    assert_eq!((ids(&sets.train), ids(&sets.validation)), (vec!["a0", "a1"], vec!["b0", "b1"]));
+    assert_eq!((sets.datasets[0].rows, sets.datasets[0].trained, sets.datasets[1].trained), (2, 2, 0));
+}
+
+#[test]
+fn what_is_held_back_is_never_trained_on_not_even_as_a_copy() {
+    let sources = [source("a", 80, Split::Train, 2.5), source("b", 20, Split::Train, 1.0)];
+    let augmenters = [doubling()];
+    let sets = records(&inputs(&sources, &augmenters, 0.1)).unwrap();
+    let (train, validation): (BTreeSet<_>, BTreeSet<_>) =
+        (ids(&sets.train).into_iter().collect(), ids(&sets.validation).into_iter().collect());
+    assert_eq!((validation.len(), sets.validation.len()), (10, 20), "each once, then doubled");
+    assert_eq!(train.len(), 90);
+    assert!(train.is_disjoint(&validation));
+    assert_eq!(sets.datasets.iter().map(|d| d.held_back).sum::<usize>(), 10);
+}
+
+#[test]
+fn a_weight_is_how_often_a_record_comes_on_average() {
+    let count = |weight| {
+        let sources = [source("a", 40, Split::Train, weight)];
+        let sets = records(&inputs(&sources, &[], 0.0)).unwrap();
+        let mut counts = BTreeMap::new();
+        ids(&sets.train).into_iter().for_each(|id| *counts.entry(id.to_owned()).or_insert(0) += 1);
+        counts.into_values().collect::<Vec<i32>>()
+    };
+    assert_eq!(count(1.0), vec![1; 40]);
+    assert_eq!(count(0.25), vec![1; 10]);
+    let often = count(2.5);
+    assert_eq!((often.len(), often.iter().sum::<i32>()), (40, 100));
+    assert!(often.iter().all(|n| [2, 3].contains(n)));
+    assert_eq!(count(0.0), Vec::<i32>::new());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_and_another_gives_another() {
+    let sources = [source("a", 50, Split::Train, 0.5)];
+    let augmenters = [doubling(), doubling()];
+    let run = |seed| {
+        let sets = records(&Inputs { seed, ..inputs(&sources, &augmenters, 0.2) }).unwrap();
+        (sets.train, sets.validation)
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1).0, run(2).0);
+    let seeds: BTreeSet<_> = run(1).0.iter().filter_map(|r| r.get("seed")?.as_u64()).collect();
+    assert_eq!(seeds.len(), 2, "each augmenter has a seed of its own");
+}
+
+#[test]
+fn a_share_is_rounded_and_leaves_something_to_train_on() {
+    assert_eq!([(30, 0.1), (10, 0.0), (5, 0.01), (2, 0.99), (1, 0.5)].map(|(n, f)| held_back(n, f)), [3, 0, 1, 1, 0]);
+}
+
+#[test]
+fn errors_in_the_data_are_the_users_and_panics_the_plugins() {
+    let failing = |options| {
+        let sources = [source("a", 1, Split::Train, 1.0), source_of(options, Split::Train, 1.0)];
+        records(&inputs(&sources, &[], 0.0)).unwrap_err()
+    };
+    let e = failing(json!({ "name": "b", "rows": 9, "fails_at": 4 }));
+    assert_eq!(e.exit_code(), 2);
+    assert_eq!(e.to_string(), "`dataset.1`: test-counting: data.csv:5: 3 fields, expected 2");
+
+    framework_core::ffi::install_panic_hook();
+    let e = failing(json!({ "name": "b", "rows": 9, "panics": true }));
+    assert!(e.exit_code() == 1 && e.to_string().contains("panicked at"), "{e}");
+
+    let e = records(&inputs(&[source("a", 1, Split::Train, f64::NAN)], &[], 0.0)).unwrap_err();
+    assert!(e.to_string().contains("`dataset.0.weight`"), "{e}");
+}

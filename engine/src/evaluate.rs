@@ -1,0 +1,112 @@
+//! Evaluation: the loss of a model on validation data or on a text.
+
+use crate::{
+    assemble,
+    data::{Batch, Sequence},
+    error::{Error, Problem, Result},
+    executor::{Device, Network},
+    infer::{self, bare_session, trained},
+    run::RunFolder,
+    session::{PluginSources, Session},
+    tokenizer::Tokenizer,
+    train::{examples, tokenizer},
+};
+use serde::Serialize;
+use std::{path::Path, sync::Arc};
+
+/// The outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Mean cross-entropy per predicted token, in nats.
+    pub loss: f64,
+    /// e to the power of the loss.
+    pub perplexity: f64,
+    /// Predicted tokens.
+    pub tokens: usize,
+}
+
+/// Mean loss over sequences, `batch` at a time; none if they predict nothing.
+pub fn evaluate<'s>(
+    network: &Arc<Network>,
+    sequences: impl IntoIterator<Item = &'s Sequence>,
+    batch: usize,
+    pad: u32,
+) -> Result<Option<Evaluation>> {
+    let all: Vec<_> = sequences.into_iter().collect();
+    let (mut sum, mut tokens) = (0.0, 0);
+    for rows in all.chunks(batch.max(1)) {
+        let (loss, n) = network.evaluate(&Batch::new(rows.iter().copied(), pad))?;
+        sum += loss;
+        tokens += n;
+    }
+    let loss = sum / tokens as f64;
+    Ok((tokens > 0).then(|| Evaluation { loss, perplexity: loss.exp(), tokens }))
+}
+
+/// Evaluates a recipe, with its model and adapter as they start, or a run, with what it has trained, on `text` or on
+/// the recipe's validation data.
+pub fn of_recipe_or_run(
+    path: &Path,
+    text: Option<&Path>,
+    overrides: &[String],
+    sources: &PluginSources,
+) -> Result<Evaluation> {
+    let run = if path.is_dir() { Some(RunFolder::open(path)?) } else { None };
+    let recipe = run.as_ref().map_or_else(|| path.to_owned(), RunFolder::recipe);
+    let session = Session::open(&recipe, overrides, sources)?;
+    let device = Device::open(&session.recipe.backend)?;
+    let network = match &run {
+        Some(run) => trained(run, &session, device)?,
+        None => assemble::network(&session, device, true)?,
+    };
+    let batch = session.recipe.train.batch_size;
+    let outcome = match text {
+        Some(file) => {
+            let tokenizer = match &run {
+                Some(run) => infer::tokenizer(run, &session)?,
+                None => tokenizer(&session)?,
+            };
+            let sequences = of_text(file, &tokenizer, window(&session, &network))?;
+            evaluate(&network, &sequences, batch, tokenizer.pad)?
+        }
+        None => {
+            let (tokenizer, _, corpus) = examples(&session, &mut |_| {})?;
+            evaluate(&network, &corpus.validation, batch, tokenizer.pad)?
+        }
+    };
+    outcome.ok_or_else(|| {
+        let message = "there is nothing to evaluate on";
+        let help = "Give --text FILE, set validation.fraction, or add a [[dataset]] with split = \"validation\".";
+        Error::invalid(Problem::new(message).help(help))
+    })
+}
+
+/// Evaluates a model folder with, maybe, a PEFT adapter on it, on a text.
+pub fn of_folders(
+    model: &Path,
+    adapter: Option<&Path>,
+    text: &Path,
+    overrides: &[String],
+    sources: &PluginSources,
+) -> Result<Evaluation> {
+    let session = bare_session(model, "plain", overrides, sources)?;
+    let network = assemble::from_folders(&session.registry, model, adapter, Device::open(&session.recipe.backend)?)?;
+    let tokenizer = Tokenizer::load(model)?;
+    let sequences = of_text(text, &tokenizer, window(&session, &network))?;
+    let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
+    outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))
+}
+
+fn window(session: &Session, network: &Network) -> usize {
+    session.recipe.prompt.max_length.min(network.spec().max_positions.unwrap_or(usize::MAX))
+}
+
+/// A text in windows of so many tokens, each trained on whole.
+fn of_text(file: &Path, tokenizer: &Tokenizer, window: usize) -> Result<Vec<Sequence>> {
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        Error::invalid(Problem::new(format!("cannot read {}: {e}", file.display())).help("Give a text in UTF-8."))
+    })?;
+    let ids = tokenizer.encode(&text, true)?;
+    let whole = |ids: &[u32]| Sequence { ids: ids.to_vec(), labels: ids.iter().map(|&id| id as i32).collect() };
+    Ok(ids.chunks(window.max(2)).map(whole).collect())
+}

@@ -1,0 +1,64 @@
+//! Causal attention with grouped heads, a cache, padding and a sliding window (Vaswani et al., 2017, arXiv:1706.03762).
+
+use super::{
+    Device,
+    value::{R, Value},
+};
+use burn::tensor::{Tensor as Burn, TensorData, activation};
+use framework_core::{PluginError, Result, ffi::HostTensor};
+
+/// Added to the scores of keys that a query must not see.
+const HIDDEN: f32 = -1e30;
+
+/// `softmax(q · kᵀ * scale + mask) · v`.
+///
+/// Queries `[batch, heads, time, size]`, keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
+pub(super) fn attention(q: Value, k: Value, v: Value, scale: Option<f64>, mask: Option<Value>) -> Result<Value> {
+    let ([_, batch, heads, time, size], [_, _, kv_heads, all, _]) = (q.dims(), k.dims());
+    if q.rank != 4 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || k.dims()[R - 1] != size {
+        return Err(PluginError::new(format!(
+            "attention of {:?}, {:?}, {:?}: expected [batch, heads, time, size] each, with heads a multiple of the key heads",
+            q.shape(),
+            k.shape(),
+            v.shape()
+        )));
+    }
+    // Heads that share a key are laid out as one longer run of queries, so that keys are not repeated.
+    let group = heads / kv_heads;
+    let width = v.dims()[R - 1];
+    let (q, k, v) = (q.into_float()?, k.into_float()?, v.into_float()?);
+    let q = q.mul_scalar(scale.unwrap_or(1.0 / (size as f64).sqrt()));
+    let q = q.reshape([batch, kv_heads, group, time, size]);
+    let k = k.reshape([batch, kv_heads, 1, all, size]).swap_dims(3, 4);
+    let v = v.reshape([batch, kv_heads, 1, all, width]);
+    let mut scores = q.matmul(k);
+    if let Some(mask) = mask {
+        let rows = mask.dims()[1];
+        scores = scores + mask.into_float()?.reshape([rows, 1, 1, time, all]);
+    }
+    let out = activation::softmax(scores, 4).matmul(v);
+    Ok(Value::float(out.reshape([1, batch, heads, time, width]), 4))
+}
+
+/// What each of `time` queries, the last of `all` positions, must not see: the future, padding in front of `starts`,
+/// and what lies `window` or more behind. None if everything is seen.
+pub(super) fn mask(time: usize, all: usize, window: Option<usize>, starts: &[usize], device: &Device) -> Option<Value> {
+    let padded = starts.iter().any(|&s| s > 0);
+    if time == 1 && !padded && window.is_none_or(|w| all <= w) {
+        return None;
+    }
+    let rows: &[usize] = if padded { starts } else { &[0] };
+    let mut bias = Vec::with_capacity(rows.len() * time * all);
+    for &start in rows {
+        for query in all - time..all {
+            let seen = |key: usize| key <= query && key >= start && window.is_none_or(|w| query - key < w);
+            bias.extend((0..all).map(|key| if seen(key) { 0.0 } else { HIDDEN }));
+        }
+    }
+    let data = TensorData::new(bias, [1, rows.len(), 1, time, all]);
+    Some(Value::float(Burn::from_data(data, &device.0), 4))
+}
+
+#[cfg(test)]
+#[path = "attention_tests.rs"]
+mod tests;

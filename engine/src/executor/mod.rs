@@ -1,0 +1,22 @@
+//! The only place that knows burn: devices, values, operators, gradients.
+
+mod attention;
+mod backend;
+mod cache;
+mod loss;
+mod network;
+mod ops;
+mod pass;
+mod train;
+mod value;
+
+pub use backend::{BackendInfo, Device, backends};
+pub use cache::Cache;
+pub use network::{Network, Parts};
+pub use train::Grads;
+pub use value::Value;
+
+#[cfg(test)]
+mod test;
+#[cfg(test)]
+mod train_tests;

@@ -1,0 +1,136 @@
+//! Shapes, types and constants.
+
+use super::{
+    super::value::{Data, R, Value, padded, reshaped},
+    Operands, axis,
+};
+use burn::tensor::{Bool, FloatDType, Int, Tensor as Burn};
+use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
+
+/// Applies the same expression to whatever kind a value is.
+macro_rules! each_kind {
+    ($x:expr, $t:ident => $e:expr) => {
+        match $x {
+            Data::Float($t) => Data::Float($e),
+            Data::Int($t) => Data::Int($e),
+            Data::Bool($t) => Data::Bool($e),
+        }
+    };
+}
+
+pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
+    let rank = x.rank;
+    Ok(match op {
+        Op::Reshape { shape } => {
+            let shape = resolve(&x.shape(), shape)?;
+            let full = padded(&shape)?;
+            Value { data: each_kind!(x.data, t => reshaped!(t, full)), rank: shape.len() }
+        }
+        Op::SwapDims { a, b } => {
+            let (a, b) = (axis(*a, &x)?, axis(*b, &x)?);
+            Value { data: each_kind!(x.data, t => t.swap_dims(a, b)), rank }
+        }
+        Op::Slice { dim, start, end } => {
+            let dim = axis(*dim, &x)?;
+            let (start, end) = (*start as usize, *end as usize);
+            if start > end || end > x.dims()[dim] {
+                return Err(PluginError::new(format!("slice {start}..{end} of {:?}", x.shape())));
+            }
+            Value { data: each_kind!(x.data, t => t.slice_dim(dim, start..end)), rank }
+        }
+        Op::Expand { shape } => {
+            let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
+            let full = padded(&shape)?;
+            Value { data: each_kind!(x.data, t => t.expand(full)), rank: shape.len() }
+        }
+        Op::Concat { dim } => concat(*dim, x, rest)?,
+        Op::Cast { dtype } => cast(x, *dtype),
+        Op::Detach => match x.data {
+            Data::Float(t) => Value::float(t.detach(), rank),
+            _ => x,
+        },
+        Op::Full { shape, value, dtype } => {
+            let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
+            full(&x, &shape, *value, *dtype)?
+        }
+        Op::Arange { start, end } => {
+            let t = Burn::<1, Int>::arange(*start..*end, &device(&x));
+            let n = t.dims()[0];
+            Value::int(t.reshape([1, 1, 1, 1, n]), 1)
+        }
+        _ => return Err(PluginError::new(format!("{op:?} does not shape"))),
+    })
+}
+
+fn device(x: &Value) -> burn::tensor::Device {
+    match &x.data {
+        Data::Float(t) => t.device(),
+        Data::Int(t) => t.device(),
+        Data::Bool(t) => t.device(),
+    }
+}
+
+fn resolve(from: &[usize], to: &[i64]) -> Result<Vec<usize>> {
+    let count: usize = from.iter().product();
+    let known: usize = to.iter().filter(|&&n| n >= 0).map(|&n| n as usize).product();
+    let shape: Vec<usize> =
+        to.iter().map(|&n| if n < 0 { count.checked_div(known).unwrap_or(0) } else { n as usize }).collect();
+    if shape.iter().product::<usize>() == count {
+        return Ok(shape);
+    }
+    Err(PluginError::new(format!("{from:?} cannot be reshaped to {to:?}")))
+}
+
+fn concat(dim: i64, first: Value, mut rest: Operands) -> Result<Value> {
+    let (dim, rank) = (axis(dim, &first)?, first.rank);
+    match first.data {
+        Data::Float(t) => {
+            let mut all = vec![t];
+            while let Ok(next) = rest.next() {
+                all.push(next.into_float()?);
+            }
+            Ok(Value::float(Burn::cat(all, dim), rank))
+        }
+        Data::Int(t) => {
+            let mut all = vec![t];
+            while let Ok(next) = rest.next() {
+                all.push(next.into_int()?);
+            }
+            Ok(Value::int(Burn::cat(all, dim), rank))
+        }
+        Data::Bool(_) => Err(PluginError::new("masks cannot be joined; cast them to integers")),
+    }
+}
+
+fn cast(x: Value, dtype: DType) -> Value {
+    let rank = x.rank;
+    let float = match dtype {
+        DType::F16 => FloatDType::F16,
+        DType::BF16 => FloatDType::BF16,
+        _ => FloatDType::F32,
+    };
+    match (x.data, dtype) {
+        (Data::Float(t), DType::Int) => Value::int(t.int(), rank),
+        (Data::Float(t), DType::Bool) => Value::bool(t.not_equal_scalar(0.0f32), rank),
+        (Data::Float(t), _) => Value::float(t.cast(float), rank),
+        (Data::Int(t), DType::Bool) => Value::bool(t.not_equal_scalar(0i64), rank),
+        (Data::Int(t), DType::Int) => Value::int(t, rank),
+        (Data::Int(t), _) => Value::float(t.float().cast(float), rank),
+        (Data::Bool(t), DType::Bool) => Value::bool(t, rank),
+        (Data::Bool(t), DType::Int) => Value::int(t.int(), rank),
+        (Data::Bool(t), _) => Value::float(t.float().cast(float), rank),
+    }
+}
+
+fn full(like: &Value, shape: &[usize], value: f64, dtype: DType) -> Result<Value> {
+    let (dims, device, rank) = (padded(shape)?, device(like), shape.len());
+    Ok(match dtype {
+        DType::Int => Value::int(Burn::<R, Int>::full(dims, value as i64, &device), rank),
+        DType::Bool => {
+            let zeros = Burn::<R, Int>::full(dims, (value != 0.0) as i64, &device);
+            let mask: Burn<R, Bool> = zeros.not_equal_scalar(0i64);
+            Value::bool(mask, rank)
+        }
+        _ => cast(Value::float(Burn::<R>::full(dims, value, &device), rank), dtype),
+    })
+}

@@ -1,0 +1,243 @@
+//! One pass through a model: what its plugins ask for while it runs.
+
+use super::{
+    Cache, Device, Network, attention, ops,
+    value::{R, Value},
+};
+use burn::tensor::{Tensor as Burn, TensorData};
+use framework_core::{
+    Ctx, CtxOp, DType, PluginError, Result, Tensor,
+    ffi::{self, Host, HostTensor},
+    meta::undeclared,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+/// The part of a model that is running, for seeds and cache entries that do not depend on what ran before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Embed,
+    Block(usize),
+    Head,
+}
+
+/// What a pass is made with.
+pub(super) struct Setup {
+    /// Build a gradient graph.
+    pub graph: bool,
+    /// Seed of dropout; none outside of training.
+    pub dropout: Option<u64>,
+    /// Where keys and values are kept between passes.
+    pub cache: Option<Arc<Mutex<Cache>>>,
+    /// Rows and tokens per row.
+    pub rows: usize,
+    pub time: usize,
+}
+
+pub(super) struct Pass {
+    network: Arc<Network>,
+    setup: Setup,
+    /// Positions in the cache before this pass, and padding in front of each row.
+    offset: usize,
+    starts: Vec<usize>,
+    state: Mutex<State>,
+    this: Weak<Pass>,
+}
+
+#[derive(Default)]
+struct State {
+    stage: Option<Stage>,
+    draws: u64,
+    attentions: usize,
+    leaves: BTreeMap<String, Value>,
+    masks: Vec<(Option<usize>, Option<Value>)>,
+    positions: Option<Value>,
+    losses: Vec<Value>,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pass {
+    pub(super) fn new(network: &Arc<Network>, setup: Setup) -> Arc<Self> {
+        let (offset, starts) = match &setup.cache {
+            Some(cache) => {
+                let cache = lock(cache);
+                (cache.length, cache.starts.clone())
+            }
+            None => (0, vec![0; setup.rows]),
+        };
+        Arc::new_cyclic(|this| Self {
+            network: network.clone(),
+            setup,
+            offset,
+            starts,
+            state: Mutex::default(),
+            this: this.clone(),
+        })
+    }
+
+    pub(super) fn context(self: &Arc<Self>) -> Ctx {
+        ffi::context(self.clone())
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        let mut state = lock(&self.state);
+        (state.stage, state.draws) = (Some(stage), 0);
+    }
+
+    /// The trained parameters that were used.
+    pub(super) fn take_leaves(&self) -> BTreeMap<String, Value> {
+        std::mem::take(&mut lock(&self.state).leaves)
+    }
+
+    /// What was added to the loss.
+    pub(super) fn take_losses(&self) -> Vec<Value> {
+        std::mem::take(&mut lock(&self.state).losses)
+    }
+
+    fn device(&self) -> &Device {
+        self.network.device()
+    }
+
+    pub(super) fn param(&self, name: &str) -> Result<Value> {
+        let network = &self.network;
+        if !self.setup.graph {
+            return network.param(name).ok_or_else(|| undeclared(name, network.names().iter()));
+        }
+        let mut state = lock(&self.state);
+        if let Some(leaf) = state.leaves.get(name) {
+            return Ok(leaf.clone());
+        }
+        let value = network.param(name).ok_or_else(|| undeclared(name, network.names().iter()))?;
+        if !network.is_trained(name) {
+            return Ok(value.tracked());
+        }
+        let leaf = value.leaf()?;
+        state.leaves.insert(name.to_owned(), leaf.clone());
+        Ok(leaf)
+    }
+
+    fn base_linear(&self, module: &str, x: Value) -> Result<Value> {
+        let weight = self.param(&format!("{module}.weight"))?;
+        let bias = format!("{module}.bias");
+        let bias = if self.network.param(&bias).is_some() { Some(self.param(&bias)?) } else { None };
+        let named = |e: PluginError| PluginError::new(format!("linear `{module}`: {}", e.message));
+        ops::linear(x, weight, bias).map_err(named)
+    }
+
+    fn linear(&self, module: &str, x: Tensor) -> Result<Tensor> {
+        match self.network.hook(module) {
+            Some(adapter) => adapter.linear(&self.own_context()?, module, x),
+            None => Ok(ffi::wrap(self.base_linear(module, ffi::unwrap(x)?)?)),
+        }
+    }
+
+    fn own_context(&self) -> Result<Ctx> {
+        let this = self.this.upgrade().ok_or_else(|| PluginError::new("the pass is over"))?;
+        Ok(ffi::context(this))
+    }
+
+    fn positions(&self) -> Result<Value> {
+        let mut state = lock(&self.state);
+        if state.positions.is_none() {
+            let at = |start: usize| (0..self.setup.time).map(move |i| (self.offset + i).saturating_sub(start) as i32);
+            let all: Vec<i32> = self.starts.iter().flat_map(|&start| at(start)).collect();
+            let value = Value::from_ints(all, &[self.setup.rows, self.setup.time], self.device())?;
+            state.positions = Some(if self.setup.graph { value.tracked() } else { value });
+        }
+        state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
+    }
+
+    fn mask(&self, window: Option<usize>) -> Option<Value> {
+        let mut state = lock(&self.state);
+        if let Some((_, mask)) = state.masks.iter().find(|(w, _)| *w == window) {
+            return mask.clone();
+        }
+        let (time, all) = (self.setup.time, self.offset + self.setup.time);
+        let mask = attention::mask(time, all, window, &self.starts, self.device());
+        let mask = if self.setup.graph { mask.map(Value::tracked) } else { mask };
+        state.masks.push((window, mask.clone()));
+        mask
+    }
+
+    fn attention(&self, q: Value, k: Tensor, v: Tensor, scale: Option<f64>, window: Option<usize>) -> Result<Value> {
+        let (mut k, mut v) = (k, v);
+        let stage = lock(&self.state).stage; // not held while the adapter is called
+        if let (Some(adapter), Some(Stage::Block(block))) = (self.network.hooks(), stage) {
+            (k, v) = adapter.keys_values(&self.own_context()?, block, k, v)?;
+        }
+        let (mut k, mut v): (Value, Value) = (ffi::unwrap(k)?, ffi::unwrap(v)?);
+        if let Some(cache) = &self.setup.cache {
+            let entry = {
+                let mut state = lock(&self.state);
+                state.attentions += 1;
+                state.attentions - 1
+            };
+            (k, v) = lock(cache).extend(entry, k, v)?;
+        }
+        attention::attention(q, k, v, scale, self.mask(window))
+    }
+
+    /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
+    /// the stage has drawn: the same again when activations are computed a second time.
+    fn dropout(&self, x: Value, p: f64) -> Result<Value> {
+        let Some(seed) = self.setup.dropout else { return Ok(x) };
+        let (stage, draw) = {
+            let mut state = lock(&self.state);
+            state.draws += 1;
+            (state.stage, state.draws)
+        };
+        let stage = match stage {
+            Some(Stage::Block(i)) => i as u64 + 1,
+            Some(Stage::Head) => u64::MAX,
+            _ => 0,
+        };
+        let mut key = [0; 32];
+        for (bytes, part) in key.chunks_mut(8).zip([seed, stage, draw, 0]) {
+            bytes.copy_from_slice(&part.to_le_bytes());
+        }
+        let mut rng = ChaCha8Rng::from_seed(key);
+        let dims = x.dims();
+        let threshold = (p * f64::from(u32::MAX)) as u32;
+        let kept = (1.0 / (1.0 - p)) as f32;
+        let count = dims.iter().product();
+        let mask: Vec<f32> = (0..count).map(|_| if rng.next_u32() < threshold { 0.0 } else { kept }).collect();
+        let mask = Burn::<R>::from_data(TensorData::new(mask, dims), &self.device().0);
+        let mask = Value::float(mask, x.rank);
+        Value::execute(framework_core::Op::Mul, vec![x, if self.setup.graph { mask.tracked() } else { mask }])
+    }
+}
+
+impl Host for Pass {
+    fn request(&self, op: CtxOp, operands: Vec<Tensor>) -> Result<Tensor> {
+        let mut operands = operands.into_iter();
+        let mut next = || operands.next().ok_or_else(|| PluginError::new("an operand is missing"));
+        match op {
+            CtxOp::Param { name } => self.param(&name).map(ffi::wrap),
+            CtxOp::Linear { module } => self.linear(&module, next()?),
+            CtxOp::BaseLinear { module } => self.base_linear(&module, ffi::unwrap(next()?)?).map(ffi::wrap),
+            CtxOp::Attention { scale, window } => {
+                let (q, k, v) = (next()?, next()?, next()?);
+                let window = window.into_option().map(|w| w as usize);
+                self.attention(ffi::unwrap(q)?, k, v, scale.into_option(), window).map(ffi::wrap)
+            }
+            CtxOp::Positions => self.positions().map(ffi::wrap),
+            CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),
+            CtxOp::AddLoss { name } => {
+                let value = next()?;
+                if value.shape().iter().product::<usize>() != 1 || value.dtype() == DType::Bool {
+                    return Err(PluginError::new(format!("loss `{name}` is {value:?}, not one number")));
+                }
+                lock(&self.state).losses.push(ffi::unwrap(value.clone())?);
+                Ok(value)
+            }
+            other => Err(PluginError::new(format!("request {other:?} is not known to this version of the framework"))),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Runs recipes on burn: executor, weights, data pipeline, trainer, generation, evaluation.
+
+mod assemble;
+mod blueprint;
+mod catalog;
+pub mod data;
+mod error;
+pub mod evaluate;
+pub mod executor;
+mod files;
+pub mod generate;
+pub mod infer;
+mod init;
+mod memory;
+pub mod plan;
+pub mod preview;
+pub mod recipe;
+pub mod run;
+mod session;
+pub mod tokenizer;
+pub mod train;
+pub mod weights;
+
+pub use assemble::{Source, build, from_folders, load_adapter, network};
+pub use error::{Error, Place, Problem, Result};
+pub use session::{PluginSources, Session};

@@ -1,0 +1,191 @@
+//! The plan of a run: what it would train, for how long and with how much memory, before anything is allocated.
+
+use crate::{
+    blueprint::Blueprint,
+    data::{Corpus, DataReport, Sequence},
+    error::{Error, Result},
+    executor::Device,
+    session::Session,
+    train::{batches, examples, total_steps},
+};
+use framework_core::{
+    AdapterPlan, ModelSpec, Param,
+    ffi::ModelObject,
+    meta::{self, MetaHost},
+};
+use serde::Serialize;
+use std::fmt;
+
+/// The plan of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// The run's name.
+    pub name: String,
+    /// Parameters of the base model and of the adapter.
+    pub parameters: usize,
+    /// Parameters that are trained.
+    pub trained_parameters: usize,
+    /// Their share of all, in percent.
+    pub trained_percent: f64,
+    /// The data, if the recipe names any.
+    pub data: Option<DataReport>,
+    /// Optimizer steps in all; 0 without data.
+    pub steps: u64,
+    /// Optimizer steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Supervised tokens of an epoch.
+    pub supervised_tokens: u64,
+    /// Sequences and tokens of the largest forward pass.
+    pub largest_batch: (usize, usize),
+    /// Floating-point operations of an optimizer step, forward and backward.
+    pub flops_per_step: u64,
+    /// Estimated peak memory by part, in bytes.
+    pub memory: Memory,
+}
+
+/// Estimated peak memory by part, in bytes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Memory {
+    /// Weights of the base model and of the adapter.
+    pub weights: u64,
+    /// Gradients of what is trained.
+    pub gradients: u64,
+    /// States of the optimizer.
+    pub optimizer: u64,
+    /// What the forward pass keeps for the backward pass.
+    pub activations: u64,
+    /// Logits of the vocabulary projection and what the loss makes of them.
+    pub loss: u64,
+}
+
+impl Memory {
+    fn total(&self) -> u64 {
+        self.weights + self.gradients + self.optimizer + self.activations + self.loss
+    }
+}
+
+/// Plans a checked recipe: reads its data and its configuration, runs the model on shapes, and opens the device.
+pub fn plan(session: &Session) -> Result<Plan> {
+    plan_of(session).map_err(|e| session.placed(e))
+}
+
+fn plan_of(session: &Session) -> Result<Plan> {
+    let recipe = &session.recipe;
+    Device::open(&recipe.backend)?;
+    let data = match recipe.dataset.is_empty() {
+        true => Ok(None),
+        false => examples(session, &mut |_| {}).map(Some),
+    };
+    let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
+    blueprint.try_out(session)?;
+    let trained = blueprint.trained();
+    let Blueprint { model, spec, adapted } = &blueprint;
+    let count = |params: &[&Param]| params.iter().map(|p| p.len()).sum::<usize>();
+    let parameters = count(&spec.params.iter().chain(&adapted.params).collect::<Vec<_>>());
+    let mut plan = Plan {
+        name: recipe.name.clone(),
+        parameters,
+        trained_parameters: count(&trained),
+        trained_percent: 100.0 * count(&trained) as f64 / parameters.max(1) as f64,
+        data: None,
+        steps: 0,
+        steps_per_epoch: 0,
+        supervised_tokens: 0,
+        largest_batch: (0, 0),
+        flops_per_step: 0,
+        memory: Memory { weights: 4 * parameters as u64, ..Memory::default() },
+    };
+    let optimizer = session.optimizer()?;
+    for param in &trained {
+        plan.memory.gradients += 4 * param.len() as u64;
+        let states = optimizer.state(param)?;
+        plan.memory.optimizer += states.iter().map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum::<u64>();
+    }
+    if let Some((tokenizer, _, corpus)) = data {
+        crate::train::fits(spec, &tokenizer, &corpus)?;
+        plan.of_data(session, model, spec, adapted, corpus)?;
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn of_data(
+        &mut self,
+        session: &Session,
+        model: &ModelObject,
+        spec: &ModelSpec,
+        adapted: &AdapterPlan,
+        corpus: Corpus,
+    ) -> Result<()> {
+        let train = &session.recipe.train;
+        let batches = batches(&corpus, &session.recipe, 0);
+        self.steps_per_epoch = batches.steps_per_epoch() as u64;
+        self.steps = total_steps(train, self.steps_per_epoch);
+        self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
+        let longest = corpus.train.iter().map(Sequence::len).max().unwrap_or(0);
+        let rows = train.batch_size.min(corpus.train.len());
+        self.largest_batch = (rows, longest);
+        self.data = Some(corpus.report);
+        if rows == 0 || longest == 0 {
+            return Ok(());
+        }
+        let host = MetaHost::new(spec, Some(session.adapter()?), rows, longest)?;
+        meta::forward(model, &host, spec)?;
+        let cost = host.cost();
+        // Frozen weights need no gradient of their own: one backward product instead of two.
+        let back = if adapted.trained.is_empty() { 2 } else { 3 };
+        self.flops_per_step = cost.flops * back * train.gradient_accumulation as u64;
+        let logits = (rows * longest * spec.vocab_size) as u64;
+        let activations = cost.elements.saturating_sub(logits);
+        self.memory.activations = 4 * match train.activation_checkpointing {
+            false => activations,
+            true => {
+                let inputs = (spec.blocks + 1) * rows * longest * spec.hidden_size;
+                inputs as u64 + activations / spec.blocks.max(1) as u64
+            }
+        };
+        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
+        self.memory.loss = 4 * 4 * logits.min(1 << 24);
+        Ok(())
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / (1 << 20) as f64)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: the recipe is sound", self.name)?;
+        writeln!(
+            f,
+            "parameters   {}, of which {} are trained ({:.3} %)",
+            self.parameters, self.trained_parameters, self.trained_percent
+        )?;
+        if let Some(data) = &self.data {
+            writeln!(f, "{data}")?;
+            writeln!(
+                f,
+                "steps        {} in all, {} an epoch; {} supervised tokens an epoch",
+                self.steps, self.steps_per_epoch, self.supervised_tokens
+            )?;
+            let (rows, time) = self.largest_batch;
+            writeln!(
+                f,
+                "computation  {:.1} GFLOP a step at most ({rows} x {time} tokens a pass)",
+                self.flops_per_step as f64 / 1e9
+            )?;
+        }
+        let m = &self.memory;
+        write!(
+            f,
+            "memory       about {}: weights {}, gradients {}, optimizer {}, activations {}, loss {}",
+            mebibytes(m.total()),
+            mebibytes(m.weights),
+            mebibytes(m.gradients),
+            mebibytes(m.optimizer),
+            mebibytes(m.activations),
+            mebibytes(m.loss)
+        )
+    }
+}

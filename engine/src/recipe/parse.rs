@@ -1,0 +1,125 @@
+//! Reading: text to values with places, and overrides on top.
+
+use super::{
+    node::{Content, Node},
+    overrides, paths,
+    source::{Findings, Origin, Source},
+    suggest::nearest,
+};
+use crate::{Error, Problem, Result};
+use std::path::{Path, PathBuf};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// A recipe that has been read but not checked.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    pub(super) source: Source,
+    pub(super) root: Node,
+}
+
+/// Reads a recipe file and applies overrides of the form `path.to.key=value`.
+pub fn parse(path: &Path, overrides: &[String]) -> Result<Parsed> {
+    let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+    parse_text(path, text, overrides)
+}
+
+/// As [`parse`], for a text; `path` is where it would lie.
+pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) -> Result<Parsed> {
+    let source = Source { path: path.to_owned(), text: text.into(), overrides: overrides.to_vec() };
+    let mut found = Findings::default();
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut line = 0;
+    let mut errors: Vec<_> = errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message())).collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    for (span, message) in errors {
+        // what follows on the same line is most often a consequence
+        let origin = Origin::File(span.start);
+        let this_line = source.place(origin).position.map_or(0, |(line, _)| line);
+        if this_line != line {
+            found.add(&source, origin, "", syntax(message, source.text.get(span).unwrap_or_default()));
+        }
+        line = this_line;
+    }
+    let mut too_large = Vec::new();
+    let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+    let mut root = Node::from_toml(&table, &mut too_large);
+    root.origin = Origin::File(0);
+    for byte in too_large {
+        found.add(&source, Origin::File(byte), "", Problem::new("the integer is too large"));
+    }
+    for (index, text) in overrides.iter().enumerate() {
+        if let Err(problem) = overrides::apply(&mut root, index, text) {
+            let key = problem.key.clone().unwrap_or_default();
+            found.add(&source, Origin::Set(index), &key, problem);
+        }
+    }
+    found.finish()?;
+    Ok(Parsed { source, root })
+}
+
+fn syntax(message: &str, text: &str) -> Problem {
+    match message.split(',').next().unwrap_or(message) {
+        "string values must be quoted" | "invalid boolean" => {
+            Problem::new("expected a value: a string in quotation marks, a number, true, false, [a list] or {a table}")
+        }
+        "duplicate key" => Problem::new(format!("`{text}` is given twice")).help("remove one of the two"),
+        "unexpected leading zero" => Problem::new("a number must not start with 0").help("or is it a string? \"…\""),
+        "key with no value" => Problem::new("expected `=` and a value after the key").help("a key is one word"),
+        _ => Problem::new(format!("not valid TOML: {message}")),
+    }
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> Error {
+    let problem = match e.kind() {
+        std::io::ErrorKind::NotFound => Problem::new(format!("there is no recipe {}", path.display())),
+        std::io::ErrorKind::InvalidData => Problem::new(format!("{} is not a text in UTF-8", path.display())),
+        _ => Problem::new(format!("cannot read the recipe {}: {e}", path.display())),
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".toml") && !path.exists())
+        .collect();
+    let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let near = nearest(wanted, names.iter().map(String::as_str));
+    let help = near.map(|name| format!("did you mean {}?", path.with_file_name(name).display()));
+    Error::invalid(Problem { help, ..problem })
+}
+
+impl Parsed {
+    /// The dynamic libraries that the recipe names, as absolute paths.
+    pub fn plugins(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Findings::default();
+        let mut all = Vec::new();
+        let nodes = self.root.get("plugins").map(Node::elements).unwrap_or_default();
+        for (i, node) in nodes.iter().enumerate() {
+            // what is not a string is reported by `resolve`
+            let Content::Text(given) = &node.content else { continue };
+            match paths::resolve(&self.source, node.origin, given, None) {
+                Ok(path) => all.push(path),
+                Err(problem) => found.add(&self.source, node.origin, &format!("plugins.{i}"), problem),
+            }
+        }
+        found.finish()?;
+        Ok(all)
+    }
+
+    /// A problem with a key, at its place: `plugins.0`, `dataset.1.path`, or the nearest table that there is.
+    pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        let mut path = key;
+        let node = loop {
+            match (self.root.at(path), path.rsplit_once('.')) {
+                (Some(node), _) => break node,
+                (None, Some((parent, _))) => path = parent,
+                (None, None) => break &self.root,
+            }
+        };
+        let place = Some(self.source.place(node.origin));
+        Problem { place, ..Problem::new(message).key(key) }
+    }
+}

@@ -1,0 +1,198 @@
+//! Documentation from types.
+
+use super::Fake;
+use crate::recipe::{Catalog, reference};
+use framework_core::Kind;
+use insta::assert_snapshot;
+
+#[test]
+fn the_options_of_a_plugin() {
+    let about = Fake.about(Kind::Adapter, "lora").unwrap();
+    assert_snapshot!(reference::options_markdown(&about), @r#"
+| key | takes | default | |
+|---|---|---|---|
+| `r` | integer, at least 1 | `8` | The rank. |
+| `alpha` | number | `16.0` | The scale times the rank. |
+| `targets` | string or list of strings | `["q_proj"]` | Which projections: names, or one regular expression. |
+| `quant` | "nf4", "fp4" or "int8" |  | Number format. |
+"#);
+    let about = Fake.about(Kind::Dataset, "csv").unwrap();
+    assert_snapshot!(reference::options_text(&about), @r#"
+path       path             required  The file. It has a header.
+delimiter  string           ","       The character between fields.
+columns    list of strings  -         The columns to read.
+source     table            -         Where the rest comes from.
+"#);
+    let about = Fake.about(Kind::Adapter, "full").unwrap();
+    assert_snapshot!(reference::options_text(&about), @"no options");
+}
+
+#[test]
+fn the_recipe_reference() {
+    assert_snapshot!(reference::markdown(), @r#"
+# The recipe
+
+## Top level
+
+| key | takes | default | |
+|---|---|---|---|
+| `name` | string |  | Name of the run. Default: the recipe file's name. |
+| `seed` | integer | `42` | Seed of everything random: initial weights, order, dropout, sampling. |
+| `output` | string |  | The run's folder, relative to the working directory. Default: `runs/<name>`. |
+| `plugins` | list of paths | `[]` | Dynamic libraries with plugins, relative to the recipe's folder. |
+
+## `[backend]`
+
+Where the run computes.
+
+| key | takes | default | |
+|---|---|---|---|
+| `name` | "cpu", "wgpu" or "cuda" | `"cpu"` | The backend. `cpu`: Central processor. `wgpu`: Any GPU, through WebGPU's shading language. `cuda`: NVIDIA GPUs. |
+| `device` | integer | `0` | Number of the device, as `list-plugins --kind backend` counts them. |
+| `precision` | "f32" | `"f32"` | Number format of the computation. `f32`: 32-bit. |
+
+## `[model]`
+
+The base model: trained weights, or a configuration to start from scratch.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The architecture's plugin. |
+| `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder. |
+| `config` | path or table |  | From scratch: the configuration as a table, or the path of a `config.json`. |
+
+## `[tokenizer]`
+
+The tokenizer. Default: the one in the weights' folder.
+
+| key | takes | default | |
+|---|---|---|---|
+| `path` | path |  | A `tokenizer.json` or a folder with one, relative to the recipe's folder. |
+
+## `[tokenizer.train]`
+
+Train one on the recipe's datasets instead.
+
+| key | takes | default | |
+|---|---|---|---|
+| `kind` | "byte-level-bpe" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). |
+| `vocab_size` | integer, at least 1 | required | Number of tokens, special ones included. |
+
+## `[[dataset]]`
+
+Where records come from; several are mixed.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The dataset's plugin. |
+| `limit` | integer, at least 1 |  | Use only the first so many records. |
+| `split` | "train" or "validation" | `"train"` | What the records are for. `train`: Training, less the validation fraction. `validation`: Validation only. |
+| `weight` | number, above 0 | `1.0` | How often each record occurs in an epoch, on average. |
+
+The other keys are the plugin's own: `framework list-plugins --kind dataset` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[[augment]]`
+
+What is done to the records, in order.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The plugin's name. |
+
+The other keys are the plugin's own: `framework list-plugins --kind augmenter` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[prompt]`
+
+How a record becomes a prompt and a response.
+
+| key | takes | default | |
+|---|---|---|---|
+| `template` | string | `"alpaca"` | `alpaca`, `chatml`, `deepseek`, `plain`, `chat` (the tokenizer's own), or a Jinja template that contains `{{ response }}` or `{{ output }}` once, at the end. |
+| `max_length` | integer, at least 2 | `512` | Longest sequence in tokens; what is longer is cut at the end. |
+| `train_on_prompt` | boolean | `false` | Train on the prompt's tokens too, not only on the response's. |
+
+## `[validation]`
+
+What is held back for evaluation.
+
+| key | takes | default | |
+|---|---|---|---|
+| `fraction` | number, from 0 to below 1 | `0.0` | Share of the training records, from 0 to below 1. |
+
+## `[adapter]`
+
+What is trained.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"lora"` | The adapter's plugin. |
+| `init_from` | path |  | An adapter folder in PEFT's format to start from, relative to the recipe's folder. |
+
+The other keys are the plugin's own: `framework list-plugins --kind adapter` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[optimizer]`
+
+How parameters move.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"adamw"` | The plugin's name. |
+
+The other keys are the plugin's own: `framework list-plugins --kind optimizer` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[train]`
+
+The course of training.
+
+| key | takes | default | |
+|---|---|---|---|
+| `epochs` | number, above 0 |  | Passes over the data. Default: 1, unless `max_steps` is given. |
+| `max_steps` | integer, at least 1 |  | Stop after so many optimizer steps. |
+| `batch_size` | integer, at least 1 | `8` | Sequences per forward pass. |
+| `gradient_accumulation` | integer, at least 1 | `1` | Forward passes per optimizer step. |
+| `schedule` | "constant", "linear" or "cosine" | `"linear"` | Course of the learning rate after the warm-up. `constant`: Stays. `linear`: Falls in a line to zero at the last step. `cosine`: Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983). |
+| `warmup_steps` | integer | `0` | Steps in which the learning rate rises from zero. |
+| `max_grad_norm` | number, at least 0 | `1.0` | Largest norm of the gradient; 0 turns clipping off. |
+| `shuffle` | boolean | `true` | A new order of the examples in every epoch. |
+| `group_by_length` | boolean | `false` | Put sequences of similar length into the same batch. |
+| `activation_checkpointing` | boolean | `false` | Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time. |
+| `log_every` | integer, at least 1 | `10` | Steps between lines of `metrics.jsonl`. |
+| `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `save_every` | "epoch", "end" or a number of steps | `"epoch"` | When to write a checkpoint. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `keep_checkpoints` | integer | `2` | Checkpoints that are kept, the best one aside. |
+| `load_best` | boolean | `false` | End with the weights of the lowest validation loss instead of the last. |
+| `save_dtype` | "f32", "bf16" or "f16" | `"f32"` | Number format of the saved adapter or model. `f32`: 32-bit. `bf16`: 16-bit with f32's range. `f16`: 16-bit, IEEE 754. |
+
+## `[train.early_stopping]`
+
+Stop when the validation loss no longer falls.
+
+| key | takes | default | |
+|---|---|---|---|
+| `patience` | integer, at least 1 | required | Evaluations without a new lowest loss before the run stops. |
+
+## `[generate]`
+
+How text is generated, for samples and by `generate` and `chat`.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"greedy"` | The decoder's plugin. |
+| `prompts` | list of strings | `[]` | Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`. |
+| `max_new_tokens` | integer, at least 1 | `128` | Most tokens to generate. |
+| `min_new_tokens` | integer | `0` | Fewest tokens to generate: until then the end token is excluded. |
+| `temperature` | number, above 0 | `1.0` | Divides the logits (sampling only). |
+| `top_k` | integer | `0` | Sample among the so many likeliest tokens; 0 is all (sampling only). |
+| `top_p` | number, above 0, up to 1 | `1.0` | Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (sampling only). |
+| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (sampling only). |
+| `repetition_penalty` | number, above 0 | `1.0` | Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off. |
+| `no_repeat_ngram_size` | integer | `0` | No sequence of so many tokens occurs twice; 0 is off. |
+
+The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
+`framework describe NAME` one plugin's keys.
+"#);
+}

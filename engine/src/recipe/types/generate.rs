@@ -1,0 +1,66 @@
+//! The table `[generate]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How text is generated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generate {
+    /// The decoder's plugin.
+    #[serde(default = "super::d::decoder")]
+    pub plugin: String,
+    /// Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`.
+    #[serde(default)]
+    pub prompts: Vec<String>,
+    /// The engine's own settings.
+    #[serde(flatten)]
+    pub settings: GenerateSettings,
+    /// The decoder's options.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// Settings of generation that work with every decoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GenerateSettings {
+    /// Most tokens to generate.
+    #[schemars(range(min = 1))]
+    pub max_new_tokens: usize,
+    /// Fewest tokens to generate: until then the end token is excluded.
+    pub min_new_tokens: usize,
+    /// Divides the logits (sampling only).
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub temperature: f64,
+    /// Sample among the so many likeliest tokens; 0 is all (sampling only).
+    pub top_k: usize,
+    /// Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020,
+    /// arXiv:1904.09751); 1 is all (sampling only).
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    pub top_p: f64,
+    /// Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024,
+    /// arXiv:2407.01082); 0 excludes none (sampling only).
+    #[schemars(range(min = 0, max = 1))]
+    pub min_p: f64,
+    /// Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub repetition_penalty: f64,
+    /// No sequence of so many tokens occurs twice; 0 is off.
+    pub no_repeat_ngram_size: usize,
+}
+
+impl Default for GenerateSettings {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 128,
+            min_new_tokens: 0,
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The recipe's tables. Doc comments here are the recipe reference.
+
+mod data;
+mod generate;
+mod model;
+mod train;
+
+pub use data::{Dataset, Prompt, Split, TEMPLATES, Validation};
+pub use generate::{Generate, GenerateSettings};
+pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
+pub use train::{EarlyStopping, Every, EveryName, SaveDtype, Schedule, Train};
+
+use framework_core::FilePath;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// A table that names a plugin; everything else in it is that plugin's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Component {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's options.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the run. Default: the recipe file's name.
+    #[serde(default)]
+    pub name: String,
+    /// Seed of everything random: initial weights, order, dropout, sampling.
+    #[serde(default = "d::seed")]
+    pub seed: u64,
+    /// The run's folder, relative to the working directory. Default: `runs/<name>`.
+    #[serde(default)]
+    pub output: PathBuf,
+    /// Dynamic libraries with plugins, relative to the recipe's folder.
+    #[serde(default)]
+    #[schemars(with = "Vec<FilePath>")]
+    pub plugins: Vec<PathBuf>,
+    /// Where the run computes.
+    #[serde(default)]
+    pub backend: Backend,
+    /// The base model: trained weights, or a configuration to start from scratch.
+    pub model: Model,
+    /// The tokenizer. Default: the one in the weights' folder.
+    #[serde(default)]
+    pub tokenizer: Tokenizer,
+    /// Where records come from; several are mixed.
+    #[serde(default)]
+    pub dataset: Vec<Dataset>,
+    /// What is done to the records, in order.
+    #[serde(default)]
+    pub augment: Vec<Component>,
+    /// How a record becomes a prompt and a response.
+    #[serde(default)]
+    pub prompt: Prompt,
+    /// What is held back for evaluation.
+    #[serde(default)]
+    pub validation: Validation,
+    /// What is trained.
+    #[serde(default = "d::adapter")]
+    pub adapter: Adapter,
+    /// How parameters move.
+    #[serde(default = "d::optimizer")]
+    pub optimizer: Component,
+    /// The course of training.
+    #[serde(default)]
+    pub train: Train,
+    /// How text is generated, for samples and by `generate` and `chat`.
+    #[serde(default = "d::generate")]
+    pub generate: Generate,
+}
+
+/// Where a run computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backend {
+    /// The backend.
+    pub name: BackendName,
+    /// Number of the device, as `list-plugins --kind backend` counts them.
+    pub device: usize,
+    /// Number format of the computation.
+    pub precision: Precision,
+}
+
+/// A backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendName {
+    /// Central processor.
+    #[default]
+    Cpu,
+    /// Any GPU, through WebGPU's shading language.
+    Wgpu,
+    /// NVIDIA GPUs.
+    Cuda,
+}
+
+/// Number format of the computation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit.
+    #[default]
+    F32,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Adapter {
+    /// The adapter's plugin.
+    #[serde(default = "d::lora")]
+    pub plugin: String,
+    /// An adapter folder in PEFT's format to start from, relative to the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<FilePath>", extend("x-path" = "adapter"))]
+    pub init_from: Option<PathBuf>,
+    /// The plugin's options.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// Defaults.
+mod d {
+    use super::{Adapter, Component, Generate, GenerateSettings};
+    pub(super) fn seed() -> u64 {
+        42
+    }
+    pub(super) fn one() -> f64 {
+        1.0
+    }
+    pub(super) fn lora() -> String {
+        "lora".into()
+    }
+    pub(super) fn decoder() -> String {
+        "greedy".into()
+    }
+    pub(super) fn adapter() -> Adapter {
+        Adapter { plugin: lora(), init_from: None, options: Default::default() }
+    }
+    pub(super) fn optimizer() -> Component {
+        Component { plugin: "adamw".into(), options: Default::default() }
+    }
+    pub(super) fn generate() -> Generate {
+        Generate {
+            plugin: decoder(),
+            prompts: Vec::new(),
+            settings: GenerateSettings::default(),
+            options: Default::default(),
+        }
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self { name: BackendName::Cpu, device: 0, precision: Precision::F32 }
+    }
+}

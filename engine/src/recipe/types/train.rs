@@ -1,0 +1,133 @@
+//! The table `[train]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The course of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the data. Default: 1, unless `max_steps` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub epochs: Option<f64>,
+    /// Stop after so many optimizer steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_steps: Option<u64>,
+    /// Sequences per forward pass.
+    #[schemars(range(min = 1))]
+    pub batch_size: usize,
+    /// Forward passes per optimizer step.
+    #[schemars(range(min = 1))]
+    pub gradient_accumulation: usize,
+    /// Course of the learning rate after the warm-up.
+    pub schedule: Schedule,
+    /// Steps in which the learning rate rises from zero.
+    pub warmup_steps: u64,
+    /// Largest norm of the gradient; 0 turns clipping off.
+    #[schemars(range(min = 0))]
+    pub max_grad_norm: f64,
+    /// A new order of the examples in every epoch.
+    pub shuffle: bool,
+    /// Put sequences of similar length into the same batch.
+    pub group_by_length: bool,
+    /// Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time.
+    pub activation_checkpointing: bool,
+    /// Steps between lines of `metrics.jsonl`.
+    #[schemars(range(min = 1))]
+    pub log_every: u64,
+    /// When to evaluate on the validation data.
+    pub eval_every: Every,
+    /// When to write a checkpoint.
+    pub save_every: Every,
+    /// Checkpoints that are kept, the best one aside.
+    pub keep_checkpoints: usize,
+    /// End with the weights of the lowest validation loss instead of the last.
+    pub load_best: bool,
+    /// Number format of the saved adapter or model.
+    pub save_dtype: SaveDtype,
+    /// Stop when the validation loss no longer falls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// How often something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-expected" = "\"epoch\", \"end\" or a number of steps"))]
+pub enum Every {
+    /// Every so many steps.
+    Steps(#[schemars(range(min = 1))] u64),
+    /// At a named time.
+    Named(EveryName),
+}
+
+/// A named time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EveryName {
+    /// At the end of every epoch.
+    Epoch,
+    /// Only at the end of the run.
+    End,
+}
+
+/// Course of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Stays.
+    Constant,
+    /// Falls in a line to zero at the last step.
+    #[default]
+    Linear,
+    /// Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983).
+    Cosine,
+}
+
+/// Number format of saved weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SaveDtype {
+    /// 32-bit.
+    #[default]
+    F32,
+    /// 16-bit with f32's range.
+    Bf16,
+    /// 16-bit, IEEE 754.
+    F16,
+}
+
+/// Stop when the validation loss no longer falls.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Evaluations without a new lowest loss before the run stops.
+    #[schemars(range(min = 1))]
+    pub patience: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            epochs: None,
+            max_steps: None,
+            batch_size: 8,
+            gradient_accumulation: 1,
+            schedule: Schedule::Linear,
+            warmup_steps: 0,
+            max_grad_norm: 1.0,
+            shuffle: true,
+            group_by_length: false,
+            activation_checkpointing: false,
+            log_every: 10,
+            eval_every: Every::Named(EveryName::Epoch),
+            save_every: Every::Named(EveryName::Epoch),
+            keep_checkpoints: 2,
+            load_best: false,
+            save_dtype: SaveDtype::F32,
+            early_stopping: None,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A recipe and the plugins that it can name: where every command begins.
+
+use crate::{
+    error::{Error, Problem, Result},
+    recipe::{self, Parsed, Recipe},
+};
+use framework_core::{Kind, ffi};
+use framework_registry::{Entry, Registry, RegistryError, Sources};
+use std::path::{Path, PathBuf};
+
+/// Which plugins there are.
+#[derive(Debug, Clone)]
+pub struct PluginSources {
+    /// Libraries that the command line names.
+    pub libraries: Vec<PathBuf>,
+    /// Whether plugins linked into this program count.
+    pub linked: bool,
+}
+
+impl Default for PluginSources {
+    fn default() -> Self {
+        Self { libraries: Vec::new(), linked: true }
+    }
+}
+
+impl PluginSources {
+    /// Finds the plugins, those of `more` libraries included.
+    pub fn open(&self, more: &[PathBuf]) -> Result<Registry> {
+        let libraries: Vec<_> = more.iter().chain(&self.libraries).cloned().collect();
+        Ok(Registry::open_with(&Sources { linked: self.linked, ..Sources::new(&libraries) })?)
+    }
+}
+
+impl From<RegistryError> for Error {
+    fn from(e: RegistryError) -> Self {
+        Error::Failed(e.to_string())
+    }
+}
+
+/// A checked recipe and the plugins that it can name.
+pub struct Session {
+    /// The recipe, every default written out and every path absolute.
+    pub recipe: Recipe,
+    /// The plugins.
+    pub registry: Registry,
+    /// The recipe as it was written, if it was.
+    written: Option<Parsed>,
+}
+
+impl Session {
+    /// Reads and checks a recipe. All its problems are told at once; nothing is written.
+    pub fn open(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
+        let parsed = recipe::parse(path, overrides)?;
+        let registry = sources.open(&parsed.plugins()?)?;
+        let recipe = parsed.resolve(&registry)?;
+        Ok(Self { recipe, registry, written: Some(parsed) })
+    }
+
+    /// A recipe that nobody wrote.
+    pub(crate) fn made_up(recipe: Recipe, registry: Registry) -> Self {
+        Self { recipe, registry, written: None }
+    }
+
+    /// An error, with the places of the recipe's keys that it names.
+    pub(crate) fn placed(&self, e: Error) -> Error {
+        let Some(written) = &self.written else { return e };
+        let Error::Invalid(mut problems) = e else { return e };
+        for problem in &mut problems {
+            if let (None, Some(key)) = (&problem.place, &problem.key) {
+                problem.place = written.problem(key, "").place;
+            }
+        }
+        problems.sort_by_key(|problem| problem.place.as_ref().and_then(|place| place.position));
+        Error::Invalid(problems)
+    }
+
+    /// A plugin that the recipe names.
+    pub fn entry(&self, kind: Kind, name: &str) -> Result<&Entry> {
+        self.registry.find(kind, name).map_err(|unknown| Error::invalid(Problem::new(unknown.to_string())))
+    }
+
+    /// The recipe's decoder.
+    pub fn decoder(&self) -> Result<ffi::DecoderObject> {
+        let generate = &self.recipe.generate;
+        Ok(self.entry(Kind::Decoder, &generate.plugin)?.decoder(&generate.options.clone().into())?)
+    }
+
+    /// The recipe's adapter.
+    pub fn adapter(&self) -> Result<ffi::AdapterObject> {
+        let adapter = &self.recipe.adapter;
+        let built = self.entry(Kind::Adapter, &adapter.plugin)?.adapter(&adapter.options.clone().into());
+        built.map_err(|e| Error::invalid(Problem::new(e.to_string()).key("adapter")))
+    }
+
+    /// The recipe's optimizer.
+    pub fn optimizer(&self) -> Result<ffi::OptimizerObject> {
+        let optimizer = &self.recipe.optimizer;
+        Ok(self.entry(Kind::Optimizer, &optimizer.plugin)?.optimizer(&optimizer.options.clone().into())?)
+    }
+}

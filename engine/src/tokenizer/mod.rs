@@ -1,0 +1,171 @@
+//! Tokenizers: text to token ids and back, and what a tokenizer's files say beside the vocabulary.
+
+mod load;
+mod special;
+mod stream;
+mod train;
+
+pub use stream::TextStream;
+
+use crate::{Error, Result};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, path::Path};
+use tokenizers::Tokenizer as Inner;
+
+/// A tokenizer with its special tokens and its files.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: Inner,
+    /// Tokens that end a sequence. The first is the one that training appends; generation stops at any. Never empty.
+    pub eos: Vec<u32>,
+    /// The token that fills batches up; the end token where there is none of its own. What is padding is known by
+    /// position, never by this id.
+    pub pad: u32,
+    /// The token that begins a sequence, if there is one.
+    pub bos: Option<u32>,
+    /// The tokenizer's chat template, Jinja as Hugging Face has it.
+    pub chat_template: Option<String>,
+    /// `tokenizer_config.json`.
+    pub config: Map<String, Value>,
+    /// What the tokenizer itself puts before and after a text.
+    prefix: Vec<u32>,
+    suffix: Vec<u32>,
+    vocab_size: usize,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Tokenizer {
+    /// The number of token ids: one more than the greatest.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Whether [`Tokenizer::encode`] with special tokens begins with [`Tokenizer::bos`].
+    pub fn adds_bos(&self) -> bool {
+        self.bos.is_some_and(|bos| self.prefix.first() == Some(&bos))
+    }
+
+    /// The token that ends a trained response.
+    pub fn end(&self) -> u32 {
+        self.eos[0]
+    }
+
+    /// The text of a token as the vocabulary has it, e.g. `<|endoftext|>`.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of a token as the vocabulary has it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The texts of special tokens by their names in templates: `eos_token`, `bos_token`, `pad_token`, `unk_token`, …
+    pub fn special_tokens(&self) -> BTreeMap<String, String> {
+        let known = [("eos_token", Some(self.end())), ("bos_token", self.bos), ("pad_token", Some(self.pad))];
+        let known = known.into_iter().filter_map(|(name, id)| Some((name.to_owned(), self.token(id?)?)));
+        let named = self.config.iter().filter(|(name, _)| name.ends_with("_token"));
+        let named = named.filter_map(|(name, value)| Some((name.clone(), special::token_text(value)?.to_owned())));
+        named.chain(known).collect()
+    }
+
+    /// Token ids of a text; with `add_special`, between the tokens that the tokenizer itself puts around a sequence.
+    ///
+    /// Special tokens that are spelled out in the text become their ids either way.
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        let ids = self.plain(text)?;
+        Ok(if add_special { [&self.prefix, ids.as_slice(), &self.suffix].concat() } else { ids })
+    }
+
+    /// Token ids of a text that something will follow: with `add_special`, what the tokenizer puts before a sequence
+    /// but not what it puts after.
+    pub fn encode_open(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        let ids = self.plain(text)?;
+        Ok(if add_special { [&self.prefix, ids.as_slice()].concat() } else { ids })
+    }
+
+    fn plain(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false);
+        Ok(encoding.map_err(|e| Error::failed(format!("the tokenizer failed: {e}")))?.get_ids().to_vec())
+    }
+
+    /// The text of token ids; incomplete characters become U+FFFD.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.inner.decode(ids, skip_special).map_err(|e| Error::failed(format!("the tokenizer failed: {e}")))
+    }
+
+    /// Starts decoding ids one by one, as they are generated.
+    pub fn stream(&self, skip_special: bool) -> TextStream<'_> {
+        TextStream::new(self, skip_special)
+    }
+
+    /// Writes the tokenizer's files into a folder, which is made if need be: those that it was loaded from, byte for
+    /// byte, or those of a trained one. Hugging Face's `AutoTokenizer` loads the folder.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+        for (name, bytes) in &self.files {
+            crate::weights::write_bytes(&folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::recipe::TokenizerKind;
+    use serde_json::json;
+
+    pub(crate) const CORPUS: &[&str] = &[
+        "The quick brown fox jumps over the lazy dog. The dog sleeps; the fox runs over the hill.\n",
+        "春天来了，山间的小路开满了花。春天的花园里，月光下的湖泊静静的。\n",
+        "Below is an instruction that describes a task. Write a response.\n",
+    ];
+
+    /// A byte-level tokenizer of 300 tokens.
+    pub(crate) fn trained() -> Tokenizer {
+        Tokenizer::train(TokenizerKind::ByteLevelBpe, 300, CORPUS.iter()).unwrap()
+    }
+
+    pub(crate) fn write(folder: &Path, name: &str, text: &str) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+
+    /// A folder with a tokenizer of single letters whose post-processor puts `<bos>` before and `</s>` after.
+    pub(crate) fn folder(config: &str) -> tempfile::TempDir {
+        let added = |id: u32, content: &str| {
+            json!({ "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true })
+        };
+        let special = |id: u32, token: &str| (token.to_owned(), json!({ "id": token, "ids": [id], "tokens": [token] }));
+        let specials: Map<_, _> = [special(0, "<bos>"), special(1, "</s>")].into_iter().collect();
+        let token = |token: &str| json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+        let sequence = |id: &str| json!({ "Sequence": { "id": id, "type_id": 0 } });
+        let space = json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": true });
+        let file = json!({
+            "version": "1.0",
+            "truncation": { "direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0 },
+            "padding": null,
+            "added_tokens": [added(0, "<bos>"), added(1, "</s>"), added(2, "<end>"), added(3, "<pad>")],
+            "normalizer": null,
+            "pre_tokenizer": space,
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [token("<bos>"), sequence("A"), token("</s>")],
+                "pair": [sequence("A"), sequence("B")],
+                "special_tokens": specials,
+            },
+            "decoder": space,
+            "model": {
+                "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                "vocab": { "<bos>": 0, "</s>": 1, "<end>": 2, "<pad>": 3, "▁a": 4, "b": 5, "▁": 6, "a": 7, "▁b": 8 },
+                "merges": [["▁", "a"], ["▁", "b"]],
+            },
+        });
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "tokenizer.json", &file.to_string());
+        write(dir.path(), "tokenizer_config.json", config);
+        dir
+    }
+}

@@ -1,0 +1,77 @@
+//! Checkpoints: everything that going on bit for bit depends on.
+
+use super::{State, Stepper};
+use crate::{
+    assemble::{numbers, shapes},
+    error::{Error, Result},
+    executor::{Network, Value},
+    files,
+    run::RunFolder,
+    weights::{Float, TensorFile, TensorShape, write_bytes, write_tensors},
+};
+use framework_core::ffi::HostTensor;
+use std::{borrow::Cow, collections::BTreeMap, fs, path::PathBuf};
+
+const TRAINED: &str = "trained.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+
+fn folder(run: &RunFolder, step: u64) -> PathBuf {
+    run.checkpoints().join(format!("step-{step}"))
+}
+
+/// Steps of the whole checkpoints, ascending. A folder gets its name only when everything in it is on disk.
+pub fn steps(run: &RunFolder) -> Vec<u64> {
+    let entries = fs::read_dir(run.checkpoints()).into_iter().flatten().flatten();
+    let number = |e: fs::DirEntry| e.file_name().to_str()?.strip_prefix("step-")?.parse().ok();
+    let mut steps: Vec<u64> = entries.filter_map(number).collect();
+    steps.sort_unstable();
+    steps
+}
+
+/// Writes a checkpoint, then removes the oldest beyond `keep`, the best one aside.
+pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State, keep: usize) -> Result<()> {
+    files::write_folder(&folder(run, state.step), |dir| {
+        let read = |name: &str| Ok(Cow::Owned(numbers(network, name)?));
+        write_tensors(&dir.join(TRAINED), Float::F32, &shapes(network.trained()), read)?;
+        let states: BTreeMap<String, &Value> = stepper.states().collect();
+        let shapes: Vec<_> =
+            states.iter().map(|(name, v)| TensorShape { name: name.clone(), shape: v.shape() }).collect();
+        write_tensors(&dir.join(OPTIMIZER), Float::F32, &shapes, |name| Ok(Cow::Owned(states[name].to_f32()?)))?;
+        let json = serde_json::to_vec_pretty(state).map_err(|e| Error::failed(e.to_string()))?;
+        write_bytes(&dir.join(STATE), &json)
+    })?;
+    let best = state.best.map(|(_, step)| step);
+    let others: Vec<u64> = steps(run).into_iter().filter(|&s| Some(s) != best).collect();
+    for &old in &others[..others.len().saturating_sub(keep.max(1))] {
+        let path = folder(run, old);
+        fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
+    }
+    Ok(())
+}
+
+/// The state of a checkpoint.
+pub fn state(run: &RunFolder, step: u64) -> Result<State> {
+    let path = folder(run, step).join(STATE);
+    let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::failed(format!("{}: {e}", path.display())))
+}
+
+/// Puts a checkpoint's trained parameters into a network.
+pub fn load_trained(run: &RunFolder, step: u64, network: &Network) -> Result<()> {
+    let file = TensorFile::open(&folder(run, step).join(TRAINED))?;
+    for param in network.trained() {
+        network.set(&param.name, read(&file, &param.name, &param.shape, network)?)?;
+    }
+    Ok(())
+}
+
+/// Puts a checkpoint's optimizer states into a stepper.
+pub fn load_optimizer(run: &RunFolder, step: u64, network: &Network, stepper: &mut Stepper) -> Result<()> {
+    let file = TensorFile::open(&folder(run, step).join(OPTIMIZER))?;
+    stepper.restore(|name, shape| read(&file, name, shape, network))
+}
+
+fn read(file: &TensorFile, name: &str, shape: &[usize], network: &Network) -> Result<Value> {
+    Ok(Value::from_f32(file.tensor_shaped(name, shape)?, shape, network.device())?)
+}

@@ -1,0 +1,217 @@
+//! The course of a run: one loop over optimizer steps.
+
+use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish};
+use crate::{
+    data::{Batch, Batches, Corpus, Epoch, Order},
+    error::{Error, Result},
+    evaluate::{Evaluation, evaluate},
+    executor::Grads,
+    init::derive,
+    recipe::{Every, EveryName, Recipe, Train},
+    run::{Metrics, RunFolder, append_metrics, truncate_metrics},
+};
+use std::time::Instant;
+
+/// A run under way.
+pub(super) struct Course<'a> {
+    pub prepared: &'a Prepared,
+    pub run: RunFolder,
+    pub stepper: Stepper,
+    pub state: State,
+    pub total: u64,
+    batches: Batches<'a>,
+    /// The plan of the present epoch, and its number.
+    epoch: (u64, Epoch),
+    steps_per_epoch: u64,
+    clock: Clock,
+    /// The step after which answers were last sampled.
+    pub sampled: Option<u64>,
+}
+
+/// Time spent in training steps, without evaluation and files.
+#[derive(Default)]
+pub(super) struct Clock {
+    pub seconds: f64,
+    pub tokens: u64,
+    logged_seconds: f64,
+    logged_tokens: u64,
+}
+
+impl<'a> Course<'a> {
+    /// At the beginning, or at the last whole checkpoint if the run has one.
+    pub fn new(prepared: &'a Prepared, run: RunFolder) -> Result<Self> {
+        let recipe = &prepared.session.recipe;
+        let batches = batches(&prepared.corpus, recipe, prepared.tokenizer.pad);
+        let steps_per_epoch = batches.steps_per_epoch() as u64;
+        let total = total_steps(&recipe.train, steps_per_epoch);
+        let network = &prepared.network;
+        let mut stepper = Stepper::new(prepared.session.optimizer()?, network)?;
+        let mut state = State { fingerprint: prepared.fingerprint(), ..State::default() };
+        if let Some(&step) = checkpoint::steps(&run).last() {
+            let saved = checkpoint::state(&run, step)?;
+            if saved.fingerprint != state.fingerprint {
+                return Err(Error::failed(format!(
+                    "the checkpoints in {} were made with other data, weights or plugins; restore those, or train \
+                     without --resume: the earlier run is then kept under another name",
+                    run.checkpoints().display()
+                )));
+            }
+            checkpoint::load_trained(&run, step, network)?;
+            checkpoint::load_optimizer(&run, step, network, &mut stepper)?;
+            state = saved;
+        }
+        truncate_metrics(&run.metrics(), state.step)?;
+        let clock = Clock::default();
+        let epoch = (0, batches.epoch(0));
+        Ok(Self { prepared, run, stepper, state, total, batches, epoch, steps_per_epoch, clock, sampled: None })
+    }
+
+    /// To the end.
+    pub fn run(mut self, observe: Observer) -> Result<Summary> {
+        observe(&Event::Begin { step: self.state.step, total: self.total });
+        while self.state.step < self.total && !self.state.stopped {
+            self.one_step(observe)?;
+            let evaluated = self.due(self.train().eval_every) && self.evaluate(observe)?;
+            if evaluated || self.due(self.train().save_every) {
+                self.save()?;
+            }
+        }
+        finish::finish(self, observe)
+    }
+
+    fn train(&self) -> &'a Train {
+        &self.prepared.session.recipe.train
+    }
+
+    fn one_step(&mut self, observe: Observer) -> Result<()> {
+        let (train, seed, step) = (self.train(), self.prepared.session.recipe.seed, self.state.step);
+        let started = Instant::now();
+        let (epoch, index) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        if self.epoch.0 != epoch {
+            self.epoch = (epoch, self.batches.epoch(epoch));
+        }
+        let plan = self.epoch.1.step(index as usize);
+        let micro: Vec<Batch> = plan.iter().map(|numbers| self.batches.batch(numbers)).collect();
+        let supervised: usize = micro.iter().map(Batch::supervised).sum();
+        let (mut loss, mut grads) = (0.0, Grads::default());
+        for (i, batch) in micro.iter().enumerate() {
+            let dropout = derive(seed, &format!("dropout {step} {i}"));
+            let factor = 1.0 / supervised.max(1) as f64;
+            let (sum, part) =
+                self.prepared.network.gradients(batch, factor, dropout, train.activation_checkpointing)?;
+            loss += sum;
+            grads.merge(part)?;
+        }
+        if !loss.is_finite() {
+            return Err(Error::failed(format!(
+                "step {}: the loss is {loss}; lower optimizer.learning_rate, and go on from the last checkpoint with \
+                 --resume",
+                step + 1
+            )));
+        }
+        let rate = self.stepper.learning_rate() * factor(train.schedule, step, train.warmup_steps, self.total);
+        let norm = self.stepper.step(&self.prepared.network, grads, step + 1, rate, train.max_grad_norm)?;
+        self.state.step += 1;
+        self.state.tokens += supervised as u64;
+        self.state.pending_loss += loss;
+        self.state.pending_tokens += supervised as u64;
+        self.clock.seconds += started.elapsed().as_secs_f64();
+        self.clock.tokens += micro.iter().flat_map(|b| &b.lengths).map(|&n| n as u64).sum::<u64>();
+        observe(&Event::Step { step: self.state.step, loss: loss / supervised.max(1) as f64 });
+        if self.state.step.is_multiple_of(train.log_every.max(1)) || self.state.step == self.total {
+            self.log(rate, norm, observe)?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, rate: f64, norm: f64, observe: Observer) -> Result<()> {
+        let metrics = Metrics {
+            loss: Some(self.state.pending_loss / self.state.pending_tokens.max(1) as f64),
+            learning_rate: Some(rate),
+            grad_norm: Some(norm),
+            tokens_per_second: Some(self.clock.since_logged()),
+            ..self.metrics()
+        };
+        (self.state.pending_loss, self.state.pending_tokens) = (0.0, 0);
+        append_metrics(&self.run.metrics(), &metrics)?;
+        observe(&Event::Metrics(&metrics));
+        Ok(())
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        let epoch = self.state.step as f64 / self.steps_per_epoch as f64;
+        Metrics { step: self.state.step, epoch, ..Metrics::default() }
+    }
+
+    /// Evaluates on the validation data, if there is any. True if this is the best so far and has to be kept.
+    fn evaluate(&mut self, observe: Observer) -> Result<bool> {
+        finish::sample(self, observe)?;
+        let (prepared, train) = (self.prepared, self.train());
+        let validation = &prepared.corpus.validation;
+        let outcome = evaluate(&prepared.network, validation, train.batch_size, prepared.tokenizer.pad)?;
+        let Some(Evaluation { loss, .. }) = outcome else { return Ok(false) };
+        let best = self.state.evaluated(loss, train.early_stopping.map(|e| e.patience));
+        let metrics = Metrics { eval_loss: Some(loss), perplexity: Some(loss.exp()), ..self.metrics() };
+        append_metrics(&self.run.metrics(), &metrics)?;
+        observe(&Event::Metrics(&metrics));
+        Ok(best && train.load_best)
+    }
+
+    pub fn save(&self) -> Result<()> {
+        let keep = self.train().keep_checkpoints;
+        checkpoint::save(&self.run, &self.prepared.network, &self.stepper, &self.state, keep)
+    }
+
+    /// Whether something that is done every so often is due after this step.
+    fn due(&self, every: Every) -> bool {
+        match every {
+            Every::Steps(n) => n > 0 && self.state.step.is_multiple_of(n),
+            Every::Named(EveryName::Epoch) => {
+                self.state.step.is_multiple_of(self.steps_per_epoch) || self.state.step == self.total
+            }
+            Every::Named(EveryName::End) => self.state.step == self.total || self.state.stopped,
+        }
+    }
+
+    /// Time and tokens of the steps so far.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+impl Clock {
+    fn since_logged(&mut self) -> f64 {
+        let (seconds, tokens) = (self.seconds - self.logged_seconds, self.tokens - self.logged_tokens);
+        (self.logged_seconds, self.logged_tokens) = (self.seconds, self.tokens);
+        tokens as f64 / seconds.max(1e-9)
+    }
+}
+
+/// The batches of a run.
+pub(crate) fn batches<'a>(corpus: &'a Corpus, recipe: &Recipe, pad: u32) -> Batches<'a> {
+    let train = &recipe.train;
+    let order = match (train.group_by_length, train.shuffle) {
+        (true, _) => Order::ByLength,
+        (false, true) => Order::Shuffled,
+        (false, false) => Order::Fixed,
+    };
+    Batches {
+        sequences: &corpus.train,
+        batch_size: train.batch_size,
+        accumulation: train.gradient_accumulation,
+        order,
+        seed: recipe.seed,
+        pad,
+    }
+}
+
+/// Optimizer steps of a run: `max_steps` or `epochs`, whichever ends first; one epoch if neither is given.
+pub(crate) fn total_steps(train: &Train, steps_per_epoch: u64) -> u64 {
+    let by_epochs = |epochs: f64| (epochs * steps_per_epoch as f64).ceil() as u64;
+    match (train.epochs, train.max_steps) {
+        (Some(epochs), Some(steps)) => by_epochs(epochs).min(steps),
+        (Some(epochs), None) => by_epochs(epochs),
+        (None, Some(steps)) => steps,
+        (None, None) => steps_per_epoch,
+    }
+}

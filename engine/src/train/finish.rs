@@ -1,0 +1,155 @@
+//! The end of a run, and the answers that are sampled on the way.
+
+use super::{Event, Observer, checkpoint, course::Course, encoder, export};
+use crate::{
+    error::{Error, Result},
+    generate::Generator,
+    infer::answer,
+    memory,
+    run::{RunFolder, read_metrics},
+    weights::write_bytes,
+};
+use framework_core::Record;
+use serde::{Deserialize, Serialize};
+use std::{fmt::Write, path::PathBuf};
+
+/// What a run came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Summary {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Mean loss per supervised token at the first and at the last logged step.
+    pub first_loss: Option<f64>,
+    /// See [`Summary::first_loss`].
+    pub train_loss: Option<f64>,
+    /// The lowest validation loss, and its step.
+    pub best: Option<(f64, u64)>,
+    /// Whether early stopping ended the run.
+    pub stopped_early: bool,
+    /// Parameters that were trained, and all.
+    pub trained_parameters: usize,
+    /// See [`Summary::trained_parameters`].
+    pub parameters: usize,
+    /// Tokens without padding, and the seconds in which they were trained on, since the run was begun or resumed.
+    pub tokens: u64,
+    /// See [`Summary::tokens`].
+    pub seconds: f64,
+    /// Tokens per second.
+    pub tokens_per_second: f64,
+    /// The most memory that the process had resident.
+    pub peak_memory_bytes: Option<u64>,
+    /// Whether all examples were texts to be learned whole.
+    pub trained_on_text: bool,
+    /// Where the result is.
+    pub output: PathBuf,
+}
+
+impl Summary {
+    /// The summary of a run that has come to its end.
+    pub fn read(run: &RunFolder) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(run.summary()).ok()?).ok()
+    }
+}
+
+pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
+    let prepared = course.prepared;
+    let recipe = &prepared.session.recipe;
+    if !checkpoint::steps(&course.run).contains(&course.state.step) {
+        course.save()?;
+    }
+    if let (true, Some((_, best))) = (recipe.train.load_best, course.state.best)
+        && best != course.state.step
+    {
+        checkpoint::load_trained(&course.run, best, &prepared.network)?;
+        course.sampled = None;
+        observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
+    }
+    let output = export::export(
+        &course.run,
+        &prepared.network,
+        recipe.model.weights.as_deref(),
+        &prepared.model_type()?,
+        prepared.format(),
+        &prepared.tokenizer,
+    )?;
+    let losses: Vec<f64> = read_metrics(&course.run.metrics())?.into_iter().filter_map(|m| m.loss).collect();
+    let count = |params: &mut dyn Iterator<Item = &framework_core::Param>| params.map(|p| p.len()).sum();
+    let (network, clock) = (&prepared.network, course.clock());
+    let summary = Summary {
+        steps: course.state.step,
+        first_loss: losses.first().copied(),
+        train_loss: losses.last().copied(),
+        best: course.state.best,
+        stopped_early: course.state.stopped,
+        trained_parameters: count(&mut network.trained().into_iter()),
+        parameters: count(&mut network.spec().params.iter().chain(&network.plan().params)),
+        tokens: clock.tokens,
+        seconds: clock.seconds,
+        tokens_per_second: clock.tokens as f64 / clock.seconds.max(1e-9),
+        peak_memory_bytes: memory::peak(),
+        trained_on_text: prepared.on_text(),
+        output,
+    };
+    let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::failed(e.to_string()))?;
+    write_bytes(&course.run.summary(), &json)?;
+    sample(&mut course, observe)?;
+    observe(&Event::End(&summary));
+    Ok(summary)
+}
+
+/// Answers the recipe's prompts and appends them to `samples.md`, in place of what a killed run wrote from this step on.
+pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
+    let prepared = course.prepared;
+    let generate = &prepared.session.recipe.generate;
+    if generate.prompts.is_empty() || course.sampled == Some(course.state.step) {
+        return Ok(());
+    }
+    course.sampled = Some(course.state.step);
+    let decoder = prepared.session.decoder()?;
+    let tokenizer = &prepared.tokenizer;
+    let generator = Generator::new(&prepared.network, &decoder, &generate.settings, &tokenizer.eos, tokenizer.pad)?;
+    let mut answers = Vec::new();
+    for prompt in &generate.prompts {
+        let field = if prepared.on_text() { "text" } else { "instruction" };
+        let record = Record::from_iter([(field.to_owned(), prompt.clone().into())]);
+        let ids = encoder(&prepared.session, tokenizer, &prepared.template).prompt(&record)?;
+        let new = generator.generate(&[ids], prepared.session.recipe.seed, &mut |_, _| {})?;
+        answers.push((prompt.clone(), answer(tokenizer, prepared.template.lead(), &new[0])?.trim().to_owned()));
+    }
+    let path = course.run.samples();
+    let mut text = std::fs::read_to_string(&path).unwrap_or_default();
+    text.truncate(before(&text, course.state.step));
+    let _ = writeln!(text, "{SECTION}{}\n", course.state.step);
+    for (prompt, answer) in &answers {
+        let _ = writeln!(text, "**{prompt}**\n\n{answer}\n");
+    }
+    write_bytes(&path, text.as_bytes())?;
+    observe(&Event::Samples(&answers));
+    Ok(())
+}
+
+const SECTION: &str = "## Step ";
+
+/// Where the sections of the steps before this one end.
+fn before(samples: &str, step: u64) -> usize {
+    let mut at = 0;
+    for line in samples.split_inclusive('\n') {
+        let number = line.strip_prefix(SECTION).and_then(|number| number.trim().parse::<u64>().ok());
+        if number.is_some_and(|number| number >= step) {
+            break;
+        }
+        at += line.len();
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn samples_of_a_step_are_there_once() {
+        let samples = "## Step 4\n\n**a**\n\n## Step by step\n\n## Step 8\n\n**a**\n";
+        let kept = |step| &samples[..super::before(samples, step)];
+        assert_eq!((kept(4), kept(9)), ("", samples));
+        assert!(kept(5).ends_with("step\n\n") && kept(5) == kept(8));
+    }
+}

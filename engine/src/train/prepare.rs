@@ -1,0 +1,193 @@
+//! Everything that can be wrong before a run's folder is made.
+
+use crate::{
+    assemble::{self, Source},
+    blueprint::Blueprint,
+    data::{self, Corpus, Encoder, Inputs, Template},
+    error::{Error, Problem, Result},
+    executor::{Device, Network},
+    files,
+    recipe::SaveDtype,
+    run::{Lock, RunFolder},
+    session::Session,
+    tokenizer::Tokenizer,
+    weights::{Float, write_bytes},
+};
+use framework_core::{Kind, ModelSpec, ffi::AugmenterObject};
+use std::sync::Arc;
+
+/// A run that is ready to begin.
+pub struct Prepared {
+    /// The recipe and its plugins.
+    pub session: Session,
+    /// Tokenized examples.
+    pub corpus: Corpus,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Prompts to text.
+    pub template: Template,
+    /// The model with its adapter.
+    pub network: Arc<Network>,
+    lock: Lock,
+}
+
+/// Reads the data, the tokenizer and the weights. Nothing is written.
+pub fn prepare(session: Session, progress: &mut dyn FnMut(usize)) -> Result<Prepared> {
+    match parts(&session, progress) {
+        Ok((tokenizer, template, corpus, network, lock)) => {
+            Ok(Prepared { session, corpus, tokenizer, template, network, lock })
+        }
+        Err(e) => Err(session.placed(e)),
+    }
+}
+
+type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
+
+/// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
+fn parts(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<Parts> {
+    session.recipe.check_trainable()?;
+    let device = Device::open(&session.recipe.backend)?;
+    let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
+    corpus.require_training()?;
+    fits(&blueprint.spec, &tokenizer, &corpus)?;
+    blueprint.try_out(session)?;
+    let network = assemble::network(session, device, true)?;
+    let lock = Lock::of(session)?;
+    Ok((tokenizer, template, corpus, network, lock))
+}
+
+/// The recipe's tokenizer, template and tokenized examples.
+pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(Tokenizer, Template, Corpus)> {
+    let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
+    let found =
+        found.and_then(|tokenizer| Ok((Template::new(&session.recipe.prompt.template, &tokenizer)?, tokenizer)));
+    let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
+    let inputs = inputs(session, &sources, &augmenters);
+    let (template, tokenizer) = match found {
+        Ok(found) => found,
+        Err(e) => return Err(data::records(&inputs).err().into_iter().fold(e, Error::and)),
+    };
+    let corpus = data::load(&inputs, &encoder(session, &tokenizer, &template), progress)?;
+    Ok((tokenizer, template, corpus))
+}
+
+/// The recipe's datasets.
+pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
+    let open = |d: &crate::recipe::Dataset| {
+        let dataset = session.entry(Kind::Dataset, &d.plugin)?.dataset(&d.options.clone().into())?;
+        Ok(data::Source { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
+    };
+    session.recipe.dataset.iter().map(open).collect()
+}
+
+/// The recipe's augmenters.
+pub fn augmenters(session: &Session) -> Result<Vec<AugmenterObject>> {
+    let open = |a: &crate::recipe::Component| {
+        Ok(session.entry(Kind::Augmenter, &a.plugin)?.augmenter(&a.options.clone().into())?)
+    };
+    session.recipe.augment.iter().map(open).collect()
+}
+
+/// Where the recipe's records come from.
+pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [AugmenterObject]) -> Inputs<'a> {
+    let recipe = &session.recipe;
+    Inputs { sources, augmenters, validation_fraction: recipe.validation.fraction, seed: recipe.seed }
+}
+
+/// How the recipe's records become tokens.
+pub fn encoder<'a>(session: &Session, tokenizer: &'a Tokenizer, template: &'a Template) -> Encoder<'a> {
+    let prompt = &session.recipe.prompt;
+    Encoder { tokenizer, template, max_length: prompt.max_length, train_on_prompt: prompt.train_on_prompt }
+}
+
+/// The recipe's tokenizer: loaded, or trained on its records.
+pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
+    let recipe = &session.recipe;
+    if let Some(training) = &recipe.tokenizer.train {
+        let (sources, augmenters) = (sources(session)?, augmenters(session)?);
+        let records = data::records(&inputs(session, &sources, &augmenters))?;
+        let texts = records.train.iter().flat_map(data::texts);
+        return Tokenizer::train(training.kind, training.vocab_size, texts);
+    }
+    match recipe.tokenizer.path.as_ref().or(recipe.model.weights.as_ref()) {
+        Some(path) => Tokenizer::load(path),
+        None => Err(Error::invalid(
+            Problem::new("a model from scratch needs a tokenizer")
+                .key("tokenizer")
+                .help("Set tokenizer.path, or tokenizer.train = { kind = \"byte-level-bpe\", vocab_size = … }."),
+        )),
+    }
+}
+
+/// Whether the tokens and the sequences are such as the model can take.
+pub fn fits(spec: &ModelSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
+    let mut problems = Vec::new();
+    if tokenizer.vocab_size() > spec.vocab_size {
+        let (tokens, rows) = (tokenizer.vocab_size(), spec.vocab_size);
+        let message = format!("the tokenizer has {tokens} tokens, but the model's vocabulary only {rows}");
+        problems.push(Problem::new(message).key("tokenizer").help("Use the tokenizer that belongs to the model."));
+    }
+    let longest = corpus.train.iter().chain(&corpus.validation).map(|s| s.len()).max().unwrap_or(0);
+    if let Some(most) = spec.max_positions.filter(|&most| longest > most) {
+        let message = format!("an example has {longest} tokens, but the model has only {most} positions");
+        problems.push(Problem::new(message).key("prompt.max_length").help(format!("Set it to {most} or less.")));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
+}
+
+impl Prepared {
+    /// One line about the run.
+    pub fn headline(&self) -> String {
+        let network = &self.network;
+        let trained: usize = network.trained().iter().map(|p| p.len()).sum();
+        let all: usize = network.spec().params.iter().chain(&network.plan().params).map(|p| p.len()).sum();
+        format!(
+            "{}: {} examples, {} parameters, {} trained ({:.2} %)",
+            self.session.recipe.name,
+            self.corpus.train.len(),
+            all,
+            trained,
+            100.0 * trained as f64 / all.max(1) as f64
+        )
+    }
+
+    /// Whether all examples are texts to be learned whole.
+    pub(super) fn on_text(&self) -> bool {
+        let train = &self.corpus.report.train;
+        train.kept > 0 && train.texts == train.kept
+    }
+
+    /// Fingerprint of the data, weights and plugins.
+    pub(super) fn fingerprint(&self) -> String {
+        files::sha256_of(self.lock.to_toml().as_bytes())
+    }
+
+    /// Writes down what the run is made of.
+    pub(super) fn describe(&self, run: &RunFolder) -> Result<()> {
+        if self.session.recipe.tokenizer.train.is_some() {
+            self.tokenizer.save(&run.tokenizer())?;
+        }
+        write_bytes(&run.lock(), self.lock.to_toml().as_bytes())?;
+        write_bytes(&run.recipe(), self.session.recipe.to_toml().as_bytes())
+    }
+
+    /// Number format of what is saved.
+    pub(super) fn format(&self) -> Float {
+        match self.session.recipe.train.save_dtype {
+            SaveDtype::F32 => Float::F32,
+            SaveDtype::Bf16 => Float::BF16,
+            SaveDtype::F16 => Float::F16,
+        }
+    }
+
+    /// What Hugging Face calls the architecture: the base model's `model_type`, or the plugin's.
+    pub(super) fn model_type(&self) -> Result<String> {
+        let recipe = &self.session.recipe;
+        let source = Source::of(recipe)?;
+        if let Some(kind) = source.config().get("model_type").and_then(|v| v.as_str()) {
+            return Ok(kind.to_owned());
+        }
+        let about = &self.session.entry(Kind::Model, &recipe.model.plugin)?.about;
+        Ok(about.aliases.first().unwrap_or(&about.name).clone())
+    }
+}

@@ -1,0 +1,159 @@
+//! One safetensors file.
+
+use super::{Float, at, mmap::Mapped};
+use crate::{Error, Problem, Result};
+use safetensors::{Dtype, SafeTensors};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// A tensor as a file declares it.
+#[derive(Debug, Clone)]
+pub struct TensorInfo {
+    /// The number format.
+    pub dtype: Dtype,
+    /// The shape.
+    pub shape: Vec<usize>,
+    range: Range<usize>,
+}
+
+/// A safetensors file, mapped into memory.
+#[derive(Debug)]
+pub struct TensorFile {
+    path: PathBuf,
+    map: Mapped,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl TensorFile {
+    /// Maps a file and reads its header.
+    ///
+    /// # Errors
+    /// A file that is missing, cut short or not safetensors: [`Error::Invalid`] with the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let invalid = |message: String, help: &str| Error::invalid(at(path, message).help(help));
+        let map = Mapped::open(path)
+            .map_err(|e| invalid(format!("cannot be read: {e}"), "expected is a safetensors file"))?;
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| {
+            let help = "the file may be damaged, half downloaded, or a Git LFS pointer: fetch it again";
+            invalid(format!("is not a whole safetensors file: {e}"), help)
+        })?;
+        let start = header + 8; // the header's length comes first
+        let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+            let (from, to) = info.data_offsets;
+            (name, TensorInfo { dtype: info.dtype, shape: info.shape.clone(), range: start + from..start + to })
+        };
+        let tensors = metadata.tensors().into_iter().map(entry).collect();
+        Ok(Self { path: path.to_owned(), map, tensors })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of all tensors, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Format and shape of a tensor.
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// A tensor's bytes as they are stored: row by row, little-endian.
+    ///
+    /// # Errors
+    /// No such tensor; the message lists names that look alike.
+    pub fn bytes(&self, name: &str) -> Result<&[u8]> {
+        let info = self.info(name).ok_or_else(|| missing(&self.path, name, self.names()))?;
+        Ok(&self.map[info.range.clone()])
+    }
+
+    /// A tensor as f32, row by row.
+    ///
+    /// # Errors
+    /// No such tensor, or one that is stored as anything but f32, f16 or bf16.
+    pub fn tensor(&self, name: &str) -> Result<Vec<f32>> {
+        let bytes = self.bytes(name)?;
+        let dtype = self.tensors[name].dtype;
+        let format = Float::of(dtype).ok_or_else(|| {
+            let problem = at(&self.path, format!("tensor `{name}` is stored as {dtype}; expected is F32, F16 or BF16"));
+            Error::invalid(problem.help("convert it, or use weights that are not quantized"))
+        })?;
+        Ok(format.decode(bytes))
+    }
+
+    /// [`TensorFile::tensor`], which must have this shape.
+    pub fn tensor_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.check(name, shape)?;
+        self.tensor(name)
+    }
+
+    /// Whether a tensor is there with this shape.
+    pub fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
+        match self.info(name) {
+            Some(found) if found.shape != shape => {
+                let message = format!("tensor `{name}` has the shape {:?}; expected is {shape:?}", found.shape);
+                let help = "the configuration and the weights do not belong together";
+                Err(Error::invalid(at(&self.path, message).help(help)))
+            }
+            Some(_) => Ok(()),
+            None => Err(missing(&self.path, name, self.names())),
+        }
+    }
+}
+
+/// A tensor that is not there, with the names that come nearest.
+pub(super) fn missing<'a>(file: &Path, name: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    let mut near: Vec<_> = names.map(|other| (strsim::normalized_levenshtein(name, other), other)).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let near: Vec<_> = near.iter().take_while(|n| n.0 > 0.6).take(3).map(|(_, other)| format!("`{other}`")).collect();
+    let problem: Problem = at(file, format!("there is no tensor `{name}`"));
+    Error::invalid(match near.is_empty() {
+        true => problem.help("the weights may be another architecture's than the recipe's `model.plugin`"),
+        false => problem.help(format!("there are {}", near.join(", "))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::hf::tests::store;
+
+    #[test]
+    fn reads_what_the_safetensors_library_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.safetensors");
+        store(&path, &[("x", Dtype::F32, &[2, 1], &[1.5f32, -2.0].map(f32::to_le_bytes).concat())]);
+        let file = TensorFile::open(&path).unwrap();
+        assert_eq!(file.names().collect::<Vec<_>>(), ["x"]);
+        assert_eq!(file.info("x").unwrap().shape, [2, 1]);
+        assert_eq!(file.tensor_shaped("x", &[2, 1]).unwrap(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn errors_name_file_tensor_and_what_was_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.safetensors");
+        store(&path, &[("layers.0.weight", Dtype::F32, &[1], &[0; 4]), ("mask", Dtype::U8, &[1], &[0])]);
+        let file = TensorFile::open(&path).unwrap();
+        let said = |e: Result<Vec<f32>>| e.unwrap_err().to_string();
+        let e = said(file.tensor("layers.1.weight"));
+        assert!(
+            e.contains("a.safetensors") && e.contains("`layers.1.weight`") && e.contains("`layers.0.weight`"),
+            "{e}"
+        );
+        let e = said(file.tensor_shaped("layers.0.weight", &[2, 2]));
+        assert!(e.contains("[1]") && e.contains("[2, 2]"), "{e}");
+        let e = said(file.tensor("mask"));
+        assert!(e.contains("`mask`") && e.contains("U8"), "{e}");
+
+        std::fs::write(&path, b"version https://git-lfs.github.com/spec/v1").unwrap();
+        let e = TensorFile::open(&path).unwrap_err();
+        assert!(e.exit_code() == 2 && e.to_string().contains("LFS"), "{e}");
+    }
+}

@@ -1,0 +1,27 @@
+//! Mapping a file into memory.
+
+use std::{fs::File, io, ops::Deref, path::Path};
+
+/// A file's bytes, read from disk as they are touched.
+#[derive(Debug)]
+pub struct Mapped(memmap2::Mmap);
+
+impl Mapped {
+    /// Maps a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // SAFETY: the map is read-only and only ever seen as bytes, for which every value is valid. What remains is a
+        // file that someone else shortens or rewrites meanwhile: we write files by renaming, which leaves a mapped
+        // one as it was, and nobody is expected to overwrite weights in use.
+        #[allow(unsafe_code)]
+        let map = unsafe { memmap2::Mmap::map(&file)? };
+        Ok(Self(map))
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}

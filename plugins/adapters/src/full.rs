@@ -1,0 +1,64 @@
+//! `full`: full fine-tuning.
+
+use crate::select::Layers;
+use framework_sdk::prelude::*;
+
+options! {
+    /// Trains the model's own parameters: all of them, or those of some blocks.
+    ///
+    /// Nothing is added, and the result is a whole model rather than an adapter. Training the upper blocks only saves
+    /// the memory and time of the lower ones' backward pass.
+    pub struct Full {
+        /// The blocks to train, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`. All if not given.
+        #[serde(default)]
+        layers: Option<Layers>,
+        /// Whether to train what lies outside the blocks: embeddings, final norm and vocabulary projection. If not
+        /// given, only without `layers`.
+        #[serde(default)]
+        embeddings: Option<bool>,
+    }
+}
+
+impl Adapter for Full {
+    fn validate(&self) -> Result<()> {
+        self.layers.as_ref().map_or(Ok(()), |layers| layers.indices().map(|_| ()))
+    }
+
+    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
+        let blocks = self.layers.as_ref().map(|layers| layers.of(model)).transpose()?;
+        let outside = self.embeddings.unwrap_or(blocks.is_none());
+        let trained = |param: &&Param| match param.block {
+            Some(block) => blocks.as_ref().is_none_or(|blocks| blocks.contains(&block)),
+            None => outside,
+        };
+        let trained = model.params.iter().filter(trained).map(|p| p.name.clone()).collect();
+        Ok(AdapterPlan { trained, ..AdapterPlan::default() })
+    }
+}
+
+register!(adapter "full" => Full, example = r#"
+layers = "4-5"
+"#);
+
+#[cfg(test)]
+mod tests {
+    use framework_sdk::test;
+
+    #[test]
+    fn trains_everything_unless_told_otherwise() {
+        let trained = |options: &str| test::adapter("full", options).unwrap().trained;
+        let all = trained("");
+        assert_eq!(all.len(), test::toy_spec().params.len());
+        assert_eq!(trained("embeddings = false").len(), all.len() - 2);
+        let upper = trained("layers = 1");
+        assert!(upper.iter().all(|name| name.starts_with("layers.1.")) && upper.len() == 4, "{upper:?}");
+        assert_eq!(trained("layers = \"0-1\"\nembeddings = true"), all);
+    }
+
+    #[test]
+    fn blocks_must_exist() {
+        let error = |options: &str| test::adapter("full", options).unwrap_err().message;
+        assert_eq!(error("layers = \"1-2\""), "`layers` names block 2; the model has 2, from 0 to 1");
+        assert!(error("layers = \"top\"").starts_with("`layers` must be like"));
+    }
+}

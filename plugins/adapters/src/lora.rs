@@ -1,0 +1,301 @@
+//! `lora`: low-rank adaptation.
+
+use crate::{
+    peft,
+    select::{Layers, Targets, suffixes},
+};
+use framework_sdk::{prelude::*, serde_json};
+
+options! {
+    /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.
+    ///
+    /// A chosen projection `Wx` becomes `Wx + s · B(A · dropout(x))`, where `A` `[r, in]` starts at random, `B`
+    /// `[out, r]` at zero, and only these two are trained. The scale `s` is `alpha / r`, or `alpha / √r` if
+    /// rank-stabilised.
+    #[serde(default)]
+    pub struct Lora {
+        /// The rank: the width of what is added.
+        r: usize,
+        /// The scale of what is added, before it is divided by the rank.
+        alpha: f64,
+        /// Probability with which an input of `A` is dropped while training.
+        dropout: f64,
+        /// What is adapted: a list of module names or their last parts, such as `["q_proj", "self_attn.o_proj"]`, or
+        /// one regular expression that must match whole module names, or `"all-linear"`.
+        targets: Targets,
+        /// Adapt these blocks only, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`.
+        layers: Option<Layers>,
+        /// Divide `alpha` by the root of the rank (rsLoRA: Kalajdzievski, 2023, arXiv:2312.03732), so that high ranks
+        /// learn as fast as low ones.
+        rank_stabilised: bool,
+        /// Which of the model's biases are trained too.
+        bias: Bias,
+    }
+}
+
+options! {
+    /// Which of the model's biases are trained.
+    #[derive(Copy)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Bias {
+        /// None of them.
+        None,
+        /// All of them.
+        All,
+        /// Those of the adapted projections.
+        LoraOnly,
+    }
+}
+
+impl Default for Lora {
+    fn default() -> Self {
+        Self {
+            r: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            targets: Targets::default(),
+            layers: None,
+            rank_stabilised: false,
+            bias: Bias::None,
+        }
+    }
+}
+
+/// PEFT's names of the options.
+const PEFT_NAMES: [(&str, &str); 7] = [
+    ("r", "r"),
+    ("lora_alpha", "alpha"),
+    ("lora_dropout", "dropout"),
+    ("target_modules", "targets"),
+    ("layers_to_transform", "layers"),
+    ("use_rslora", "rank_stabilised"),
+    ("bias", "bias"),
+];
+
+impl Lora {
+    fn scale(&self) -> f64 {
+        let rank = self.r as f64;
+        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    }
+
+    /// The projections that are adapted.
+    fn chosen<'a>(&self, model: &'a ModelSpec) -> Result<Vec<&'a Param>> {
+        let mut chosen = self.targets.select(model)?;
+        if let Some(layers) = &self.layers {
+            let blocks = layers.of(model)?;
+            chosen.retain(|p| p.block.is_some_and(|block| blocks.contains(&block)));
+            if chosen.is_empty() {
+                let message = format!("none of the `targets` lies in the blocks that `layers` names, {layers}");
+                return Err(PluginError::new(message));
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn peft_config(&self, chosen: &[&Param]) -> Result<Value> {
+        let modules = || chosen.iter().map(|p| p.module());
+        let all = self.targets == Targets::default();
+        let (targets, layers) = match (&self.targets, &self.layers) {
+            (Targets::Pattern(_), None) if all => (json!(suffixes(modules())), None),
+            (Targets::Pattern(_), Some(layers)) if all => (json!(suffixes(modules())), Some(layers.indices()?)),
+            // PEFT has no layers beside a pattern.
+            (Targets::Pattern(_), Some(_)) => (json!(modules().collect::<Vec<_>>()), None),
+            (targets, layers) => (json!(targets), layers.as_ref().map(Layers::indices).transpose()?),
+        };
+        Ok(json!({
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": null,
+            "revision": null,
+            "auto_mapping": null,
+            "inference_mode": true,
+            "r": self.r,
+            "lora_alpha": peft::number(self.alpha),
+            "lora_dropout": self.dropout,
+            "target_modules": targets,
+            "layers_to_transform": layers,
+            "layers_pattern": null,
+            "bias": self.bias,
+            "use_rslora": self.rank_stabilised,
+            "init_lora_weights": true,
+            "fan_in_fan_out": false,
+            "modules_to_save": null,
+            "rank_pattern": {},
+            "alpha_pattern": {},
+        }))
+    }
+}
+
+/// The names of a module's two matrices, as PEFT saves them.
+fn names(module: &str) -> [String; 2] {
+    ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
+}
+
+impl Adapter for Lora {
+    fn validate(&self) -> Result<()> {
+        if self.r == 0 {
+            return Err(PluginError::new("`r` must be at least 1"));
+        }
+        if self.alpha <= 0.0 || !self.alpha.is_finite() {
+            return Err(PluginError::new(format!("`alpha` must be positive, not {}", self.alpha)));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(PluginError::new(format!(
+                "`dropout` must be at least 0 and less than 1, not {}",
+                self.dropout
+            )));
+        }
+        self.targets.validate()?;
+        self.layers.as_ref().map_or(Ok(()), |layers| layers.indices().map(|_| ()))
+    }
+
+    fn from_peft(config: &Value) -> Result<Self> {
+        let options = peft::options(config, &PEFT_NAMES)?;
+        for (peft, option) in &PEFT_NAMES[..4] {
+            if !options.contains_key(*option) {
+                return Err(PluginError::new(format!("adapter_config.json does not give `{peft}`")));
+            }
+        }
+        Ok(serde_json::from_value(options.into())?)
+    }
+
+    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
+        let chosen = self.chosen(model)?;
+        let mut plan = AdapterPlan { peft_config: Some(self.peft_config(&chosen)?), ..AdapterPlan::default() };
+        for weight in chosen {
+            let (out, input) = (weight.shape[0], weight.shape[1]);
+            let [a, b] = names(weight.module());
+            // PyTorch's Kaiming-uniform initialisation with a = √5.
+            let random = Init::Uniform(1.0 / (input as f64).sqrt());
+            let param = |name, shape, init| Param { name, shape, init, role: Role::Other, block: weight.block };
+            plan.params.push(param(a, vec![self.r, input], random));
+            plan.params.push(param(b, vec![out, self.r], Init::Zeros));
+            plan.linears.push(weight.module().to_owned());
+        }
+        let trained = |name: &str| match (self.bias, name.strip_suffix(".bias")) {
+            (Bias::All, Some(_)) => true,
+            (Bias::LoraOnly, Some(module)) => plan.linears.iter().any(|m| m == module),
+            _ => false,
+        };
+        plan.trained = model.params.iter().filter(|p| trained(&p.name)).map(|p| p.name.clone()).collect();
+        Ok(plan)
+    }
+
+    fn linear(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
+        let [a, b] = names(module).map(|name| cx.param(&name));
+        let base = cx.base_linear(module, &x);
+        // Scaled where it is narrowest.
+        base + (cx.dropout(x, self.dropout).linear(a) * self.scale()).linear(b)
+    }
+
+    fn merge(&self, cx: &Ctx, module: &str, weight: Tensor) -> Tensor {
+        let dtype = weight.dtype();
+        let [a, b] = names(module).map(|name| cx.param(&name).cast(DType::F32));
+        (weight.cast(DType::F32) + b.matmul(a) * self.scale()).cast(dtype)
+    }
+}
+
+register!(adapter "lora" aliases ["LORA"] => Lora, example = r#"
+r = 16
+alpha = 32
+dropout = 0.05
+targets = ["q_proj", "v_proj"]
+"#);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framework_sdk::test::{adapter, toy_spec};
+
+    fn plan(options: &str) -> AdapterPlan {
+        adapter("lora", options).unwrap()
+    }
+
+    #[test]
+    fn adds_two_matrices_to_each_target() {
+        let plan = plan("r = 4\ntargets = [\"up_proj\"]\nlayers = 1");
+        assert_eq!(plan.linears, ["layers.1.mlp.up_proj"]);
+        let [a, b] = &plan.params[..] else { panic!("{:?}", plan.params) };
+        assert_eq!(
+            (a.name.as_str(), &a.shape[..]),
+            ("base_model.model.layers.1.mlp.up_proj.lora_A.weight", &[4, 8][..])
+        );
+        assert_eq!(
+            (b.name.as_str(), &b.shape[..]),
+            ("base_model.model.layers.1.mlp.up_proj.lora_B.weight", &[16, 4][..])
+        );
+        assert_eq!((a.init, b.init, a.block), (Init::Uniform(1.0 / 8.0_f64.sqrt()), Init::Zeros, Some(1)));
+        assert!(plan.trained.is_empty());
+    }
+
+    #[test]
+    fn biases_are_trained_if_asked_for() {
+        let q = ["layers.0.attn.q_proj.bias", "layers.1.attn.q_proj.bias"];
+        assert_eq!(plan("bias = \"all\"\ntargets = [\"v_proj\"]").trained, q);
+        assert_eq!(plan("bias = \"lora_only\"\nlayers = 0").trained, q[..1]);
+    }
+
+    #[test]
+    fn the_scale_depends_on_the_rank() {
+        let lora = Lora { r: 16, alpha: 32.0, ..Lora::default() };
+        assert_eq!(lora.scale(), 2.0);
+        assert_eq!(Lora { rank_stabilised: true, ..lora }.scale(), 8.0);
+    }
+
+    #[test]
+    fn writes_what_peft_reads() {
+        let config = |options: &str| plan(options).peft_config.unwrap();
+        let all = config("layers = \"0-1\"\nalpha = 1.5");
+        assert_eq!(all["target_modules"], json!(["q_proj", "v_proj", "up_proj"]));
+        assert_eq!((&all["layers_to_transform"], &all["lora_alpha"]), (&json!([0, 1]), &json!(1.5)));
+        assert_eq!(config("alpha = 4")["lora_alpha"].to_string(), "4");
+        assert_eq!(config("targets = [\"v_proj\"]")["target_modules"], json!(["v_proj"]));
+        assert_eq!(config("targets = \".*q_proj\"")["target_modules"], json!(".*q_proj"));
+        let narrowed = config("targets = \".*q_proj\"\nlayers = 1");
+        assert_eq!(narrowed["target_modules"], json!(["layers.1.attn.q_proj"]));
+        assert_eq!(narrowed["layers_to_transform"], Value::Null);
+    }
+
+    #[test]
+    fn reads_what_peft_wrote() {
+        let file = include_str!("../../../tests/golden/gpt_neox/parallel/lora_layers/adapter_config.json");
+        let mut config: Value = serde_json::from_str(file).unwrap();
+        let expected = Lora {
+            r: 4,
+            alpha: 8.0,
+            targets: Targets::Names(vec!["dense".into(), "query_key_value".into()]),
+            layers: Some(Layers::List(vec![1])),
+            ..Lora::default()
+        };
+        assert_eq!(Lora::from_peft(&config).unwrap(), expected);
+        let mut refused = |key: &str, value: Value| {
+            let before = config[key].take();
+            config[key] = value;
+            let error = Lora::from_peft(&config).unwrap_err().message;
+            config[key] = before;
+            error
+        };
+        for (key, value) in [
+            ("use_dora", json!(true)),
+            ("rank_pattern", json!({"q_proj": 4})),
+            ("modules_to_save", json!(["lm_head"])),
+            ("init_lora_weights", json!("pissa")),
+            ("task_type", json!("SEQ_CLS")),
+            ("something_new", json!(1)),
+        ] {
+            let expected = format!("adapter_config.json sets `{key}` to {value}, which is not supported here");
+            assert_eq!(refused(key, value), expected);
+        }
+        assert_eq!(refused("target_modules", Value::Null), "adapter_config.json does not give `target_modules`");
+    }
+
+    #[test]
+    fn options_out_of_range_and_unknown_targets_are_refused() {
+        let error = |options: &str| adapter("lora", options).unwrap_err().message;
+        assert_eq!(error("r = 0"), "`r` must be at least 1");
+        assert_eq!(error("dropout = 1.0"), "`dropout` must be at least 0 and less than 1, not 1");
+        assert!(error("targets = [\"query\"]").ends_with("there are q_proj, v_proj, up_proj"));
+        assert!(error("targets = \"layers.0.*\"\nlayers = 1").starts_with("none of the `targets` lies in"));
+        assert_eq!(Lora::default().chosen(&toy_spec()).unwrap().len(), 6);
+    }
+}

@@ -1,0 +1,63 @@
+//! What adapters have in common when they read PEFT's `adapter_config.json`.
+
+use framework_sdk::{
+    PluginError, Result,
+    serde_json::{Map, Value},
+};
+
+/// Settings that say nothing about what a trained adapter computes.
+const HARMLESS: &[&str] = &[
+    "auto_mapping",
+    "base_model_name_or_path",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "inference_mode",
+    "loftq_config",
+    "megatron_core",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "runtime_config",
+];
+
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(table) => table.is_empty(),
+        Value::Number(_) => false,
+    }
+}
+
+/// Renames the `known` settings to options. Any other that is switched on is refused, rather than passed over.
+pub fn options(config: &Value, known: &[(&str, &str)]) -> Result<Map<String, Value>> {
+    let config = config.as_object().ok_or_else(|| PluginError::new("adapter_config.json is not a JSON object"))?;
+    let mut options = Map::new();
+    for (key, value) in config {
+        let fine = match (key.as_str(), value.as_str()) {
+            ("task_type", task) => value.is_null() || task == Some("CAUSAL_LM"),
+            // Others change the base model's weights as well.
+            ("init_lora_weights", how) => value.is_boolean() || matches!(how, Some("gaussian" | "eva" | "orthogonal")),
+            (key, _) => HARMLESS.contains(&key),
+        };
+        match known.iter().find(|(name, _)| name == key) {
+            Some(_) if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
+            Some((_, option)) => drop(options.insert((*option).to_owned(), value.clone())),
+            None if fine || is_off(value) => {}
+            None => {
+                let message = format!("adapter_config.json sets `{key}` to {value}, which is not supported here");
+                return Err(PluginError::new(message));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// An integral number without a decimal point, as PEFT writes it.
+pub fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).into() } else { value.into() }
+}

@@ -1,0 +1,120 @@
+//! All plugins of a run, each found once.
+
+use crate::{Entry, Origin, Problem, RegistryError, Sources, Unknown, loader};
+use framework_core::{
+    Kind,
+    ffi::{Declaration, install_panic_hook, linked},
+};
+use std::path::PathBuf;
+
+/// All plugins of a run.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    entries: Vec<Entry>,
+    looked: Vec<String>,
+}
+
+impl Registry {
+    /// The plugins linked into this program, those of `libraries` (files or folders), of the
+    /// [environment variable](crate::PATH_VARIABLE) and of the user's plugin folder.
+    ///
+    /// The error names everything that is wrong, not only the first.
+    pub fn open(libraries: &[PathBuf]) -> Result<Self, RegistryError> {
+        Self::open_with(&Sources::new(libraries))
+    }
+
+    /// The plugins of `libraries` and no others.
+    pub fn from_libraries(libraries: &[PathBuf]) -> Result<Self, RegistryError> {
+        Self::open_with(&Sources::only(libraries))
+    }
+
+    /// The plugins of these sources.
+    pub fn open_with(sources: &Sources) -> Result<Self, RegistryError> {
+        install_panic_hook();
+        let found = sources.collect();
+        let mut problems = found.problems;
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut add = |origin: &Origin, declarations: Vec<Declaration>| {
+            entries.extend(declarations.into_iter().map(|Declaration { about, build }| Entry {
+                about,
+                origin: origin.clone(),
+                build,
+            }));
+        };
+        if sources.linked {
+            add(&Origin::Linked, linked());
+        }
+        for path in found.libraries {
+            match loader::load(&path) {
+                Ok(declarations) => add(&Origin::Library(path), declarations),
+                Err(why) => problems.push(Problem::Library { path, why }),
+            }
+        }
+        problems.extend(duplicates(&entries));
+        if !problems.is_empty() {
+            return Err(RegistryError { problems });
+        }
+        entries.sort_by(|a, b| (a.about.kind, &a.about.name).cmp(&(b.about.kind, &b.about.name)));
+        Ok(Self { entries, looked: found.looked })
+    }
+
+    /// The plugins of a kind, or all of them, by kind and name.
+    pub fn list(&self, kind: Option<Kind>) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |e| kind.is_none_or(|kind| e.about.kind == kind))
+    }
+
+    /// The plugin of this kind and name.
+    pub fn find(&self, kind: Kind, name: &str) -> Result<&Entry, Unknown> {
+        self.list(Some(kind)).find(|e| e.about.name == name).ok_or_else(|| self.unknown(kind, name))
+    }
+
+    /// The plugin of this kind that has this name or alias: a `model_type` or a `peft_type` of another tool's file.
+    pub fn by_alias(&self, kind: Kind, alias: &str) -> Result<&Entry, Unknown> {
+        let known = |e: &&Entry| names(e).any(|n| n == alias);
+        self.list(Some(kind)).find(known).ok_or_else(|| self.unknown(kind, alias))
+    }
+
+    /// Where dynamic libraries were looked for, in words.
+    pub fn looked(&self) -> &[String] {
+        &self.looked
+    }
+
+    fn unknown(&self, kind: Kind, name: &str) -> Unknown {
+        let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
+        let nearest = self
+            .list(Some(kind))
+            .map(|e| (names(e).map(likeness).fold(0.0, f64::max), &e.about.name))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        Unknown {
+            kind,
+            name: name.to_owned(),
+            nearest: nearest.map(|(_, name)| name.clone()),
+            names: self.list(Some(kind)).map(|e| e.about.name.clone()).collect(),
+            other: self.entries.iter().find(|e| e.about.name == name && e.about.kind != kind).map(|e| e.about.kind),
+            looked: self.looked.clone(),
+        }
+    }
+}
+
+/// All that a plugin is called.
+fn names(entry: &Entry) -> impl Iterator<Item = &str> {
+    std::iter::once(&entry.about.name).chain(&entry.about.aliases).map(String::as_str)
+}
+
+fn duplicates(entries: &[Entry]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (i, second) in entries.iter().enumerate() {
+        for first in entries[..i].iter().filter(|e| e.about.kind == second.about.kind) {
+            if let Some(name) = names(second).find(|name| names(first).any(|n| n == *name)) {
+                problems.push(Problem::Duplicate {
+                    kind: second.about.kind,
+                    name: name.to_owned(),
+                    first: first.origin.clone(),
+                    second: second.origin.clone(),
+                });
+            }
+        }
+    }
+    problems
+}

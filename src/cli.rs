@@ -1,0 +1,96 @@
+//! Arguments.
+
+use crate::commands::*;
+use clap::{Args, Parser, Subcommand};
+use framework_engine::{PluginSources, Result};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Fine-tune and train small language models from one TOML recipe, with plugins for every part.
+#[derive(Parser)]
+#[command(name = "framework", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Tell more (-v) or everything (-vv) on stderr.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    #[command(flatten)]
+    plugins: Plugins,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Plugins {
+    /// A dynamic library with plugins, or a folder of them; may be given several times.
+    #[arg(long = "plugin", value_name = "PATH", global = true)]
+    libraries: Vec<PathBuf>,
+    /// Leave out the built-in plugins.
+    #[arg(long, global = true, hide = true)]
+    no_built_in: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    ListPlugins(list_plugins::ListPlugins),
+    Describe(describe::Describe),
+    Init(init::Init),
+    Check(check::Check),
+    Preview(preview::Preview),
+    Train(train::Train),
+    Eval(eval::Eval),
+    Generate(generate::Generate),
+    Chat(chat::Chat),
+    NewPlugin(new_plugin::NewPlugin),
+    CheckPlugin(check_plugin::CheckPlugin),
+}
+
+impl Cli {
+    /// Runs the sub-command.
+    pub fn run(self) -> Result<ExitCode> {
+        let sources = PluginSources { libraries: self.plugins.libraries, linked: !self.plugins.no_built_in };
+        match self.command {
+            Command::ListPlugins(command) => command.run(&sources),
+            Command::Describe(command) => command.run(&sources),
+            Command::Init(command) => command.run(),
+            Command::Check(command) => command.run(&sources),
+            Command::Preview(command) => command.run(&sources),
+            Command::Train(command) => command.run(&sources),
+            Command::Eval(command) => command.run(&sources),
+            Command::Generate(command) => command.run(&sources),
+            Command::Chat(command) => command.run(&sources),
+            Command::NewPlugin(command) => command.run(),
+            Command::CheckPlugin(command) => command.run(),
+        }
+    }
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TextFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints JSON to stdout.
+pub fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| framework_engine::Error::failed(e.to_string()))?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Overrides with those that have a flag of their own.
+pub fn overrides(set: &[String], backend: Option<&String>) -> Vec<String> {
+    set.iter().cloned().chain(backend.map(|b| format!("backend.name=\"{b}\""))).collect()
+}

@@ -1,0 +1,30 @@
+use crate::cli::{Format, overrides, print_json};
+use framework_engine::{PluginSources, Result, Session, plan};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Check a recipe and plan its run, without running it.
+#[derive(clap::Args)]
+pub struct Check {
+    /// The recipe.
+    recipe: PathBuf,
+    /// Override a key of the recipe; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Plan for cpu, wgpu or cuda.
+    #[arg(long)]
+    backend: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Check {
+    pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
+        let session = Session::open(&self.recipe, &overrides(&self.set, self.backend.as_ref()), sources)?;
+        let plan = plan::plan(&session)?;
+        if self.format == Format::Json {
+            return print_json(&plan);
+        }
+        println!("{plan}");
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,13 @@
+//! One file per sub-command.
+
+pub mod chat;
+pub mod check;
+pub mod check_plugin;
+pub mod describe;
+pub mod eval;
+pub mod generate;
+pub mod init;
+pub mod list_plugins;
+pub mod new_plugin;
+pub mod preview;
+pub mod train;

@@ -1,0 +1,48 @@
+use crate::{cli::overrides, progress::TrainProgress};
+use framework_engine::{
+    PluginSources, Result, Session,
+    train::{self, Event},
+};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Train what a recipe describes.
+#[derive(clap::Args)]
+pub struct Train {
+    /// The recipe.
+    recipe: PathBuf,
+    /// Override a key of the recipe, e.g. --set train.batch_size=4; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on from the run's last checkpoint.
+    #[arg(long)]
+    resume: bool,
+    /// Compute on cpu, wgpu or cuda.
+    #[arg(long)]
+    backend: Option<String>,
+}
+
+impl Train {
+    pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
+        let session = Session::open(&self.recipe, &overrides(&self.set, self.backend.as_ref()), sources)?;
+        let prepared = train::prepare(session, &mut |_| {})?;
+        eprintln!("{}", prepared.headline());
+        let mut progress = TrainProgress::new();
+        let mut samples = Vec::new();
+        let summary = train::train(&prepared, self.resume, &mut |event| {
+            if let Event::Samples(all) = event {
+                samples = all.to_vec();
+            }
+            progress.on(event);
+        })?;
+        for (prompt, answer) in samples {
+            println!("> {prompt}\n{answer}\n");
+        }
+        let loss = |loss: Option<f64>| loss.map_or("-".to_owned(), |l| format!("{l:.4}"));
+        println!("loss {} -> {} in {} steps", loss(summary.first_loss), loss(summary.train_loss), summary.steps);
+        let memory = summary.peak_memory_bytes.map(|b| format!(", peak memory {} MiB", b >> 20)).unwrap_or_default();
+        println!("{:.0} tokens/s{memory}", summary.tokens_per_second);
+        println!("saved {}", summary.output.display());
+        println!("talk to it: framework chat --run {}", prepared.session.recipe.output.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,45 @@
+//! The `framework` command: one file per sub-command, no logic of its own.
+
+mod cli;
+mod commands;
+mod progress;
+
+// The built-in plugins are linked in by naming their crates.
+use plugin_adapters as _;
+use plugin_augmenters as _;
+use plugin_datasets as _;
+use plugin_decoders as _;
+use plugin_models as _;
+use plugin_optimizers as _;
+
+use clap::Parser;
+use std::{panic, process::ExitCode};
+
+// The system's allocator returns large blocks at once, and training takes them again at every step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Whoever reads what is printed may stop reading: `framework list-plugins | head`.
+fn end_quietly_when_nobody_reads() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(0);
+        }
+        previous(info);
+    }));
+}
+
+fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
+    framework_core::ffi::install_panic_hook();
+    let cli = cli::Cli::parse();
+    progress::init_logging(cli.verbose);
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What is shown without training: plugins, recipes, plans and examples.
+
+use crate::setting::Setting;
+use serde_json::Value;
+
+#[test]
+fn plugins_are_listed() {
+    let setting = Setting::new();
+    let table = setting.run(["list-plugins"]).succeeded().out;
+    for row in ["dataset    instruction-csv ", "model      pythia ", "adapter    lora ", "backend    cpu "] {
+        assert!(table.lines().any(|line| line.starts_with(row)), "no {row}in\n{table}");
+    }
+    let adapters = setting.run(["list-plugins", "--kind", "adapter"]).succeeded().out;
+    assert!(adapters.lines().count() >= 2 && adapters.lines().all(|line| line.starts_with("adapter ")), "{adapters}");
+    let backends = setting.run(["list-plugins", "--kind", "backend", "--format", "json"]).json();
+    assert_eq!(backends["plugins"], Value::Array(Vec::new()));
+    let cpu = &backends["backends"][0];
+    assert_eq!((&cpu["name"], &cpu["compiled_in"]), (&"cpu".into(), &true.into()));
+    assert!(!cpu["devices"].as_array().unwrap().is_empty());
+    insta::assert_snapshot!(setting.run(["list-plugins", "--kind", "adaptor"]).failed(2), @"error: `--kind`: `adaptor` is not a kind of plugin; the kinds are dataset, augmenter, model, adapter, optimizer, decoder, backend");
+}
+
+#[test]
+fn plugins_are_described() {
+    let setting = Setting::new();
+    let text = setting.run(["describe", "lora"]).succeeded().out;
+    for part in ["alpha", "dropout", "example:\n\n[adapter]\nplugin = \"lora\"\n"] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let about = setting.run(["describe", "lora", "--format", "json"]).json();
+    assert_eq!((&about["kind"], &about["name"]), (&"adapter".into(), &"lora".into()));
+    assert!(about["schema"]["properties"]["alpha"]["description"].is_string(), "{about}");
+    insta::assert_snapshot!(setting.run(["describe", "lore"]).failed(2), @r"
+error: no plugin is called `lore`; did you mean `lora`?
+    There are: instruction-csv, text, deduplicate, filter, pythia, full, lora, adamw, sgd, greedy, top-p.
+");
+}
+
+#[test]
+fn init_gives_a_recipe_to_begin_with() {
+    let setting = Setting::new();
+    let text = setting.run(["init"]).succeeded().out;
+    assert!(text.starts_with('#'), "{text}");
+    // It is a recipe, complete but for the files that it names.
+    setting.write("mine.toml", &text);
+    insta::assert_snapshot!(setting.redact(&setting.run(["check", "mine.toml"]).failed(2)), @r"
+error: mine.toml:17:11: `model.weights`: there is no file or folder pythia-14m
+    paths start from the recipe's folder
+mine.toml:21:8: `dataset.0.path`: there is no file or folder training_data.csv
+    paths start from the recipe's folder
+");
+    insta::assert_snapshot!(setting.run(["init", "--like", "nothing"]).failed(2), @"error: `--like`: there is no recipe `nothing` to begin with; there are: lora, scratch");
+}
+
+#[test]
+fn check_plans_a_run_and_leaves_nothing() {
+    let setting = Setting::new();
+    let text = setting.run(["check", "recipe.toml"]).succeeded().out;
+    for part in [
+        "colours: the recipe is sound\n",
+        "\nparameters   ",
+        "\nsteps        60 in all, 1 an epoch",
+        "\nmemory       about ",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let plan = setting.run(["check", "recipe.toml", "--format", "json"]).json();
+    let count = |key: &str| plan[key].as_u64().unwrap();
+    // r = 8 on four linears in each of two blocks of width 32.
+    assert_eq!(count("trained_parameters"), 2 * 8 * ((32 + 96) + (32 + 32) + (32 + 64) + (64 + 32)));
+    assert!(count("parameters") > count("trained_parameters") && count("flops_per_step") > 0);
+    assert_eq!((count("steps"), count("steps_per_epoch")), (60, 1));
+    assert!(count("supervised_tokens") > 20 && plan["memory"]["activations"].as_u64() > Some(0), "{plan}");
+    assert_eq!(setting.files("."), ["data.csv", "recipe.toml"]);
+}
+
+#[test]
+fn preview_marks_what_is_trained() {
+    let setting = Setting::new();
+    let shown = setting.run(["preview", "recipe.toml", "-n", "2"]).succeeded().out;
+    insta::assert_snapshot!(shown, @r"
+--- example 1 ---
+What colour is the moon?
+⟦grey<|endoftext|>⟧
+[12 tokens, 3 trained]
+
+--- example 2 ---
+What colour is the sea?
+⟦blue<|endoftext|>⟧
+[12 tokens, 4 trained]
+
+10 training records, 0 for validation
+");
+    // Cut where only prompts are left.
+    let bad = setting.run(["preview", "recipe.toml", "-n", "1", "--set", "prompt.max_length=6"]);
+    assert_eq!(bad.code, Some(1), "{}", bad.err);
+    insta::assert_snapshot!(bad.err, @r"
+error: no trained token is left after cutting to the greatest length in 10 examples (number 1, 2, 3, 4, 5, …)
+    raise `prompt.max_length`, or shorten the prompts
+");
+    assert_eq!(setting.files("."), ["data.csv", "recipe.toml"]);
+}
+
+#[test]
+fn output_may_end_early() {
+    let setting = Setting::new();
+    let program = env!("CARGO_BIN_EXE_framework");
+    let shell = format!("set -o pipefail; '{program}' list-plugins | true; '{program}' describe lora | head -n 1");
+    let output = setting.framework().arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("framework {}\n", env!("CARGO_PKG_VERSION")));
+    let output = std::process::Command::new("bash").args(["-c", &shell]).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!err.contains("panicked"), "{err}");
+}

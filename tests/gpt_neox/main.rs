@@ -1,0 +1,19 @@
+//! GPT-NeoX against transformers and peft: everything that `tests/golden/gpt_neox` holds.
+//!
+//! `cargo test --test gpt_neox -- --nocapture` prints how near each number comes.
+
+#[path = "../common/golden.rs"]
+mod golden;
+
+mod adapters;
+mod decoding;
+mod forward;
+mod gradients;
+mod run;
+mod training;
+
+use plugin_adapters as _;
+use plugin_datasets as _;
+use plugin_decoders as _;
+use plugin_models as _;
+use plugin_optimizers as _;

@@ -1,0 +1,41 @@
+"""Tiny random base models."""
+
+import torch
+from transformers import AutoModelForCausalLM
+
+
+def randomise(model, seed: int, layer_std: float) -> None:
+    """Fill every parameter with values large enough that nothing is trivially zero.
+
+    Embeddings and the output head are normal(0, 0.08), the layers' weights
+    normal(0, `layer_std`), norm scales 1 + normal(0, 0.1), biases
+    normal(0, 0.05). Parameters are visited in the model's own order, a tied one once.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if name.endswith(".bias"):
+                parameter.copy_(0.05 * noise)
+            elif "norm" in name:
+                parameter.copy_(1 + 0.1 * noise)
+            elif ".layers." in name:
+                parameter.copy_(layer_std * noise)
+            else:
+                parameter.copy_(0.08 * noise)
+
+
+def random_model(config, seed: int, layer_std: float):
+    """A float32 model of `config`, in evaluation mode, with plain (eager) attention."""
+    model = AutoModelForCausalLM.from_config(
+        config, dtype=torch.float32, attn_implementation="eager"
+    )
+    randomise(model, seed, layer_std)
+    return model.eval()
+
+
+def load_model(folder):
+    """The model saved in `folder`, in float32 whatever it was saved in, with eager attention."""
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()

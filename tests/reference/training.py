@@ -1,0 +1,61 @@
+"""Training loops in plain torch, recording what a test compares."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from batches import right_padded, supervised_tokens
+
+BATCH = 4
+CLIP = 1.0
+EPOCHS = 2
+
+
+@dataclass
+class Trajectory:
+    """Every step's loss and gradient norm before clipping, and the first step's gradients."""
+
+    losses: list = field(default_factory=list)
+    grad_norms: list = field(default_factory=list)
+    first_grads: dict = field(default_factory=dict)
+
+
+def loss_and_grads(model, batch: dict, parameters: list) -> tuple:
+    """The mean loss of one batch, and the gradient of each (name, parameter)."""
+    model.zero_grad()
+    loss = model(**batch).loss
+    loss.backward()
+    grads = {name: parameter.grad.clone() for name, parameter in parameters}
+    model.zero_grad()
+    return loss.item(), grads
+
+
+def train(model, parameters: list, optimizer, examples: list, accumulate: int = 1) -> Trajectory:
+    """Train over the examples in order, `BATCH` a step, in `accumulate` equal micro-batches.
+
+    The loss of a step is the sum over its supervised tokens divided by their
+    number, however they are split. Learning rate constant, clipping at `CLIP`.
+    """
+    trajectory = Trajectory()
+    tensors = [parameter for _, parameter in parameters]
+    size = BATCH // accumulate
+    for _ in range(EPOCHS):
+        for start in range(0, len(examples), BATCH):
+            step = examples[start : start + BATCH]
+            micro = [right_padded(step[i : i + size]) for i in range(0, BATCH, size)]
+            tokens = sum(supervised_tokens(batch["labels"]) for batch in micro)
+            optimizer.zero_grad()
+            total = 0.0
+            for batch in micro:
+                loss = model(**batch, num_items_in_batch=tokens).loss
+                loss.backward()
+                total += loss.item()
+            if not trajectory.losses:
+                trajectory.first_grads = {
+                    name: parameter.grad.clone() for name, parameter in parameters
+                }
+            norm = torch.nn.utils.clip_grad_norm_(tensors, CLIP)
+            optimizer.step()
+            trajectory.losses.append(total)
+            trajectory.grad_norms.append(norm.item())
+    return trajectory
