@@ -17,7 +17,7 @@ pub struct Voice {
     /// The decoder's plugin.
     #[arg(long)]
     decoder: Option<String>,
-    /// Override a setting of [generate], e.g. --set max_new_tokens=20, or any key of the recipe.
+    /// Override a setting of `[generate]`, e.g. --set max_new_tokens=20, or any key of the recipe.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Compute on cpu, wgpu or cuda.
