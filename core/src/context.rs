@@ -53,6 +53,13 @@ impl Ctx {
         self.request(CtxOp::Positions, [])
     }
 
+    /// Positions of the longest sequence in this pass, cached tokens included: the largest of [`Ctx::positions`] and 1.
+    /// Rotations that depend on the length ask for it.
+    pub fn length(&self) -> usize {
+        // Requests answer with tensors: the length crosses as the size of one.
+        self.request(CtxOp::Length, []).dim(0)
+    }
+
     /// Inverted dropout (Srivastava et al., 2014) while training, seeded by the run; otherwise `x` itself.
     pub fn dropout(&self, x: Tensor, p: f64) -> Tensor {
         if p <= 0.0 {
@@ -64,5 +71,15 @@ impl Ctx {
     /// Adds a scalar to the training loss, such as a router's balance.
     pub fn add_loss(&self, name: &str, value: Tensor) {
         self.request(CtxOp::AddLoss { name: name.into() }, [value]);
+    }
+
+    /// Adds the load balance of routed experts (Fedus et al., 2021, arXiv:2101.03961) to the training loss, once for all
+    /// calls of this name in a pass: `weight · experts · Σₑ mean(chosenₑ) · mean(probabilitiesₑ)`.
+    ///
+    /// Both are `[batch · time, experts]`, a row per token in the order of the ids: how often the token goes to each
+    /// expert, and the router's probabilities. The means are over the tokens of all calls, padding left out. No gradient
+    /// flows through `chosen`.
+    pub fn balance(&self, name: &str, chosen: Tensor, probabilities: Tensor, weight: f64) {
+        self.request(CtxOp::Balance { name: name.into(), weight }, [chosen, probabilities]);
     }
 }

@@ -79,6 +79,10 @@ pub struct ModelSpec {
     pub vocab_size: usize,
     /// The longest sequence that positions are defined for, if there is a limit.
     pub max_positions: Option<usize>,
+    /// When a sequence grows past this length, its cached keys and values have to be computed anew: from there on
+    /// positions are rotated differently.
+    #[serde(default)]
+    pub cache_until: Option<usize>,
     /// Name of the parameter that projects hidden states to the vocabulary: a parameter of role
     /// [`Role::Output`], or the embedding table when the two are tied.
     pub output: String,

@@ -127,4 +127,6 @@ pub enum CtxOp {
     Dropout { p: f64 },
     AddLoss { name: RString },
     Custom { name: RString, args: RString },
+    Length,
+    Balance { name: RString, weight: f64 },
 }

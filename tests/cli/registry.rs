@@ -37,7 +37,12 @@ dataset instruction-csv
 dataset text
 augmenter deduplicate
 augmenter filter
+model llama llama
+model mistral mistral
+model mixtral mixtral
+model phi-3 phi3
 model pythia gpt_neox
+model qwen qwen2 qwen3
 adapter full
 adapter lora LORA
 optimizer adamw

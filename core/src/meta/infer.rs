@@ -61,7 +61,29 @@ pub(super) fn attention(q: MetaTensor, k: MetaTensor, v: MetaTensor) -> Result<M
     Ok(q.like(shape, q.dtype, flops))
 }
 
+/// What is known about the values of an operator's result: see [`MetaTensor::choices`].
+fn choices(op: &Op, operands: &[MetaTensor]) -> Option<usize> {
+    let x = operands.first()?;
+    match op {
+        Op::ArgMax { dim } => axis(*dim, &x.shape).ok().map(|dim| x.shape[dim]),
+        Op::TopK { .. } => x.shape.last().copied(),
+        Op::EqualScalar(_)
+        | Op::Reshape { .. }
+        | Op::SwapDims { .. }
+        | Op::Slice { .. }
+        | Op::Expand { .. }
+        | Op::IndexSelect { .. }
+        | Op::Detach => x.choices,
+        _ => None,
+    }
+}
+
 pub(super) fn infer(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
+    let result = shaped(op, operands)?;
+    Ok(MetaTensor { choices: choices(op, operands), ..result })
+}
+
+fn shaped(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
     let get = |i: usize| operands.get(i).ok_or_else(|| PluginError::new(format!("{op:?} needs operand {}", i + 1)));
     let x = get(0)?;
     let s = &x.shape;
@@ -189,8 +211,8 @@ pub(super) fn infer(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
             axis(*dim, s)?;
             x.like(s.clone(), x.dtype, count(&get(2)?.shape))
         }
-        // How many are true is not known; assume all.
-        Op::NonZero => x.like(vec![n as usize], DType::Int, 0),
+        // How many are true is an estimate; all of them if nothing is known.
+        Op::NonZero => x.like(vec![(n as usize).div_ceil(x.choices.unwrap_or(1).max(1))], DType::Int, 0),
         Op::Cast { dtype } => x.like(s.clone(), *dtype, 0),
         Op::Detach => x.like(s.clone(), x.dtype, 0),
         Op::Full { shape, dtype, .. } => x.like(shape.iter().map(|&n| n as usize).collect(), *dtype, 0),

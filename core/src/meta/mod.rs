@@ -30,6 +30,8 @@ pub struct Cost {
 pub struct MetaTensor {
     shape: Vec<usize>,
     dtype: DType,
+    /// Each element is one of this many values, assumed to be equally likely; a mask is true once in this many.
+    choices: Option<usize>,
     cost: Arc<Mutex<Cost>>,
 }
 
@@ -42,7 +44,7 @@ impl MetaTensor {
         let mut cost = lock(&self.cost);
         cost.flops += flops;
         cost.elements += shape.iter().product::<usize>() as u64;
-        Self { shape, dtype, cost: self.cost.clone() }
+        Self { shape, dtype, choices: None, cost: self.cost.clone() }
     }
 }
 
@@ -100,13 +102,13 @@ impl MetaHost {
 
     /// A tensor of this shape.
     pub fn tensor(&self, shape: &[usize], dtype: DType) -> Tensor {
-        ffi::wrap(MetaTensor { shape: shape.to_vec(), dtype, cost: self.cost.clone() })
+        ffi::wrap(MetaTensor { shape: shape.to_vec(), dtype, choices: None, cost: self.cost.clone() })
     }
 
     fn param(&self, name: &str) -> Result<MetaTensor> {
         let shape = self.params.get(name).ok_or_else(|| undeclared(name, self.params.keys()))?;
         lock(&self.cost).used.insert(name.to_owned());
-        Ok(MetaTensor { shape: shape.clone(), dtype: DType::F32, cost: self.cost.clone() })
+        Ok(MetaTensor { shape: shape.clone(), dtype: DType::F32, choices: None, cost: self.cost.clone() })
     }
 
     fn linear(&self, module: &str, x: Tensor) -> Result<Tensor> {
@@ -148,7 +150,17 @@ impl Host for MetaHost {
                 infer::attention(ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?).map(ffi::wrap)
             }
             CtxOp::Positions => Ok(self.tensor(&[self.sequence.0, self.sequence.1], DType::Int)),
+            CtxOp::Length => Ok(self.tensor(&[self.sequence.1], DType::Int)),
             CtxOp::Dropout { .. } | CtxOp::AddLoss { .. } => next(),
+            CtxOp::Balance { name, .. } => {
+                let (chosen, probabilities) = (next()?, next()?);
+                let (shape, other) = (chosen.shape(), probabilities.shape());
+                if shape.len() == 2 && shape == other && shape[0] == self.sequence.0 * self.sequence.1 {
+                    return Ok(chosen);
+                }
+                let message = format!("balance `{name}` of {shape:?} and {other:?}: expected [batch * time, experts]");
+                Err(PluginError::new(message))
+            }
             other => Err(PluginError::new(format!("request {other:?} is not known here"))),
         }
     }

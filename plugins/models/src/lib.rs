@@ -1,7 +1,14 @@
 //! Model architecture plugins that come with the framework, one file each.
 
+mod decoder;
+mod llama;
+mod mistral;
+mod mixtral;
+mod phi3;
 mod pythia;
-mod rope;
+mod qwen;
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 //! `pythia`: the GPT-NeoX architecture.
 
-use crate::rope;
-use framework_sdk::{prelude::*, raise, serde_json::Map};
+use framework_sdk::{prelude::*, raise};
 
 options! {
     /// GPT-NeoX (Black et al., 2022, arXiv:2204.06745), the architecture of Pythia (Biderman et al., 2023,
@@ -48,31 +47,31 @@ options! {
         #[serde(default)]
         attention_dropout: f64,
         /// Share of each head that is rotated by position; 0.25 if not given.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_pct: Option<f64>,
         /// Base of the rotation's angles; 10000 if not given.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_emb_base: Option<f64>,
         /// Another name of `rotary_pct`.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         partial_rotary_factor: Option<f64>,
         /// Another name of `rotary_emb_base`.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// The rotation as transformers 5 writes it: `rope_type`, `rope_theta`, `partial_rotary_factor`.
-        #[serde(default)]
-        rope_parameters: Option<Map<String, Value>>,
-        /// The same, as transformers 4 writes it; only the type `default` is supported.
-        #[serde(default)]
-        rope_scaling: Option<Map<String, Value>>,
+        /// The rotation as transformers 5 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_parameters: Option<nn::RopeTable>,
+        /// The rotation's scaling as transformers 4 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<nn::RopeTable>,
         /// Of classifiers; not used.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         classifier_dropout: Option<f64>,
         /// In old files; not used, as in transformers.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         hidden_dropout_prob: Option<f64>,
         /// In old files; not used, as in transformers.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_probs_dropout_prob: Option<f64>,
     }
 }
@@ -95,32 +94,28 @@ impl Pythia {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// How many elements of each head are rotated, and the base of the angles.
-    fn rope(&self) -> Result<(usize, f64)> {
-        let [theta, factor] = rope::unscaled([&self.rope_parameters, &self.rope_scaling])?;
-        let base = [("rope_theta", theta), ("rotary_emb_base", self.rotary_emb_base), ("rope_theta", self.rope_theta)];
-        let share = [
-            ("partial_rotary_factor", factor),
-            ("rotary_pct", self.rotary_pct),
-            ("partial_rotary_factor", self.partial_rotary_factor),
-        ];
-        let (base, share) = (rope::one_of(&base, 10_000.0)?, rope::one_of(&share, 0.25)?);
-        let size = (self.head_size() as f64 * share) as usize;
-        if size == 0 || size % 2 == 1 || size > self.head_size() {
-            let message = format!("{share} of a head of {} elements is no even number to rotate", self.head_size());
-            return Err(PluginError::new(message));
+    fn rope(&self) -> Result<nn::Rope> {
+        nn::RopeConfig {
+            head_size: self.head_size(),
+            max_positions: self.max_position_embeddings,
+            original: None,
+            tables: [&self.rope_parameters, &self.rope_scaling],
+            theta: &[("rotary_emb_base", self.rotary_emb_base), ("rope_theta", self.rope_theta)],
+            default_theta: 10_000.0,
+            share: &[("rotary_pct", self.rotary_pct), ("partial_rotary_factor", self.partial_rotary_factor)],
+            default_share: Some(0.25),
         }
-        Ok((size, base))
+        .resolve()
     }
 
     fn attention(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
         let (batch, time, heads, size) = (x.dim(0), x.dim(1), self.num_attention_heads, self.head_size());
-        let (rotated, base) = self.rope().unwrap_or_else(|e| raise(e));
+        let rotary = self.rope().unwrap_or_else(|e| raise(e)).rotary(cx);
         // One projection, in which each head's query, key and value lie side by side.
         let fused = cx.linear(&format!("{module}.query_key_value"), x);
         let fused = fused.reshape([batch as i64, time as i64, heads as i64, 3 * size as i64]).swap_dims(1, 2);
         let part = |i: usize| fused.clone().slice(-1, i * size, (i + 1) * size);
-        let rotate = |x: Tensor| x.rotary(cx.positions(), nn::rotary(rotated, base));
+        let rotate = |x: Tensor| x.rotary(cx.positions(), rotary.clone());
         let mixed = cx.attention(rotate(part(0)), rotate(part(1)), part(2), Attention::default());
         cx.linear(&format!("{module}.dense"), nn::merge_heads(mixed))
     }
@@ -157,7 +152,7 @@ impl ModelArch for Pythia {
             blocks: self.num_hidden_layers,
             hidden_size: hidden,
             vocab_size: vocab,
-            max_positions: Some(self.max_position_embeddings),
+            max_positions: self.rope()?.limit(self.max_position_embeddings),
             output: output.into(),
             ..ModelSpec::default()
         };

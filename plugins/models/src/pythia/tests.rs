@@ -94,7 +94,8 @@ fn reads_the_configs_of_all_versions() {
     let old = json!({"hidden_act": "gelu_fast", "attention_probs_dropout_prob": 0, "hidden_dropout_prob": 0});
     assert_eq!(read(config(32, 2, 4, old)).unwrap().hidden_act, nn::HiddenAct::GeluNew);
     let newer = json!({"rope_scaling": null, "rope_theta": 10000, "partial_rotary_factor": 0.25});
-    assert_eq!(read(config(32, 2, 4, newer)).unwrap().rope().unwrap(), (2, 10_000.0));
+    let rope = read(config(32, 2, 4, newer)).unwrap().rope().unwrap();
+    assert_eq!((rope.size, rope.base, rope.scaling), (2, 10_000.0, nn::Scaling::None));
 }
 
 #[test]
@@ -102,19 +103,19 @@ fn the_rotation_is_read_from_either_layout() {
     let rope = |changes: Value| {
         let mut config = config(32, 2, 4, json!({"rotary_pct": null, "rotary_emb_base": null}));
         changes.as_object().unwrap().iter().for_each(|(key, value)| config[key] = value.clone());
-        read(config).and_then(|model| model.rope()).map_err(|e| e.message)
+        let rope = read(config).and_then(|model| model.rope()).map_err(|e| e.message)?;
+        Ok((rope.size, rope.base, rope.scaling))
     };
-    assert_eq!(rope(json!({})), Ok((2, 10_000.0)));
-    assert_eq!(rope(json!({"rotary_pct": 1.0, "rotary_emb_base": 5000})), Ok((8, 5000.0)));
+    let plain = nn::Scaling::None;
+    assert_eq!(rope(json!({})), Ok((2, 10_000.0, plain.clone())));
+    assert_eq!(rope(json!({"rotary_pct": 1.0, "rotary_emb_base": 5000})), Ok((8, 5000.0, plain.clone())));
     let nested = json!({"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5});
-    assert_eq!(rope(json!({"rope_parameters": nested})), Ok((4, 5000.0)));
+    assert_eq!(rope(json!({"rope_parameters": nested})), Ok((4, 5000.0, plain)));
     let twice = json!({"rope_parameters": nested, "rotary_pct": 0.25});
-    assert_eq!(rope(twice), Err("`partial_rotary_factor` is 0.5, but `rotary_pct` is 0.25".into()));
+    let expected = "`rope_parameters.partial_rotary_factor` is 0.5, but `rotary_pct` is 0.25";
+    assert_eq!(rope(twice), Err::<(usize, f64, _), String>(expected.into()));
     let linear = json!({"rope_scaling": {"factor": 2.0, "type": "linear"}});
-    let expected = "the rotary embedding is of type \"linear\"; only \"default\" is supported";
-    assert_eq!(rope(linear), Err(expected.into()));
-    let scaled = json!({"rope_parameters": {"rope_type": "default", "factor": 2.0}});
-    assert_eq!(rope(scaled), Err("`factor` of the rotary embedding is not supported".into()));
+    assert_eq!(rope(linear), Ok((2, 10_000.0, nn::Scaling::Linear { factor: 2.0 })));
 }
 
 #[test]

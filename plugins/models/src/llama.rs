@@ -1,0 +1,169 @@
+//! `llama`: the Llama architecture.
+
+use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
+use framework_sdk::{prelude::*, raise};
+
+options! {
+    /// Llama (Touvron et al., 2023, arXiv:2302.13971), to which many models conform: Llama 2 and 3, SmolLM, DeepSeek-7B.
+    ///
+    /// Numbers and parameter names are those of `LlamaForCausalLM` in Hugging Face transformers. The options are its
+    /// `config.json`, in the layout of any version.
+    pub struct Llama {
+        /// Number of tokens.
+        vocab_size: usize,
+        /// Width of the hidden states.
+        hidden_size: usize,
+        /// Number of blocks.
+        num_hidden_layers: usize,
+        /// Number of attention heads.
+        num_attention_heads: usize,
+        /// Number of heads of keys and values; as many as attention heads if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        num_key_value_heads: Option<usize>,
+        /// Elements of a head; `hidden_size / num_attention_heads` if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head_dim: Option<usize>,
+        /// Width of the feed-forward layers.
+        intermediate_size: usize,
+        /// The longest sequence.
+        #[serde(default = "max_positions")]
+        max_position_embeddings: usize,
+        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
+        #[serde(default = "silu")]
+        hidden_act: nn::HiddenAct,
+        /// Added to the mean square in norms.
+        #[serde(default = "rms_norm_eps")]
+        rms_norm_eps: f64,
+        /// Standard deviation of weights at the start, when training from scratch.
+        #[serde(default = "initializer_range")]
+        initializer_range: f64,
+        /// The projections of the attention have biases.
+        #[serde(default)]
+        attention_bias: bool,
+        /// The projections of the feed-forward layers have biases.
+        #[serde(default)]
+        mlp_bias: bool,
+        /// The vocabulary projection is the embedding table.
+        #[serde(default)]
+        tie_word_embeddings: bool,
+        /// Dropout of attention weights; must be 0.
+        #[serde(default)]
+        attention_dropout: f64,
+        /// The padding token, whose embedding is not trained.
+        #[serde(default)]
+        pad_token_id: Option<i64>,
+        /// Base of the rotation's angles; 10000 if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_theta: Option<f64>,
+        /// The rotation as transformers 5 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_parameters: Option<nn::RopeTable>,
+        /// The rotation's scaling as transformers 4 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<nn::RopeTable>,
+        /// Rotate neighbours instead of halves; must be no, as transformers knows only that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_interleaved: Option<bool>,
+    }
+}
+
+fn max_positions() -> usize {
+    2048
+}
+fn rms_norm_eps() -> f64 {
+    1e-6
+}
+
+impl Llama {
+    fn attention(&self) -> Result<nn::GroupedAttention> {
+        let heads = self.num_attention_heads;
+        let attention = nn::GroupedAttention {
+            heads,
+            kv_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_size: head_size(self.head_dim, self.hidden_size, heads)?,
+            qkv_bias: self.attention_bias,
+            output_bias: self.attention_bias,
+            qk_norm: None,
+            window: None,
+        };
+        attention.validate().map(|()| attention)
+    }
+
+    fn rope(&self) -> Result<nn::Rope> {
+        nn::RopeConfig {
+            head_size: self.attention()?.head_size,
+            max_positions: self.max_position_embeddings,
+            original: None,
+            tables: [&self.rope_parameters, &self.rope_scaling],
+            theta: &[("rope_theta", self.rope_theta)],
+            default_theta: 10_000.0,
+            share: &[],
+            default_share: None,
+        }
+        .resolve()
+    }
+
+    fn mlp(&self) -> nn::GatedMlp {
+        nn::GatedMlp { bias: self.mlp_bias, ..nn::GatedMlp::new(self.intermediate_size, self.hidden_act) }
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        Ok(Decoder {
+            vocab: self.vocab_size,
+            hidden: self.hidden_size,
+            blocks: self.num_hidden_layers,
+            max_positions: self.rope()?.limit(self.max_position_embeddings),
+            tied: self.tie_word_embeddings,
+            eps: self.rms_norm_eps,
+            std: self.initializer_range,
+            padding: self.pad_token_id,
+        })
+    }
+
+    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
+        Ok((self.decoder()?, self.attention()?, self.rope()?))
+    }
+}
+
+impl ModelArch for Llama {
+    fn validate(&self) -> Result<()> {
+        only("attention_dropout", &self.attention_dropout, 0.0)?;
+        only("rope_interleaved", &self.rope_interleaved.unwrap_or(false), false)?;
+        self.decoder()?.validate()
+    }
+
+    fn spec(&self) -> Result<ModelSpec> {
+        let (decoder, attention, _) = self.parts()?;
+        Ok(decoder.spec(|spec, block| {
+            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
+            self.mlp().declare(spec, &format!("{block}.mlp"), self.hidden_size, decoder.init());
+        }))
+    }
+
+    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
+    }
+
+    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
+        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
+        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
+        let feed = |block: &str, x| self.mlp().forward(cx, &format!("{block}.mlp"), x);
+        decoder.block(cx, index, hidden, attend, feed)
+    }
+
+    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    }
+}
+
+register!(model "llama" aliases ["llama"] => Llama, example = r#"
+vocab_size = 32000
+hidden_size = 256
+num_hidden_layers = 6
+num_attention_heads = 8
+num_key_value_heads = 4
+intermediate_size = 768
+"#);
+
+#[cfg(test)]
+mod tests;

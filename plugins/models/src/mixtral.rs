@@ -1,0 +1,199 @@
+//! `mixtral`: the Mixtral architecture.
+
+use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
+use framework_sdk::{prelude::*, raise};
+
+options! {
+    /// Mixtral (Jiang et al., 2024, arXiv:2401.04088): Mistral with a mixture of experts in each block.
+    ///
+    /// Numbers are those of `MixtralForCausalLM` in Hugging Face transformers, parameter names those of its files. The
+    /// options are its `config.json`, in the layout of any version.
+    pub struct Mixtral {
+        /// Number of tokens.
+        vocab_size: usize,
+        /// Width of the hidden states.
+        hidden_size: usize,
+        /// Number of blocks.
+        num_hidden_layers: usize,
+        /// Number of attention heads.
+        num_attention_heads: usize,
+        /// Number of heads of keys and values; as many as attention heads if null.
+        #[serde(default = "kv_heads")]
+        num_key_value_heads: Option<usize>,
+        /// Elements of a head; `hidden_size / num_attention_heads` if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head_dim: Option<usize>,
+        /// Width of an expert.
+        intermediate_size: usize,
+        /// Number of experts.
+        #[serde(default = "experts", alias = "num_experts")]
+        num_local_experts: usize,
+        /// Experts that a token goes to.
+        #[serde(default = "per_token")]
+        num_experts_per_tok: usize,
+        /// The load balance of the experts is part of the training loss.
+        #[serde(default)]
+        output_router_logits: bool,
+        /// Its weight there.
+        #[serde(default = "aux_loss")]
+        router_aux_loss_coef: f64,
+        /// Noise on what the router reads, while training; must be 0.
+        #[serde(default)]
+        router_jitter_noise: f64,
+        /// The longest sequence.
+        #[serde(default = "max_positions")]
+        max_position_embeddings: usize,
+        /// A token sees at most this many tokens, itself included; all before it if null.
+        #[serde(default)]
+        sliding_window: Option<usize>,
+        /// Activation of the experts: `gelu`, `gelu_new`, `relu` or `silu`.
+        #[serde(default = "silu")]
+        hidden_act: nn::HiddenAct,
+        /// Added to the mean square in norms.
+        #[serde(default = "rms_norm_eps")]
+        rms_norm_eps: f64,
+        /// Standard deviation of weights at the start, when training from scratch.
+        #[serde(default = "initializer_range")]
+        initializer_range: f64,
+        /// The vocabulary projection is the embedding table.
+        #[serde(default)]
+        tie_word_embeddings: bool,
+        /// Dropout of attention weights; must be 0.
+        #[serde(default)]
+        attention_dropout: f64,
+        /// The padding token, whose embedding is not trained.
+        #[serde(default)]
+        pad_token_id: Option<i64>,
+        /// Base of the rotation's angles; 1000000 if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_theta: Option<f64>,
+        /// The rotation as transformers 5 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_parameters: Option<nn::RopeTable>,
+        /// The rotation's scaling as transformers 4 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<nn::RopeTable>,
+    }
+}
+
+fn kv_heads() -> Option<usize> {
+    Some(8)
+}
+fn experts() -> usize {
+    8
+}
+fn per_token() -> usize {
+    2
+}
+fn aux_loss() -> f64 {
+    0.001
+}
+fn max_positions() -> usize {
+    131_072
+}
+fn rms_norm_eps() -> f64 {
+    1e-5
+}
+
+impl Mixtral {
+    fn attention(&self) -> Result<nn::GroupedAttention> {
+        let heads = self.num_attention_heads;
+        let attention = nn::GroupedAttention {
+            heads,
+            kv_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_size: head_size(self.head_dim, self.hidden_size, heads)?,
+            qkv_bias: false,
+            output_bias: false,
+            qk_norm: None,
+            window: self.sliding_window,
+        };
+        attention.validate().map(|()| attention)
+    }
+
+    fn rope(&self) -> Result<nn::Rope> {
+        nn::RopeConfig {
+            head_size: self.attention()?.head_size,
+            max_positions: self.max_position_embeddings,
+            original: None,
+            tables: [&self.rope_parameters, &self.rope_scaling],
+            theta: &[("rope_theta", self.rope_theta)],
+            default_theta: 1_000_000.0,
+            share: &[],
+            default_share: None,
+        }
+        .resolve()
+    }
+
+    fn experts(&self) -> nn::Experts {
+        let expert = nn::GatedMlp::new(self.intermediate_size, self.hidden_act);
+        nn::Experts {
+            count: self.num_local_experts,
+            per_token: self.num_experts_per_tok,
+            expert: nn::GatedMlp { names: ["w1", "w3", "w2"], ..expert },
+            balance: self.output_router_logits.then_some(self.router_aux_loss_coef),
+        }
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        Ok(Decoder {
+            vocab: self.vocab_size,
+            hidden: self.hidden_size,
+            blocks: self.num_hidden_layers,
+            max_positions: self.rope()?.limit(self.max_position_embeddings),
+            tied: self.tie_word_embeddings,
+            eps: self.rms_norm_eps,
+            std: self.initializer_range,
+            padding: self.pad_token_id,
+        })
+    }
+
+    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
+        Ok((self.decoder()?, self.attention()?, self.rope()?))
+    }
+}
+
+impl ModelArch for Mixtral {
+    fn validate(&self) -> Result<()> {
+        only("attention_dropout", &self.attention_dropout, 0.0)?;
+        only("router_jitter_noise", &self.router_jitter_noise, 0.0)?;
+        self.experts().validate()?;
+        self.decoder()?.validate()
+    }
+
+    fn spec(&self) -> Result<ModelSpec> {
+        let (decoder, attention, _) = self.parts()?;
+        Ok(decoder.spec(|spec, block| {
+            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
+            self.experts().declare(spec, &format!("{block}.block_sparse_moe"), self.hidden_size, decoder.init());
+        }))
+    }
+
+    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
+    }
+
+    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
+        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
+        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
+        let feed = |block: &str, x| self.experts().forward(cx, &format!("{block}.block_sparse_moe"), x);
+        decoder.block(cx, index, hidden, attend, feed)
+    }
+
+    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    }
+}
+
+register!(model "mixtral" aliases ["mixtral"] => Mixtral, example = r#"
+vocab_size = 32000
+hidden_size = 256
+num_hidden_layers = 4
+num_attention_heads = 8
+num_key_value_heads = 4
+intermediate_size = 512
+num_local_experts = 8
+num_experts_per_tok = 2
+"#);
+
+#[cfg(test)]
+mod tests;

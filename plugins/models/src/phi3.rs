@@ -1,0 +1,219 @@
+//! `phi-3`: the Phi-3 architecture.
+
+use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
+use framework_sdk::{prelude::*, raise};
+
+options! {
+    /// Phi-3 (Abdin et al., 2024, arXiv:2404.14219) and Phi-4-mini: fused projections, long sequences by LongRoPE.
+    ///
+    /// Numbers and parameter names are those of `Phi3ForCausalLM` in Hugging Face transformers. The options are its
+    /// `config.json`, in the layout of any version.
+    pub struct Phi3 {
+        /// Number of tokens.
+        vocab_size: usize,
+        /// Width of the hidden states.
+        hidden_size: usize,
+        /// Number of blocks.
+        num_hidden_layers: usize,
+        /// Number of attention heads.
+        num_attention_heads: usize,
+        /// Number of heads of keys and values; as many as attention heads if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        num_key_value_heads: Option<usize>,
+        /// Width of the feed-forward layers.
+        intermediate_size: usize,
+        /// The longest sequence.
+        #[serde(default = "max_positions")]
+        max_position_embeddings: usize,
+        /// The longest sequence before LongRoPE.
+        #[serde(default = "max_positions")]
+        original_max_position_embeddings: usize,
+        /// A token sees at most this many tokens, itself included; all before it if null.
+        #[serde(default)]
+        sliding_window: Option<usize>,
+        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
+        #[serde(default = "silu")]
+        hidden_act: nn::HiddenAct,
+        /// Added to the mean square in norms.
+        #[serde(default = "rms_norm_eps")]
+        rms_norm_eps: f64,
+        /// Standard deviation of weights at the start, when training from scratch.
+        #[serde(default = "initializer_range")]
+        initializer_range: f64,
+        /// The vocabulary projection is the embedding table.
+        #[serde(default)]
+        tie_word_embeddings: bool,
+        /// Dropout after the attention and the feed-forward layers, while training.
+        #[serde(default)]
+        resid_pdrop: f64,
+        /// Not used, as in transformers.
+        #[serde(default)]
+        embd_pdrop: f64,
+        /// Dropout of attention weights; must be 0.
+        #[serde(default)]
+        attention_dropout: f64,
+        /// The padding token, whose embedding is not trained.
+        #[serde(default)]
+        pad_token_id: Option<i64>,
+        /// Share of each head that is rotated by position; all of it if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partial_rotary_factor: Option<f64>,
+        /// Base of the rotation's angles; 10000 if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_theta: Option<f64>,
+        /// The rotation as transformers 5 writes it: of the type `default` or `longrope`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_parameters: Option<nn::RopeTable>,
+        /// The rotation's scaling as transformers 4 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<nn::RopeTable>,
+        /// Biases of the attention; must be no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attention_bias: Option<bool>,
+        /// Biases of the feed-forward layers; must be no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mlp_bias: Option<bool>,
+        /// A bias of the vocabulary projection; must be no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lm_head_bias: Option<bool>,
+        /// In Phi-4-mini; must be 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        full_attn_mod: Option<usize>,
+        /// In Phi-4-mini; must be 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interpolate_factor: Option<usize>,
+    }
+}
+
+fn max_positions() -> usize {
+    4096
+}
+fn rms_norm_eps() -> f64 {
+    1e-5
+}
+
+impl Phi3 {
+    fn attention(&self) -> Result<nn::GroupedAttention> {
+        let heads = self.num_attention_heads;
+        let attention = nn::GroupedAttention {
+            heads,
+            kv_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_size: head_size(None, self.hidden_size, heads)?,
+            qkv_bias: false,
+            output_bias: false,
+            qk_norm: None,
+            window: self.sliding_window,
+        };
+        attention.validate().map(|()| attention)
+    }
+
+    fn rope(&self) -> Result<nn::Rope> {
+        let rope = nn::RopeConfig {
+            head_size: self.attention()?.head_size,
+            max_positions: self.max_position_embeddings,
+            original: Some(self.original_max_position_embeddings),
+            tables: [&self.rope_parameters, &self.rope_scaling],
+            theta: &[("rope_theta", self.rope_theta)],
+            default_theta: 10_000.0,
+            share: &[("partial_rotary_factor", self.partial_rotary_factor)],
+            default_share: Some(1.0),
+        }
+        .resolve()?;
+        match rope.scaling {
+            nn::Scaling::None | nn::Scaling::LongRope { .. } => Ok(rope),
+            _ => Err(PluginError::new("Phi-3's rotary embedding is of the type `default` or `longrope`")),
+        }
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        Ok(Decoder {
+            vocab: self.vocab_size,
+            hidden: self.hidden_size,
+            blocks: self.num_hidden_layers,
+            max_positions: self.rope()?.limit(self.max_position_embeddings),
+            tied: self.tie_word_embeddings,
+            eps: self.rms_norm_eps,
+            std: self.initializer_range,
+            padding: self.pad_token_id,
+        })
+    }
+
+    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
+        Ok((self.decoder()?, self.attention()?, self.rope()?))
+    }
+
+    /// Queries, keys and values come from one projection, one after the other.
+    fn attend(&self, cx: &Ctx, module: &str, x: Tensor, attention: &nn::GroupedAttention, rope: &nn::Rope) -> Tensor {
+        let fused = cx.linear(&format!("{module}.qkv_proj"), x);
+        let (q, kv) = (attention.width(), attention.kv_width());
+        let part = |from: usize, size: usize| fused.clone().slice(-1, from, from + size);
+        let mixed = attention.mix(cx, module, [part(0, q), part(q, kv), part(q + kv, kv)], &rope.rotary(cx));
+        cx.dropout(cx.linear(&format!("{module}.o_proj"), mixed), self.resid_pdrop)
+    }
+
+    /// So do gate and up projection.
+    fn feed_forward(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
+        let (fused, size) = (cx.linear(&format!("{module}.gate_up_proj"), x), self.intermediate_size);
+        let (gate, up) = (fused.clone().slice(-1, 0, size), fused.slice(-1, size, 2 * size));
+        let down = cx.linear(&format!("{module}.down_proj"), gate.gated(self.hidden_act.into(), up));
+        cx.dropout(down, self.resid_pdrop)
+    }
+}
+
+impl ModelArch for Phi3 {
+    fn validate(&self) -> Result<()> {
+        only("attention_dropout", &self.attention_dropout, 0.0)?;
+        let biases =
+            [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias), ("lm_head_bias", self.lm_head_bias)];
+        biases.iter().try_for_each(|(name, bias)| only(name, &bias.unwrap_or(false), false))?;
+        let factors = [("full_attn_mod", self.full_attn_mod), ("interpolate_factor", self.interpolate_factor)];
+        factors.iter().try_for_each(|(name, factor)| only(name, &factor.unwrap_or(1), 1))?;
+        if !(0.0..1.0).contains(&self.resid_pdrop) {
+            let message = format!("`resid_pdrop` must be at least 0 and less than 1, not {}", self.resid_pdrop);
+            return Err(PluginError::new(message));
+        }
+        self.decoder()?.validate()
+    }
+
+    fn spec(&self) -> Result<ModelSpec> {
+        let (decoder, attention, rope) = self.parts()?;
+        let (hidden, inner, init) = (self.hidden_size, self.intermediate_size, decoder.init());
+        let (q, kv) = (attention.width(), attention.kv_width());
+        let mut spec = decoder.spec(|spec, block| {
+            spec.linear(&format!("{block}.self_attn.qkv_proj"), q + 2 * kv, hidden, false, init)
+                .linear(&format!("{block}.self_attn.o_proj"), hidden, q, false, init)
+                .linear(&format!("{block}.mlp.gate_up_proj"), 2 * inner, hidden, false, init)
+                .linear(&format!("{block}.mlp.down_proj"), hidden, inner, false, init);
+        });
+        if rope.scaling.depends_on_length() {
+            spec.cache_until = Some(self.original_max_position_embeddings);
+        }
+        Ok(spec)
+    }
+
+    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
+    }
+
+    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
+        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
+        let attend = |block: &str, x| self.attend(cx, &format!("{block}.self_attn"), x, &attention, &rope);
+        let feed = |block: &str, x| self.feed_forward(cx, &format!("{block}.mlp"), x);
+        decoder.block(cx, index, hidden, attend, feed)
+    }
+
+    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    }
+}
+
+register!(model "phi-3" aliases ["phi3"] => Phi3, example = r#"
+vocab_size = 32064
+hidden_size = 256
+num_hidden_layers = 6
+num_attention_heads = 8
+intermediate_size = 768
+"#);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! `qwen`: the Qwen2 and Qwen3 architectures.
+
+use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
+use framework_sdk::{prelude::*, raise};
+
+options! {
+    /// Which of the two architectures.
+    #[derive(Copy, Eq, Default)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Generation {
+        /// Qwen 1.5, 2 and 2.5: biases at queries, keys and values.
+        #[default]
+        Qwen2,
+        /// Qwen 3: norms of queries and keys.
+        Qwen3,
+    }
+}
+
+options! {
+    /// What a block sees.
+    #[derive(Copy, Eq)]
+    #[serde(rename_all = "snake_case")]
+    pub enum LayerType {
+        /// All tokens before.
+        FullAttention,
+        /// The last `sliding_window` tokens.
+        SlidingAttention,
+    }
+}
+
+options! {
+    /// Qwen2 (Yang et al., 2024, arXiv:2407.10671) and Qwen3 (2025, arXiv:2505.09388), without their mixtures of experts.
+    ///
+    /// Numbers and parameter names are those of `Qwen2ForCausalLM` and `Qwen3ForCausalLM` in Hugging Face transformers.
+    /// The options are their `config.json`, in the layout of any version.
+    pub struct Qwen {
+        /// `qwen2` or `qwen3`.
+        #[serde(default)]
+        model_type: Generation,
+        /// Number of tokens.
+        vocab_size: usize,
+        /// Width of the hidden states.
+        hidden_size: usize,
+        /// Number of blocks.
+        num_hidden_layers: usize,
+        /// Number of attention heads.
+        num_attention_heads: usize,
+        /// Number of heads of keys and values; as many as attention heads if null.
+        #[serde(default = "kv_heads")]
+        num_key_value_heads: Option<usize>,
+        /// Elements of a head; if not given, `hidden_size / num_attention_heads` in Qwen2 and 128 in Qwen3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head_dim: Option<usize>,
+        /// Width of the feed-forward layers.
+        intermediate_size: usize,
+        /// The longest sequence.
+        #[serde(default = "max_positions")]
+        max_position_embeddings: usize,
+        /// Some blocks see `sliding_window` tokens only.
+        #[serde(default)]
+        use_sliding_window: bool,
+        /// A token of those blocks sees at most this many tokens, itself included.
+        #[serde(default = "window")]
+        sliding_window: Option<usize>,
+        /// The first of those blocks; all after it are, too.
+        #[serde(default = "max_window_layers")]
+        max_window_layers: usize,
+        /// `full_attention` or `sliding_attention` for each block; goes before `max_window_layers`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layer_types: Option<Vec<LayerType>>,
+        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
+        #[serde(default = "silu")]
+        hidden_act: nn::HiddenAct,
+        /// Added to the mean square in norms.
+        #[serde(default = "rms_norm_eps")]
+        rms_norm_eps: f64,
+        /// Standard deviation of weights at the start, when training from scratch.
+        #[serde(default = "initializer_range")]
+        initializer_range: f64,
+        /// Qwen3: the projections of the attention have biases.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attention_bias: Option<bool>,
+        /// The vocabulary projection is the embedding table.
+        #[serde(default)]
+        tie_word_embeddings: bool,
+        /// Dropout of attention weights; must be 0.
+        #[serde(default)]
+        attention_dropout: f64,
+        /// The padding token, whose embedding is not trained.
+        #[serde(default)]
+        pad_token_id: Option<i64>,
+        /// Base of the rotation's angles; 10000 if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_theta: Option<f64>,
+        /// The rotation as transformers 5 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_parameters: Option<nn::RopeTable>,
+        /// The rotation's scaling as transformers 4 writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<nn::RopeTable>,
+        /// Positions of several dimensions, for pictures; must be no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        use_mrope: Option<bool>,
+    }
+}
+
+fn kv_heads() -> Option<usize> {
+    Some(32)
+}
+fn max_positions() -> usize {
+    32_768
+}
+fn window() -> Option<usize> {
+    Some(4096)
+}
+fn max_window_layers() -> usize {
+    28
+}
+fn rms_norm_eps() -> f64 {
+    1e-6
+}
+
+impl Qwen {
+    /// What a token of this block sees, if not everything before it.
+    fn window(&self, index: usize) -> Option<usize> {
+        let sliding = match &self.layer_types {
+            Some(types) => types.get(index) == Some(&LayerType::SlidingAttention),
+            None => index >= self.max_window_layers,
+        };
+        self.sliding_window.filter(|_| self.use_sliding_window && sliding)
+    }
+
+    fn attention(&self, index: usize) -> Result<nn::GroupedAttention> {
+        let (heads, third) = (self.num_attention_heads, self.model_type == Generation::Qwen3);
+        let bias = self.attention_bias.unwrap_or(false);
+        let attention = nn::GroupedAttention {
+            heads,
+            kv_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_size: head_size(self.head_dim.or(third.then_some(128)), self.hidden_size, heads)?,
+            qkv_bias: bias || !third,
+            output_bias: bias,
+            qk_norm: third.then_some(self.rms_norm_eps),
+            window: self.window(index),
+        };
+        attention.validate().map(|()| attention)
+    }
+
+    fn rope(&self) -> Result<nn::Rope> {
+        nn::RopeConfig {
+            head_size: self.attention(0)?.head_size,
+            max_positions: self.max_position_embeddings,
+            original: None,
+            tables: [&self.rope_parameters, &self.rope_scaling],
+            theta: &[("rope_theta", self.rope_theta)],
+            default_theta: 10_000.0,
+            share: &[],
+            default_share: None,
+        }
+        .resolve()
+    }
+
+    fn mlp(&self) -> nn::GatedMlp {
+        nn::GatedMlp::new(self.intermediate_size, self.hidden_act)
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        Ok(Decoder {
+            vocab: self.vocab_size,
+            hidden: self.hidden_size,
+            blocks: self.num_hidden_layers,
+            max_positions: self.rope()?.limit(self.max_position_embeddings),
+            tied: self.tie_word_embeddings,
+            eps: self.rms_norm_eps,
+            std: self.initializer_range,
+            padding: self.pad_token_id,
+        })
+    }
+
+    fn parts(&self, index: usize) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
+        Ok((self.decoder()?, self.attention(index)?, self.rope()?))
+    }
+}
+
+impl ModelArch for Qwen {
+    fn validate(&self) -> Result<()> {
+        only("attention_dropout", &self.attention_dropout, 0.0)?;
+        only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
+        if self.model_type == Generation::Qwen2 && self.attention_bias.is_some() {
+            return Err(PluginError::new(
+                "`attention_bias` is no setting of qwen2: queries, keys and values have biases",
+            ));
+        }
+        if let Some(types) = &self.layer_types {
+            let (given, blocks) = (types.len(), self.num_hidden_layers);
+            if given != blocks {
+                return Err(PluginError::new(format!("`layer_types` names {given} of {blocks} `num_hidden_layers`")));
+            }
+            let window = self.sliding_window.filter(|_| self.use_sliding_window);
+            if types.contains(&LayerType::SlidingAttention) && window.is_none() {
+                let message =
+                    "`layer_types` has `sliding_attention`, which needs `use_sliding_window` and `sliding_window`";
+                return Err(PluginError::new(message));
+            }
+        }
+        (0..self.num_hidden_layers).try_for_each(|index| self.attention(index).map(drop))?;
+        self.decoder()?.validate()
+    }
+
+    fn spec(&self) -> Result<ModelSpec> {
+        let (decoder, attention, _) = self.parts(0)?;
+        Ok(decoder.spec(|spec, block| {
+            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
+            self.mlp().declare(spec, &format!("{block}.mlp"), self.hidden_size, decoder.init());
+        }))
+    }
+
+    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
+    }
+
+    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
+        let (decoder, attention, rope) = self.parts(index).unwrap_or_else(|e| raise(e));
+        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
+        let feed = |block: &str, x| self.mlp().forward(cx, &format!("{block}.mlp"), x);
+        decoder.block(cx, index, hidden, attend, feed)
+    }
+
+    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
+        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    }
+}
+
+register!(model "qwen" aliases ["qwen2", "qwen3"] => Qwen, example = r#"
+model_type = "qwen2"
+vocab_size = 151936
+hidden_size = 256
+num_hidden_layers = 6
+num_attention_heads = 8
+num_key_value_heads = 2
+intermediate_size = 768
+tie_word_embeddings = true
+"#);
+
+#[cfg(test)]
+mod tests;
