@@ -34,7 +34,7 @@
 //! ```
 //!
 //! Built as a `cdylib`, the crate is a library that recipes can name; linked into a program, it is found there. Either
-//! way it appears in `framework list-plugins`, with its options documented from the comments. [`test`] holds the checks
+//! way it appears in `framework list-plugins`, with its options documented from the comments. [`mod@test`] holds the checks
 //! that every plugin of a kind should pass.
 
 #[cfg(doctest)]
