@@ -53,7 +53,7 @@ impl Ctx {
         self.request(CtxOp::Positions, [])
     }
 
-    /// Positions of the longest sequence in this pass, cached tokens included: the largest of [`Ctx::positions`] and 1.
+    /// Positions of the longest sequence in this pass, cached tokens included: one more than the largest position.
     /// Rotations that depend on the length ask for it.
     pub fn length(&self) -> usize {
         // Requests answer with tensors: the length crosses as the size of one.

@@ -187,3 +187,6 @@ pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

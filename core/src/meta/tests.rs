@@ -1,0 +1,45 @@
+//! What is known of values that do not exist.
+
+use super::*;
+
+fn host() -> Arc<MetaHost> {
+    MetaHost::new(&ModelSpec::default(), None, 2, 6).unwrap()
+}
+
+fn refused(call: impl FnOnce()) -> String {
+    let result = ffi::guard(|| {
+        call();
+        Ok(())
+    });
+    PluginError::from(result.unwrap_err()).message
+}
+
+#[test]
+fn a_choice_among_n_is_each_of_them_once_in_n() {
+    let probabilities = host().tensor(&[12, 8], DType::F32);
+    let chosen = probabilities.clone().top_k(2);
+    let counted = |x: Tensor| x.equal_to(3.0).non_zero().dim(0);
+    assert_eq!(counted(chosen.clone().reshape([-1])), 3);
+    assert_eq!(counted(chosen.clone().slice(1, 0, 1).swap_dims(0, 1).reshape([-1])), 2);
+    assert_eq!(counted(probabilities.clone().argmax(-1).detach().reshape([-1])), 2);
+    // Nothing is known of what has been computed with, nor of other numbers.
+    assert_eq!(counted((chosen.clone() + chosen).reshape([-1])), 24);
+    assert_eq!(counted(probabilities.reshape([-1])), 96);
+}
+
+#[test]
+fn the_length_is_that_of_the_pass() {
+    assert_eq!(host().context().length(), 6);
+}
+
+#[test]
+fn a_balance_is_of_all_tokens() {
+    let host = host();
+    let of = |rows: usize, experts: usize| host.tensor(&[rows, experts], DType::F32);
+    host.context().balance("router", of(12, 4), of(12, 4), 0.1);
+    for (chosen, probabilities) in [(of(12, 4), of(12, 5)), (of(6, 4), of(6, 4))] {
+        let shapes = format!("{:?} and {:?}", chosen.shape(), probabilities.shape());
+        let message = refused(|| host.context().balance("router", chosen, probabilities, 0.1));
+        assert_eq!(message, format!("balance `router` of {shapes}: expected [batch * time, experts]"));
+    }
+}
