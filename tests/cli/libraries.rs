@@ -56,11 +56,11 @@ fn plugins_that_panic_or_raise_are_one_sentence_each() {
     insta::assert_snapshot!(refused(&setting, &["train", "recipe.toml", "--set", "augment.0.at=4"], &panics), @"error: augmenter `panicking-augmenter` (from libpanics.so): panicked at panics/src/lib.rs:20: record 4 is too much");
     assert!(!setting.path("runs").exists());
 
-    // What a plugin says of the data is the user's to put right.
+    // An error that a plugin raises is told as it is.
     let setting = Setting::with(&[("[prompt]", "[[augment]]\nplugin = \"refusing\"\n\n[prompt]")]);
     let mut train = setting.framework();
     train.args(["train", "recipe.toml", "--plugin"]).arg(library("raises"));
-    insta::assert_snapshot!(said(&mut train).failed(2), @"error: recipe.toml:12:1: `augment`: augmenter `refusing` (from libraises.so): the field `mood` is missing");
+    insta::assert_snapshot!(said(&mut train).failed(1), @"error: augmenter `refusing` (from libraises.so): the field `mood` is missing");
 
     // An optimizer that asks for what cannot be computed.
     let setting = Setting::with(&[("plugin = \"adamw\"\nlearning_rate = 2e-2", "plugin = \"misshapen\"")]);

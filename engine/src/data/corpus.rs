@@ -3,7 +3,7 @@
 use super::{
     Encoded, Encoder, Example, Inputs, Sequence,
     report::{DataReport, Lengths, SetReport},
-    source::{augment, augmenting, read},
+    source::{augment, read},
 };
 use crate::{Error, Problem, Result};
 use framework_core::Record;
@@ -76,7 +76,7 @@ fn encode(
     let (mut sequences, mut lengths) = (Vec::new(), Vec::new());
     let mut stream = augment(inputs, records)?;
     loop {
-        let chunk: Vec<Record> = stream.by_ref().take(CHUNK).collect::<Result<_, _>>().map_err(augmenting)?;
+        let chunk: Vec<Record> = stream.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
         if chunk.is_empty() {
             break;
         }

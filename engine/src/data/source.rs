@@ -48,10 +48,11 @@ pub struct RecordSets {
 /// All records, augmented: what would be trained, before it is put into templates.
 ///
 /// # Errors
-/// What a dataset or an augmenter finds wrong with the data is [`Error::Invalid`]; its panics are [`Error::Failed`].
+/// What a dataset finds wrong with the data is [`Error::Invalid`]; its panics, and any error of an augmenter, are
+/// [`Error::Failed`].
 pub fn records(inputs: &Inputs) -> Result<RecordSets> {
     let RecordSets { train, validation, datasets } = read(inputs)?;
-    let collect = |records| augment(inputs, records)?.collect::<Result<_, _>>().map_err(augmenting);
+    let collect = |records| -> Result<Vec<Record>> { Ok(augment(inputs, records)?.collect::<Result<_, _>>()?) };
     Ok(RecordSets { train: collect(train)?, validation: collect(validation)?, datasets })
 }
 
@@ -95,13 +96,9 @@ pub(super) fn augment(inputs: &Inputs, records: Vec<Record>) -> Result<Records> 
     let mut stream: Records = Box::new(records.into_iter().map(Ok));
     for (i, augmenter) in inputs.augmenters.iter().enumerate() {
         let seed = random::seed(inputs.seed, Purpose::Augmenter(i));
-        stream = augmenter.augment(stream, seed).map_err(|e| blame(e, format!("augment.{i}")))?;
+        stream = augmenter.augment(stream, seed)?;
     }
     Ok(stream)
-}
-
-pub(super) fn augmenting(e: PluginError) -> Error {
-    blame(e, "augment".into())
 }
 
 fn open(i: usize, source: &Source) -> Result<Vec<Record>> {
@@ -115,7 +112,7 @@ fn open(i: usize, source: &Source) -> Result<Vec<Record>> {
     records.take(source.limit.unwrap_or(usize::MAX)).collect::<Result<_, _>>().map_err(failed)
 }
 
-/// What a plugin says of the data is the user's to put right; a panic is the plugin's.
+/// What a dataset says of the data is the user's to put right; a panic is the plugin's.
 fn blame(e: PluginError, key: String) -> Error {
     if e.panicked_at.is_some() { e.into() } else { Error::invalid(Problem::new(e.to_string()).key(key)) }
 }

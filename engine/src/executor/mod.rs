@@ -2,6 +2,7 @@
 
 mod attention;
 mod backend;
+mod balance;
 mod cache;
 mod loss;
 mod network;

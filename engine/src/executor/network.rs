@@ -153,7 +153,7 @@ impl Network {
 
     fn hidden(self: &Arc<Self>, ids: Vec<i32>, rows: usize, cache: Option<Arc<Mutex<Cache>>>) -> Result<Value> {
         let time = ids.len() / rows.max(1);
-        let pass = Pass::new(self, Setup { graph: false, dropout: None, cache, rows, time });
+        let pass = Pass::new(self, Setup { graph: false, dropout: None, cache, rows, time, lengths: Vec::new() });
         let ids = Value::from_ints(ids, &[rows, time], &self.device)?;
         let mut hidden = self.stage(&pass, Stage::Embed, ids)?;
         for i in 0..self.spec.blocks {
@@ -225,7 +225,8 @@ impl Network {
         let Some(value) = self.param(name) else { return Ok(None) };
         let module = name.strip_suffix(".weight").unwrap_or(name);
         let Some(adapter) = self.hook(module) else { return Ok(Some(value)) };
-        let pass = Pass::new(self, Setup { graph: false, dropout: None, cache: None, rows: 1, time: 1 });
+        let pass =
+            Pass::new(self, Setup { graph: false, dropout: None, cache: None, rows: 1, time: 1, lengths: Vec::new() });
         let merged = adapter.merge(&pass.context(), module, ffi::wrap(value))?;
         Ok(Some(ffi::unwrap(merged)?))
     }

@@ -1,7 +1,9 @@
 //! One pass through a model: what its plugins ask for while it runs.
 
 use super::{
-    Cache, Device, Network, attention, ops,
+    Cache, Device, Network, attention,
+    balance::Router,
+    ops,
     value::{R, Value},
 };
 use burn::tensor::{Tensor as Burn, TensorData};
@@ -36,6 +38,8 @@ pub(super) struct Setup {
     /// Rows and tokens per row.
     pub rows: usize,
     pub time: usize,
+    /// Tokens of each row that are not padding behind them; empty if all are.
+    pub lengths: Vec<usize>,
 }
 
 pub(super) struct Pass {
@@ -57,6 +61,8 @@ struct State {
     masks: Vec<(Option<usize>, Option<Value>)>,
     positions: Option<Value>,
     losses: Vec<Value>,
+    routers: Vec<Router>,
+    shares: Option<Value>,
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,8 +103,19 @@ impl Pass {
     }
 
     /// What was added to the loss.
-    pub(super) fn take_losses(&self) -> Vec<Value> {
-        std::mem::take(&mut lock(&self.state).losses)
+    pub(super) fn losses(&self) -> Vec<Value> {
+        lock(&self.state).losses.clone()
+    }
+
+    /// The routers whose experts are to be balanced.
+    pub(super) fn routers(&self) -> Vec<Router> {
+        lock(&self.state).routers.clone()
+    }
+
+    pub(super) fn forget_losses(&self) {
+        let mut state = lock(&self.state);
+        state.losses.clear();
+        state.routers.clear();
     }
 
     fn device(&self) -> &Device {
@@ -152,6 +169,30 @@ impl Pass {
             state.positions = Some(if self.setup.graph { value.tracked() } else { value });
         }
         state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
+    }
+
+    /// What each token counts in a mean over all that are not padding, `[1, rows * time]`.
+    fn token_shares(&self) -> Result<Value> {
+        let mut state = lock(&self.state);
+        if state.shares.is_none() {
+            let Setup { rows, time, lengths, .. } = &self.setup;
+            let real = |row: usize| lengths.get(row).copied().unwrap_or(*time);
+            let share = 1.0 / (0..*rows).map(real).sum::<usize>() as f32;
+            let of_row = |row| (0..*time).map(move |i| if i < real(row) { share } else { 0.0 });
+            let value = Value::from_f32((0..*rows).flat_map(of_row).collect(), &[1, rows * time], self.device())?;
+            state.shares = Some(if self.setup.graph { value.tracked() } else { value });
+        }
+        state.shares.clone().ok_or_else(|| PluginError::new("no shares"))
+    }
+
+    fn balance(&self, name: &str, weight: f64, chosen: Value, probabilities: Value) -> Result<()> {
+        if self.setup.dropout.is_none() {
+            return Ok(()); // not training
+        }
+        let mean = |x: Value| Value::execute(framework_core::Op::Matmul, vec![self.token_shares()?, x]);
+        let (shares, probabilities) = (mean(chosen)?.plain(), mean(probabilities)?);
+        lock(&self.state).routers.push(Router { name: name.to_owned(), weight, shares, probabilities });
+        Ok(())
     }
 
     fn mask(&self, window: Option<usize>) -> Option<Value> {
@@ -228,14 +269,26 @@ impl Host for Pass {
                 self.attention(ffi::unwrap(q)?, k, v, scale.into_option(), window).map(ffi::wrap)
             }
             CtxOp::Positions => self.positions().map(ffi::wrap),
+            CtxOp::Length => {
+                let padding = self.starts.iter().copied().min().unwrap_or(0);
+                let length = (self.offset + self.setup.time).saturating_sub(padding);
+                Value::zeros(&[length], self.device()).map(ffi::wrap)
+            }
             CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),
             CtxOp::AddLoss { name } => {
                 let value = next()?;
                 if value.shape().iter().product::<usize>() != 1 || value.dtype() == DType::Bool {
                     return Err(PluginError::new(format!("loss `{name}` is {value:?}, not one number")));
                 }
-                lock(&self.state).losses.push(ffi::unwrap(value.clone())?);
+                if self.setup.dropout.is_some() {
+                    lock(&self.state).losses.push(ffi::unwrap(value.clone())?);
+                }
                 Ok(value)
+            }
+            CtxOp::Balance { name, weight } => {
+                let (chosen, probabilities) = (next()?, next()?);
+                self.balance(&name, weight, ffi::unwrap(chosen.clone())?, ffi::unwrap(probabilities)?)?;
+                Ok(chosen)
             }
             other => Err(PluginError::new(format!("request {other:?} is not known to this version of the framework"))),
         }

@@ -2,6 +2,7 @@
 
 use super::{
     Device, Network, Value,
+    balance::Balance,
     loss::{Want, linear_cross_entropy},
     pass::{Pass, Setup, Stage},
 };
@@ -64,10 +65,14 @@ struct Step<'a> {
     factor: f64,
     dropout: u64,
     grads: Grads,
+    /// What plugins added to the loss, per supervised token.
+    added: f64,
+    balance: Balance,
 }
 
 impl Network {
-    /// The summed loss of a batch, and `factor` times its gradients.
+    /// The summed loss of a batch, and `factor` times its gradients. What plugins add to the loss counts for each
+    /// supervised token.
     ///
     /// With `checkpointing` only the blocks' inputs are kept and each block runs a second time on the way back
     /// (Chen et al., 2016, arXiv:1604.06174). Below the lowest block with a trained parameter nothing is recorded.
@@ -81,16 +86,27 @@ impl Network {
         if batch.supervised() == 0 {
             return Ok((0.0, Grads::default()));
         }
-        let mut step = Step { network: self, batch, factor, dropout, grads: Grads::default() };
+        let (grads, added, balance) = (Grads::default(), 0.0, Balance::default());
+        let mut step = Step { network: self, batch, factor, dropout, grads, added, balance };
         let loss = if checkpointing { step.by_block()? } else { step.at_once()? };
-        Ok((loss, step.grads))
+        let added = step.added + step.balance.loss()?;
+        Ok((loss + added * batch.supervised() as f64, step.grads))
     }
 }
 
 impl Step<'_> {
     fn pass(&self, graph: bool) -> Arc<Pass> {
         let (rows, time) = (self.batch.rows, self.batch.time);
-        Pass::new(self.network, Setup { graph, dropout: Some(self.dropout), cache: None, rows, time })
+        let lengths = self.batch.lengths.clone();
+        Pass::new(self.network, Setup { graph, dropout: Some(self.dropout), cache: None, rows, time, lengths })
+    }
+
+    /// Notes what a pass has added to the loss so far.
+    fn note(&mut self, pass: &Pass) -> Result<()> {
+        for value in pass.losses() {
+            self.added += f64::from(value.scalar()?);
+        }
+        self.balance.add(&pass.routers())
     }
 
     fn ids(&self) -> Result<Value> {
@@ -110,6 +126,7 @@ impl Step<'_> {
                 for i in 0..lowest {
                     hidden = network.stage(&plain, Stage::Block(i), hidden)?;
                 }
+                self.note(&plain)?;
                 hidden.tracked()
             }
         };
@@ -117,6 +134,7 @@ impl Step<'_> {
             hidden = network.stage(&graph, Stage::Block(i), hidden)?;
         }
         let (loss, objective) = self.head(&graph, hidden)?;
+        self.note(&graph)?;
         self.backward(&graph, objective, None)?;
         Ok(loss)
     }
@@ -139,11 +157,14 @@ impl Step<'_> {
             }
             inputs.push(hidden.clone());
             hidden = network.stage(&recorded, Stage::Block(i), hidden.tracked())?.plain();
-            recorded.take_losses(); // they hold on to the block's graph
+            self.note(&recorded)?;
+            recorded.forget_losses(); // they hold on to the block's graph
         }
+        self.note(&plain)?;
         let graph = self.pass(true);
         let hidden = hidden.leaf()?;
         let (loss, objective) = self.head(&graph, hidden.clone())?;
+        self.note(&graph)?;
         let mut grad = self.backward(&graph, objective, Some(hidden))?;
         for i in (lowest.unwrap_or(0)..blocks).rev() {
             let input = inputs.pop().ok_or_else(|| PluginError::new("an input was lost"))?.leaf()?;
@@ -186,12 +207,13 @@ impl Step<'_> {
     /// Runs back from the sum of `objectives` and what plugins added to the loss; returns the gradient of `input`.
     fn backward(&mut self, graph: &Arc<Pass>, mut objectives: Vec<Value>, input: Option<Value>) -> Result<Value> {
         let weight = self.factor * self.batch.supervised() as f64;
-        for extra in graph.take_losses() {
-            objectives.push(Value::execute(
-                Op::MulScalar(weight),
-                vec![Value::execute(Op::Reshape { shape: vec![1].into() }, vec![extra])?],
-            )?);
+        for router in graph.routers() {
+            objectives.push(self.balance.objective(router)?.times(weight)?);
         }
+        for added in graph.losses() {
+            objectives.push(Value::execute(Op::Reshape { shape: vec![1].into() }, vec![added])?.times(weight)?);
+        }
+        graph.forget_losses();
         let mut total: Option<burn::tensor::Tensor<5>> = None;
         for objective in objectives {
             let t = objective.into_float()?;

@@ -118,7 +118,8 @@ fn dropout_depends_on_seed_stage_and_draw() {
         pass.enter(stage);
         [0; 2].map(|_| ffi::unwrap::<Value>(pass.context().dropout(ffi::wrap(ones()), 0.25)).unwrap().to_f32().unwrap())
     };
-    let pass = |dropout| Pass::new(&network, Setup { graph: false, dropout, cache: None, rows: 1, time: 1 });
+    let pass =
+        |dropout| Pass::new(&network, Setup { graph: false, dropout, cache: None, rows: 1, time: 1, lengths: vec![] });
     let [first, second] = draw(&pass(Some(1)), Stage::Block(0));
     let both = [first.clone(), second.clone()];
     assert_eq!(draw(&pass(Some(1)), Stage::Block(0)), both);
@@ -136,12 +137,41 @@ fn dropout_depends_on_seed_stage_and_draw() {
 #[test]
 fn losses_that_a_model_adds_count_per_token() {
     for checkpointing in [false, true] {
-        let grads = |extra: bool| step(&network(json!({ "extra": extra }), json!({ "trained": ALL })), checkpointing).1;
-        let (with, mut expected) = (grads(true), grads(false));
+        let step = |extra: bool| step(&network(json!({ "extra": extra }), json!({ "trained": ALL })), checkpointing);
+        let ((loss, with, _), (plain, mut expected, _)) = (step(true), step(false));
+        assert!((loss - plain - 3.0 * SUPERVISED).abs() < 1e-5, "{loss} {plain}");
         for block in 0..3 {
             expected.get_mut(&format!("blocks.{block}.scale")).unwrap()[0] += 1.0;
         }
         same(&with, &expected);
+    }
+}
+
+/// Shares and probabilities are means over all blocks, so that each block's gradient depends on the others' choices.
+#[test]
+fn the_balance_of_experts_spans_all_blocks() {
+    let gradients = |routed: bool, checkpointing| {
+        step(&network(json!({ "routed": routed }), json!({ "trained": ALL })), checkpointing)
+    };
+    let ((loss, found, _), (plain, without, _)) = (gradients(true, false), gradients(false, false));
+    let (again, by_block, _) = gradients(true, true);
+    assert_eq!(loss, again);
+    same(&found, &by_block);
+    assert_ne!(found["blocks.0.scale"], without["blocks.0.scale"]);
+    let balance = (loss - plain) / SUPERVISED;
+    assert!((0.5..2.0).contains(&balance), "weight 0.5, and 1 to 4 by how uneven they are: {balance}");
+    // Finite differences; the choices do not change with such a small step.
+    for name in ["blocks.0.scale", "blocks.2.scale", "blocks.1.mix.bias"] {
+        let at = |by: f32| {
+            let network = network(json!({ "routed": true }), json!({ "trained": ALL }));
+            let mut data = network.param(name).unwrap().to_f32().unwrap();
+            data[0] += by;
+            let shape = network.param(name).unwrap().shape();
+            network.set(name, value(data, &shape)).unwrap();
+            step(&network, false).0 / SUPERVISED
+        };
+        let (slope, grad) = ((at(1e-2) - at(-1e-2)) / 2e-2, f64::from(found[name][0]));
+        assert!((slope - grad).abs() < 2e-3, "{name}: {grad}, by differences {slope}");
     }
 }
 

@@ -18,6 +18,8 @@ options! {
         dropout: f64,
         /// Whether each block adds its scale to the loss.
         extra: bool,
+        /// Whether each block chooses one of four experts, to no effect but their balance.
+        routed: bool,
     }
 }
 
@@ -49,6 +51,12 @@ impl ModelArch for Probe {
         let scale = cx.param(&format!("blocks.{index}.scale"));
         if self.extra {
             cx.add_loss("scale", scale.clone());
+        }
+        if self.routed {
+            let probabilities = hidden.clone().reshape([-1, 4]).softmax(-1);
+            let best = probabilities.clone().max(-1).expand([probabilities.dim(0), 4]);
+            let chosen = probabilities.clone().equal(best).cast(DType::F32);
+            cx.balance("experts", chosen, probabilities, 0.5);
         }
         let mixed = nn::split_heads(cx.linear(&format!("blocks.{index}.mix"), &hidden), 2);
         let mixed = cx.attention(mixed.clone(), mixed.clone(), mixed, Attention::default());
