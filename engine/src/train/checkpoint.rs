@@ -29,7 +29,7 @@ pub fn steps(run: &RunFolder) -> Vec<u64> {
     steps
 }
 
-/// Writes a checkpoint, then removes the oldest beyond `keep`, the best one aside.
+/// Writes a checkpoint, then prunes.
 pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State, keep: usize) -> Result<()> {
     files::write_folder(&folder(run, state.step), |dir| {
         let read = |name: &str| Ok(Cow::Owned(numbers(network, name)?));
@@ -41,6 +41,11 @@ pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State
         let json = serde_json::to_vec_pretty(state).map_err(|e| Error::failed(e.to_string()))?;
         write_bytes(&dir.join(STATE), &json)
     })?;
+    prune(run, state, keep)
+}
+
+/// Removes the oldest checkpoints beyond `keep`, the best one aside.
+pub fn prune(run: &RunFolder, state: &State, keep: usize) -> Result<()> {
     let best = state.best.map(|(_, step)| step);
     let others: Vec<u64> = steps(run).into_iter().filter(|&s| Some(s) != best).collect();
     for &old in &others[..others.len().saturating_sub(keep.max(1))] {

@@ -59,6 +59,8 @@ impl<'a> Course<'a> {
             checkpoint::load_trained(&run, step, network)?;
             checkpoint::load_optimizer(&run, step, network, &mut stepper)?;
             state = saved;
+            // A run that was stopped between writing and pruning, too, ends with what it was told to keep.
+            checkpoint::prune(&run, &state, recipe.train.keep_checkpoints)?;
         }
         truncate_metrics(&run.metrics(), state.step)?;
         let clock = Clock::default();
