@@ -209,7 +209,7 @@ fn positions_count_from_the_first_token_of_each_row() {
     let network = network(json!({}), json!({}));
     let cache = Arc::new(Mutex::new(Cache::new(vec![0, 2])));
     let positions = |time| {
-        let setup = Setup { graph: false, dropout: None, cache: Some(cache.clone()), rows: 2, time };
+        let setup = Setup { graph: false, dropout: None, cache: Some(cache.clone()), rows: 2, time, lengths: vec![] };
         ffi::unwrap::<Value>(Pass::new(&network, setup).context().positions()).unwrap().to_f32().unwrap()
     };
     assert_eq!(positions(4), [0., 1., 2., 3., 0., 0., 0., 1.]);
