@@ -20,6 +20,8 @@ LORA = {"r": 4, "lora_alpha": 8}
 VISIBLE = 3e-3
 # The least difference between the probabilities of the last expert that is chosen and the first that is not.
 ROUTE = 1e-5
+# The most by which float32 may differ from float64.
+PRECISE = 1.2e-6
 
 
 def logits(model, batch: dict) -> torch.Tensor:
@@ -64,6 +66,28 @@ def forward(model, batch: dict) -> tuple[dict, dict]:
         alone = logits(model, {key: batch[key][row : row + 1, :length] for key in batch})
         torch.testing.assert_close(found[row, :length], alone[0], rtol=0, atol=1e-5)
     return values, tensors | {"logits": found}
+
+
+def check_precise(model, batch: dict) -> None:
+    """Assert that float32 is enough for this model's logits and gradients.
+
+    Some random models lose digits, and then no other program could come near.
+    """
+    results = []
+    for copied in (copy.deepcopy(model), copy.deepcopy(model).double()):
+        rows = []
+        # Without padding: transformers cannot mask whole rows in float64.
+        for row, mask in enumerate(batch["attention_mask"]):
+            part = {key: batch[key][row : row + 1, : int(mask.sum())] for key in batch}
+            output = copied(**part, num_items_in_batch=1, **training.unbalanced(copied))
+            output.loss.backward()
+            rows.append(output.logits.flatten())
+        grads = [parameter.grad.flatten() for parameter in copied.parameters()]
+        results.append((torch.cat(rows).detach().double(), torch.cat(grads).double()))
+    (found, found_grads), (expected, expected_grads) = results
+    far = ((found - expected).abs().max() / expected.abs().max()).item()
+    far_grads = ((found_grads - expected_grads).norm() / expected_grads.norm()).item()
+    assert max(far, far_grads) < PRECISE, f"digits are lost: {far}, {far_grads}; change the seed"
 
 
 def full_training(model, train: list) -> tuple[dict, dict]:

@@ -49,6 +49,7 @@ def write_case(case: Case, folder: Path) -> None:
     tensors = dict(batch)
     save_model(case, model, batch, folder)
     # First what most seeds fail at.
+    computing.check_precise(model, batch)
     with computing.clear_routes(model):
         greedy = decoded.decoding(case, model, prompts)
     searched = decoded.beams(model, prompts)
