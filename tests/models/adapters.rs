@@ -1,33 +1,40 @@
 //! The adapter folders that training writes.
 
 use crate::{
-    golden::{Golden, plugins, repository},
-    run::{COURSE, LORA, Trained, examples_loss, train},
+    golden::{FAMILIES, Golden, plugins, repository},
+    run::{COURSE, Trained, adapter, examples_loss, train},
 };
 use framework_engine::{executor::Device, from_folders, weights::AdapterFolder};
 use serde_json::Value;
 use std::{env, process::Command};
 
 /// LoRA settings, each with the adapter of the golden data that has the same; and some of which it has none.
-const VARIANTS: [(&str, Option<&str>); 7] = [
-    ("", Some("lora")),
-    ("rank_stabilised = true", Some("lora_rs")),
-    ("layers = 1", Some("lora_layers")),
-    (r#"targets = '.*\.layers\.1\.(attention\.dense|mlp\.dense_4h_to_h)'"#, Some("lora_regex")),
-    ("bias = \"all\"", None),
-    ("bias = \"lora_only\"\nlayers = \"0\"", None),
-    ("targets = \"all-linear\"\nlayers = 1\ndropout = 0.1", None),
-];
+fn variants(golden: &Golden) -> Vec<(String, Option<&'static str>)> {
+    let mut variants = vec![
+        (String::new(), Some("lora")),
+        ("rank_stabilised = true".to_owned(), Some("lora_rs")),
+        ("layers = 1".to_owned(), Some("lora_layers")),
+        ("bias = \"all\"".to_owned(), None),
+        ("bias = \"lora_only\"\nlayers = \"0\"".to_owned(), None),
+    ];
+    for name in ["lora_regex", "lora_gate"].into_iter().filter(|name| golden.adapters().contains(name)) {
+        variants.push((format!("targets = {}", golden.targets(name)), Some(name)));
+    }
+    // Of Mixtral peft 0.21 can adapt all experts of all blocks only, and names them otherwise.
+    if golden.family() != "mixtral" {
+        variants.push(("targets = \"all-linear\"\nlayers = 1\ndropout = 0.1".to_owned(), None));
+    }
+    variants
+}
 
 fn trained(golden: &Golden, variant: &str) -> Trained {
-    let base = if variant.contains("targets") {
-        LORA.lines().filter(|l| !l.contains("targets")).collect()
-    } else {
-        vec![LORA]
-    };
+    let mut base = adapter(golden, "lora");
+    if variant.contains("targets") {
+        base = base.lines().filter(|l| !l.contains("targets")).fold(String::new(), |text, line| text + line + "\n");
+    }
     let course = COURSE.replace("epochs = 2", "max_steps = 3");
     let optimizer = "[optimizer]\nplugin = \"adamw\"\nlearning_rate = 1e-2\n";
-    train(golden, &format!("{}\n{variant}\n{optimizer}{course}", base.join("\n")))
+    train(golden, &format!("{base}{variant}\n{optimizer}{course}"))
 }
 
 fn read(golden: &Golden, trained: &Trained) -> f64 {
@@ -50,9 +57,9 @@ fn sorted(mut value: Value) -> Value {
 
 #[test]
 fn are_laid_out_as_pefts() {
-    for golden in Golden::all() {
-        for (variant, like) in VARIANTS.iter().filter_map(|(variant, like)| Some((variant, (*like)?))) {
-            let run = trained(&golden, variant);
+    Golden::each(|golden| {
+        for (variant, like) in variants(golden).into_iter().filter_map(|(variant, like)| Some((variant, like?))) {
+            let run = trained(golden, &variant);
             let (found, expected) = (run.folder.adapter(), golden.path(like));
             let (found, expected) = (AdapterFolder::open(&found).unwrap(), AdapterFolder::open(&expected).unwrap());
             assert_eq!(tensors(&found), tensors(&expected), "{} {like}", golden.case);
@@ -67,17 +74,20 @@ fn are_laid_out_as_pefts() {
             }
             assert_eq!(found.base_model(), golden.path("model").to_str());
         }
-    }
+    });
 }
 
 #[test]
 fn are_read_as_they_were_written() {
-    let golden = Golden::open("parallel");
-    for (variant, _) in VARIANTS {
-        let run = trained(&golden, variant);
-        let end = examples_loss(&golden, &run.prepared.network);
-        assert_eq!(read(&golden, &run), end, "{variant}");
-        assert_ne!(end, examples_loss(&golden, &golden.network("model", None)), "{variant}: nothing was trained");
+    for family in FAMILIES {
+        let golden = Golden::all().find(|golden| golden.family() == family).unwrap();
+        let start = examples_loss(&golden, &golden.network("model", None));
+        for (variant, _) in variants(&golden) {
+            let run = trained(&golden, &variant);
+            let end = examples_loss(&golden, &run.prepared.network);
+            assert_eq!(read(&golden, &run), end, "{} {variant}", golden.case);
+            assert_ne!(end, start, "{} {variant}: nothing was trained", golden.case);
+        }
     }
 }
 
@@ -85,9 +95,9 @@ fn are_read_as_they_were_written() {
 #[test]
 fn are_read_by_peft() {
     let Some(python) = env::var_os("FRAMEWORK_PYTHON") else { return };
-    for golden in Golden::all() {
-        for (variant, _) in VARIANTS {
-            let run = trained(&golden, variant);
+    Golden::each(|golden| {
+        for (variant, _) in variants(golden) {
+            let run = trained(golden, &variant);
             let end = examples_loss(&golden, &run.prepared.network);
             let mut check = Command::new(&python);
             check.arg(repository().join("tests/reference/check_adapter.py"));
@@ -99,5 +109,5 @@ fn are_read_by_peft() {
             println!("{} {variant:?}: here {end}, peft {}", golden.case, said[0].trim());
             assert!(output.status.success(), "{}", said.concat());
         }
-    }
+    });
 }

@@ -4,7 +4,7 @@ use crate::golden::{Golden, plugins};
 use framework_core::Kind;
 use framework_engine::{executor::Network, generate::Generator, recipe::GenerateSettings};
 use serde_json::json;
-use std::{slice::from_ref, sync::Arc};
+use std::{cell::Cell, slice::from_ref, sync::Arc};
 
 fn settings() -> GenerateSettings {
     GenerateSettings { max_new_tokens: 40, ..GenerateSettings::default() }
@@ -38,7 +38,7 @@ fn uncached(network: &Arc<Network>, settings: &GenerateSettings, prompt: &[u32])
 
 #[test]
 fn tokens_are_those_of_transformers() {
-    for golden in Golden::all() {
+    Golden::each(|golden| {
         let network = golden.network("model", None);
         let prompt = golden.rows("prompts").swap_remove(0);
         for (settings, key) in [(settings(), "greedy"), (penalties(), "greedy_penalty")] {
@@ -47,33 +47,33 @@ fn tokens_are_those_of_transformers() {
             assert_eq!(greedy(&network, &settings, from_ref(&prompt), &[])[0], expected, "{} {key}", golden.case);
             assert_eq!(uncached(&network, &settings, &prompt), expected, "{} {key} without a cache", golden.case);
         }
-    }
+    });
 }
 
 #[test]
 fn an_adapter_takes_part() {
-    for golden in Golden::all() {
+    Golden::each(|golden| {
         let network = golden.network("model", Some("lora"));
         let prompt = golden.rows("prompts").swap_remove(0);
         let expected = golden.ids("lora_greedy");
         assert_eq!(greedy(&network, &settings(), from_ref(&prompt), &[])[0], expected, "{}", golden.case);
         assert_eq!(uncached(&network, &settings(), &prompt), expected, "{} without a cache", golden.case);
-    }
+    });
 }
 
 #[test]
 fn the_end_token_ends() {
-    for golden in Golden::all() {
+    Golden::each(|golden| {
         let network = golden.network("model", None);
         let prompt = golden.rows("prompts").swap_remove(0);
         let found = greedy(&network, &settings(), &[prompt], &[golden.token("eos")]);
         assert_eq!(found[0], golden.ids("greedy_eos"), "{}", golden.case);
-    }
+    });
 }
 
 #[test]
 fn prompts_of_any_lengths_go_together() {
-    for golden in Golden::all() {
+    Golden::each(|golden| {
         let network = golden.network("model", None);
         let prompts = golden.rows("prompts");
         assert_eq!(greedy(&network, &settings(), &prompts, &[]), golden.rows("greedy_batch"), "{}", golden.case);
@@ -83,5 +83,23 @@ fn prompts_of_any_lengths_go_together() {
         let mut expected = golden.rows("greedy_batch");
         expected.reverse();
         assert_eq!(greedy(&network, &settings(), &reversed, &[]), expected, "{} reversed", golden.case);
-    }
+    });
+}
+
+/// Where tokens come to lie beyond the positions that a model was first made for, it may change all rotary frequencies.
+#[test]
+fn frequencies_change_on_the_way() {
+    let changing = Cell::new(0);
+    Golden::each(|golden| {
+        if !golden.has("crossing") {
+            return;
+        }
+        let (network, prompt) = (golden.network("model", None), golden.ids("crossing_prompt"));
+        let settings = GenerateSettings { max_new_tokens: 20, ..GenerateSettings::default() };
+        let expected = golden.ids("crossing");
+        assert_eq!(uncached(&network, &settings, &prompt), expected, "{} without a cache", golden.case);
+        assert_eq!(greedy(&network, &settings, from_ref(&prompt), &[])[0], expected, "{}", golden.case);
+        changing.set(changing.get() + 1);
+    });
+    assert!(changing.get() >= 1);
 }

@@ -1,11 +1,12 @@
-//! GPT-NeoX against transformers and peft: everything that `tests/golden/gpt_neox` holds.
+//! The model families against transformers and peft: everything that the families' folders in `tests/golden` hold.
 //!
-//! `cargo test --test gpt_neox -- --nocapture` prints how near each number comes.
+//! `cargo test --test models -- --nocapture` prints how near each number comes.
 
 #[path = "../common/golden.rs"]
 mod golden;
 
 mod adapters;
+mod beams;
 mod decoding;
 mod forward;
 mod gradients;

@@ -21,14 +21,10 @@ pub struct Trained {
     _dir: TempDir,
 }
 
-/// The LoRA adapter of the golden data.
-pub const LORA: &str = r#"
-    [adapter]
-    plugin = "lora"
-    r = 4
-    alpha = 8
-    targets = ["query_key_value", "dense"]
-"#;
+/// The settings of an adapter of the golden data.
+pub fn adapter(golden: &Golden, name: &str) -> String {
+    format!("[adapter]\nplugin = \"lora\"\nr = 4\nalpha = 8\ntargets = {}\n", golden.targets(name))
+}
 
 /// How all golden runs go but for their optimizers.
 pub const COURSE: &str = r#"
@@ -61,9 +57,10 @@ pub fn train(golden: &Golden, tables: &str) -> Trained {
     write_tokenizer(&dir.path().join("tokenizer"), golden.network("model", None).spec().vocab_size);
     fs::write(dir.path().join("text.txt"), "t3 t4 t5\n").unwrap();
     let recipe = format!(
-        "output = {:?}\nmodel = {{ plugin = \"pythia\", weights = {model:?} }}\ntokenizer.path = \"tokenizer\"\n\
+        "output = {:?}\nmodel = {{ plugin = {:?}, weights = {model:?} }}\ntokenizer.path = \"tokenizer\"\n\
          dataset = [{{ plugin = \"text\", path = \"text.txt\" }}]\n{tables}",
-        dir.path().join("run")
+        dir.path().join("run"),
+        golden.plugin(),
     );
     let path = dir.path().join("recipe.toml");
     fs::write(&path, recipe).unwrap();

@@ -21,7 +21,7 @@ VISIBLE = 3e-3
 # The least difference between the probabilities of the last expert that is chosen and the first that is not.
 ROUTE = 1e-5
 # The most by which float32 may differ from float64.
-PRECISE = 1.2e-6
+PRECISE = 1.5e-6
 
 
 def logits(model, batch: dict) -> torch.Tensor:
