@@ -1,6 +1,7 @@
 //! The golden data of `tests/golden`, and how near a result comes to it.
 #![allow(dead_code)]
 
+use framework_core::Kind;
 use framework_engine::{
     PluginSources,
     data::{Batch, IGNORE, Sequence},
@@ -11,16 +12,22 @@ use framework_engine::{
 use framework_registry::Registry;
 use serde_json::Value;
 use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// The GPT-NeoX cases.
-pub const CASES: [&str; 3] = ["parallel", "sequential", "tied"];
+/// The families, by their `model_type`.
+pub const FAMILIES: [&str; 7] = ["gpt_neox", "llama", "mistral", "mixtral", "phi3", "qwen2", "qwen3"];
+
+/// Adapters that cases have; not every case has them all.
+const ADAPTERS: [&str; 5] = ["lora", "lora_rs", "lora_layers", "lora_regex", "lora_gate"];
 
 /// One case: a model, adapters, and what transformers and peft compute with them.
 pub struct Golden {
-    pub case: &'static str,
+    /// Its family and its name, such as `llama/plain`.
+    pub case: String,
     expected: Value,
     tensors: TensorFile,
 }
@@ -36,14 +43,14 @@ pub fn plugins() -> Registry {
 }
 
 fn json(path: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn list<T>(value: &Value, element: impl Fn(&Value) -> T) -> Vec<T> {
+pub fn list<T>(value: &Value, element: impl Fn(&Value) -> T) -> Vec<T> {
     value.as_array().unwrap_or_else(|| panic!("{value} is not a list")).iter().map(element).collect()
 }
 
-fn id(value: &Value) -> u32 {
+pub fn id(value: &Value) -> u32 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is not a token")) as u32
 }
 
@@ -51,20 +58,96 @@ fn sequence(ids: &Value, labels: &Value) -> Sequence {
     Sequence { ids: list(ids, id), labels: list(labels, |l| l.as_i64().unwrap() as i32) }
 }
 
+fn golden() -> PathBuf {
+    repository().join("tests/golden")
+}
+
+fn folders(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir());
+    let mut names: Vec<_> = entries.map(|e| e.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 impl Golden {
-    pub fn open(case: &'static str) -> Self {
-        let folder = repository().join("tests/golden/gpt_neox").join(case);
+    pub fn open(case: &str) -> Self {
+        let folder = golden().join(case);
         let expected = json(&folder.join("expected.json"));
-        Self { case, expected, tensors: TensorFile::open(&folder.join("expected.safetensors")).unwrap() }
+        Self {
+            case: case.to_owned(),
+            expected,
+            tensors: TensorFile::open(&folder.join("expected.safetensors")).unwrap(),
+        }
     }
 
+    /// Every case of every family.
     pub fn all() -> impl Iterator<Item = Self> {
-        CASES.into_iter().map(Self::open)
+        let cases = |family: &str| {
+            let cases = folders(&golden().join(family));
+            assert!(cases.len() >= 2, "{family} has the cases {cases:?}");
+            cases.into_iter().map(|case| format!("{family}/{case}")).collect::<Vec<_>>()
+        };
+        FAMILIES.iter().flat_map(|family| cases(family)).map(|case| Self::open(&case)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Runs a test on every case, and fails in the end if it has failed on any.
+    pub fn each(test: impl Fn(&Golden)) {
+        let fails = |golden: &Golden| {
+            println!("{}:", golden.case);
+            catch_unwind(AssertUnwindSafe(|| test(golden))).is_err()
+        };
+        let failed: Vec<_> = Self::all().filter(fails).map(|golden| golden.case).collect();
+        assert!(failed.is_empty(), "of the cases {}; each one's message is above", failed.join(", "));
+    }
+
+    /// The model's `model_type`.
+    pub fn family(&self) -> &str {
+        self.case.split('/').next().unwrap()
+    }
+
+    /// The name of the plugin that says to read this `model_type`.
+    pub fn plugin(&self) -> String {
+        let plugins = plugins();
+        let found = plugins.by_alias(Kind::Model, self.family());
+        found.unwrap_or_else(|e| panic!("no model plugin has the alias `{}`: {e}", self.family())).about.name.clone()
+    }
+
+    /// Whether training balances the experts' load, so that its loss has a second part.
+    pub fn balanced(&self) -> bool {
+        self.has("router_loss")
+    }
+
+    /// The adapters that the case has.
+    pub fn adapters(&self) -> Vec<&'static str> {
+        let found: Vec<_> = ADAPTERS.into_iter().filter(|name| self.has(&format!("{name}_loss"))).collect();
+        assert!(found.len() >= 4, "{} has only {found:?}", self.case);
+        found
+    }
+
+    /// Those of the adapters that were trained.
+    pub fn trained_adapters(&self) -> Vec<&'static str> {
+        let trained: Vec<_> = self.adapters().into_iter().filter(|name| self.has(&format!("{name}_losses"))).collect();
+        assert_eq!(trained[0], "lora");
+        trained
+    }
+
+    /// What an adapter adapts: a list of modules, or a pattern.
+    pub fn targets(&self, adapter: &str) -> Value {
+        self.json(&format!("{adapter}/adapter_config.json"))["target_modules"].clone()
     }
 
     /// A file or folder of the case.
     pub fn path(&self, name: &str) -> PathBuf {
-        repository().join("tests/golden/gpt_neox").join(self.case).join(name)
+        golden().join(&self.case).join(name)
+    }
+
+    /// Whether there is an expected value of this name.
+    pub fn has(&self, key: &str) -> bool {
+        self.expected.get(key).is_some()
+    }
+
+    pub fn value(&self, key: &str) -> &Value {
+        self.expected.get(key).unwrap_or_else(|| panic!("{}: no `{key}`", self.case))
     }
 
     pub fn json(&self, name: &str) -> Value {
@@ -76,19 +159,19 @@ impl Golden {
     }
 
     pub fn numbers(&self, key: &str) -> Vec<f64> {
-        list(&self.expected[key], |v| v.as_f64().unwrap())
+        list(self.value(key), |v| v.as_f64().unwrap())
     }
 
     pub fn ids(&self, key: &str) -> Vec<u32> {
-        list(&self.expected[key], id)
+        list(self.value(key), id)
     }
 
     pub fn rows(&self, key: &str) -> Vec<Vec<u32>> {
-        list(&self.expected[key], |row| list(row, id))
+        list(self.value(key), |row| list(row, id))
     }
 
     pub fn token(&self, key: &str) -> u32 {
-        id(&self.expected[key])
+        id(self.value(key))
     }
 
     pub fn tensor(&self, name: &str) -> Vec<f32> {

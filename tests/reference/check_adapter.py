@@ -18,11 +18,10 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 
-from batches import right_padded, supervised_tokens
 from environment import make_deterministic
+from layouts import hub_name
 from models import load_model
-
-BATCH = 4
+from training import mean_loss
 
 
 def load_adapted(model: Path, adapter: Path) -> PeftModel:
@@ -31,24 +30,13 @@ def load_adapted(model: Path, adapter: Path) -> PeftModel:
     peft only warns of a missing tensor, and ignores one it does not know.
     """
     adapted = PeftModel.from_pretrained(load_model(model), str(adapter)).eval()
-    expected = {name: list(t.shape) for name, t in get_peft_model_state_dict(adapted).items()}
+    state = get_peft_model_state_dict(adapted)
+    expected = {hub_name(name): list(tensor.shape) for name, tensor in state.items()}
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}
+        found = {hub_name(name): file.get_slice(name).get_shape() for name in file.keys()}
     if found != expected:
         sys.exit(f"tensors of the adapter: {found}\nwhat peft expects: {expected}")
     return adapted
-
-
-def mean_loss(model, examples: list[dict]) -> tuple[float, int]:
-    """The mean loss over all supervised tokens, and their number."""
-    total, tokens = 0.0, 0
-    for start in range(0, len(examples), BATCH):
-        batch = right_padded(examples[start : start + BATCH])
-        with torch.no_grad():
-            # Divided by 1, so the sum over the tokens of the batch.
-            total += model(**batch, num_items_in_batch=1).loss.item()
-        tokens += supervised_tokens(batch["labels"])
-    return total / tokens, tokens
 
 
 def arguments() -> argparse.Namespace:

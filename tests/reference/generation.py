@@ -9,16 +9,22 @@ from batches import PAD, left_padded
 
 # The least gap between the best two scores of any greedy step.
 MARGIN = 3e-4
+# By how much, relatively, weights may change without any effect on the tokens of a sturdy result.
+NOISE = 5e-6
 
 
-def generate(model, prompts: list, **options) -> list:
+def generate(model, prompts: list, checked: bool = True, sturdy: bool = False, **options) -> list:
     """The tokens after each prompt, without the padding that follows an end.
 
     `options` are those of `GenerationConfig`. Without `eos_token_id` nothing
     ends early. The result must not depend on the cache, nor on computing in
     float64 instead of float32, and greedy steps must be clear by `MARGIN`.
+    A `sturdy` result must also stand slight changes of the weights: beams have
+    no single margin. None of this without `checked`.
     """
     tokens, scores = _generate(model, prompts, **options)
+    if not checked:
+        return tokens
     if "num_beams" not in options:
         _check_margins(tokens, scores)
     uncached, _ = _generate(model, prompts, use_cache=False, **options)
@@ -27,7 +33,19 @@ def generate(model, prompts: list, **options) -> list:
     double = copy.deepcopy(model).double()
     precise = [row for prompt in prompts for row in _generate(double, [prompt], **options)[0]]
     assert precise == tokens, "generation depends on rounding; change the seed"
+    for draw in range(3 if sturdy else 0):
+        noisy, _ = _generate(_perturbed(model, draw), prompts, **options)
+        assert noisy == tokens, "generation hangs on the last digits; change the seed"
     return tokens
+
+
+def _perturbed(model, seed: int):
+    """A copy of the model whose weights are slightly off."""
+    noisy, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in noisy.parameters():
+            parameter.mul_(1 + NOISE * torch.randn(parameter.shape, generator=generator))
+    return noisy
 
 
 def beam_scores(model, prompt: list, **options) -> list:
@@ -46,9 +64,15 @@ def _output(model, prompts, **options):
     # generate() fills what is None in `config` from the model's own generation
     # configuration, which has the end token of config.json: empty that meanwhile.
     own, model.generation_config = model.generation_config, GenerationConfig()
+    # What balances the experts' load cannot be computed with a cache.
+    balanced = getattr(model.config, "output_router_logits", False)
+    if balanced:
+        model.config.output_router_logits = False
     with torch.no_grad():
         output = model.generate(**left_padded(prompts), generation_config=config)
     model.generation_config = own
+    if balanced:
+        model.config.output_router_logits = True
     return output
 
 

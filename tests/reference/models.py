@@ -4,11 +4,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 
-def randomise(model, seed: int, layer_std: float) -> None:
+def randomise(model, seed: int, layer_std: float, table_std: float) -> None:
     """Fill every parameter with values large enough that nothing is trivially zero.
 
-    Embeddings and the output head are normal(0, 0.08), the layers' weights
-    normal(0, `layer_std`), norm scales 1 + normal(0, 0.1), biases
+    Embeddings and the output head are normal(0, `table_std`), the layers'
+    weights normal(0, `layer_std`), norm scales 1 + normal(0, 0.1), biases
     normal(0, 0.05). Parameters are visited in the model's own order, a tied one once.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -22,20 +22,20 @@ def randomise(model, seed: int, layer_std: float) -> None:
             elif ".layers." in name:
                 parameter.copy_(layer_std * noise)
             else:
-                parameter.copy_(0.08 * noise)
+                parameter.copy_(table_std * noise)
 
 
-def random_model(config, seed: int, layer_std: float):
-    """A float32 model of `config`, in evaluation mode, with plain (eager) attention."""
-    model = AutoModelForCausalLM.from_config(
-        config, dtype=torch.float32, attn_implementation="eager"
-    )
-    randomise(model, seed, layer_std)
+# Plain attention, and plain experts, which alone compute in float64, too.
+EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
+
+
+def random_model(config, seed: int, layer_std: float, table_std: float):
+    """A float32 model of `config`, in evaluation mode."""
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, **EAGER)
+    randomise(model, seed, layer_std, table_std)
     return model.eval()
 
 
 def load_model(folder):
-    """The model saved in `folder`, in float32 whatever it was saved in, with eager attention."""
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    """The model saved in `folder`, in float32 whatever it was saved in."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **EAGER).eval()

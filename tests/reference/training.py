@@ -59,3 +59,21 @@ def train(model, parameters: list, optimizer, examples: list, accumulate: int = 
             trajectory.losses.append(total)
             trajectory.grad_norms.append(norm.item())
     return trajectory
+
+
+def mean_loss(model, examples: list[dict]) -> tuple[float, int]:
+    """The mean cross-entropy over all supervised tokens of the examples, and their number."""
+    total, tokens = 0.0, 0
+    for start in range(0, len(examples), BATCH):
+        batch = right_padded(examples[start : start + BATCH])
+        with torch.no_grad():
+            # Divided by 1, so the sum over the tokens of the batch.
+            total += model(**batch, num_items_in_batch=1, **unbalanced(model)).loss.item()
+        tokens += supervised_tokens(batch["labels"])
+    return total / tokens, tokens
+
+
+def unbalanced(model) -> dict:
+    """The argument without which the loss of some models would also balance their experts' load."""
+    balanced = getattr(model.config, "output_router_logits", False)
+    return {"output_router_logits": False} if balanced else {}

@@ -1,0 +1,20 @@
+//! The model families against transformers and peft: everything that the families' folders in `tests/golden` hold.
+//!
+//! `cargo test --test models -- --nocapture` prints how near each number comes.
+
+#[path = "../common/golden.rs"]
+mod golden;
+
+mod adapters;
+mod beams;
+mod decoding;
+mod forward;
+mod gradients;
+mod run;
+mod training;
+
+use plugin_adapters as _;
+use plugin_datasets as _;
+use plugin_decoders as _;
+use plugin_models as _;
+use plugin_optimizers as _;
