@@ -49,7 +49,7 @@ impl Stepper {
         Ok(())
     }
 
-    /// Clips the gradients to the norm `max_norm`, unless it is 0, and moves every parameter that has one. `step` counts
+    /// Clips the gradients to the norm `max_norm`, unless it is 0, and moves every trained parameter. `step` counts
     /// from 1. Returns the gradients' norm before clipping.
     pub fn step(
         &mut self,
@@ -70,7 +70,11 @@ impl Stepper {
         let clip = if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let trained: Vec<Param> = network.trained().into_iter().cloned().collect();
         for param in &trained {
-            let Some(mut grad) = grads.0.remove(&param.name) else { continue };
+            // What nothing went through (an expert that no token chose) stands still or goes on as its momentum says.
+            let mut grad = match grads.0.remove(&param.name) {
+                Some(grad) => grad,
+                None => Value::zeros(&param.shape, network.device())?,
+            };
             if clip < 1.0 {
                 grad = grad.times(clip)?;
             }
