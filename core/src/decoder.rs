@@ -1,6 +1,6 @@
 //! Decoders.
 
-use crate::{Options, Result};
+use crate::{Options, PluginError, Result, raise};
 use serde::{Deserialize, Serialize};
 
 /// What a decoder wants from the engine.
@@ -25,7 +25,7 @@ impl Default for DecoderTraits {
 pub struct DecodeRequest {
     /// Token ids of each prompt.
     pub prompts: Vec<Vec<u32>>,
-    /// Tokens that end a sequence.
+    /// Tokens that end a sequence; what else ends it, [`Scores::ends`] knows.
     pub eos: Vec<u32>,
     /// The engine stops asking after this many steps.
     pub max_new_tokens: usize,
@@ -34,18 +34,40 @@ pub struct DecodeRequest {
 }
 
 /// Next-token scores, one row after the other.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Scores<'a> {
     /// `rows * vocab` numbers; excluded tokens are negative infinity.
     pub data: &'a [f32],
     /// Size of the vocabulary.
     pub vocab: usize,
+    ends: Ends<'a>,
 }
 
+/// Answers [`Scores::ends`]: of a row and a token.
+pub type Ends<'a> = &'a dyn Fn(u32, u32) -> Result<bool>;
+
 impl<'a> Scores<'a> {
+    /// Scores, and what answers [`Scores::ends`].
+    pub fn new(data: &'a [f32], vocab: usize, ends: Ends<'a>) -> Self {
+        Self { data, vocab, ends }
+    }
+
     /// The scores of each row.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> {
         self.data.chunks_exact(self.vocab)
+    }
+
+    /// Whether a row is finished with this token: it is an end token, or completes a stop string in the row's text.
+    pub fn ends(&self, row: usize, token: u32) -> bool {
+        let rows = self.data.len() / self.vocab.max(1);
+        if row >= rows {
+            raise(PluginError::new(format!("row {row} of {rows} cannot end")));
+        }
+        (self.ends)(row as u32, token).unwrap_or_else(|e| raise(e))
+    }
+
+    pub(crate) fn asked(&self) -> Ends<'a> {
+        self.ends
     }
 }
 
@@ -76,9 +98,10 @@ pub trait Decoder: Options {
 
 /// A decoding under way.
 pub trait Decode: Send {
-    /// Takes the scores of the present rows and says which rows come next. A row that is finished is left out.
+    /// Takes the scores of the present rows and says which rows come next. A row that is finished, as
+    /// [`Scores::ends`] tells, is left out.
     fn step(&mut self, scores: Scores) -> Result<Step>;
 
-    /// The new tokens of each prompt, in the prompts' order, with the end token if one was chosen.
+    /// The new tokens of each prompt, in the prompts' order, with the token that ended it.
     fn finish(&mut self) -> Result<Vec<Vec<u32>>>;
 }

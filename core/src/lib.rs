@@ -26,7 +26,7 @@ pub use adapter::{Adapter, AdapterPlan};
 pub use augmenter::Augmenter;
 pub use context::{Attention, Ctx};
 pub use dataset::Dataset;
-pub use decoder::{Decode, DecodeRequest, Decoder, DecoderTraits, Scores, Step};
+pub use decoder::{Decode, DecodeRequest, Decoder, DecoderTraits, Ends, Scores, Step};
 pub use error::{PluginError, Result, raise};
 pub use model::{Init, ModelArch, ModelSpec, Param, Role};
 pub use op::{Activation, CtxOp, DType, Op, Rotary};

@@ -5,7 +5,7 @@ use crate::{
     data::Template,
     error::{Error, Problem, Result},
     executor::{Device, Network},
-    generate::Generator,
+    generate::{Generator, Reader},
     recipe,
     run::RunFolder,
     session::{PluginSources, Session},
@@ -33,16 +33,16 @@ pub struct Speaker {
 pub struct Reply {
     /// The text, without special tokens.
     pub text: String,
-    /// The new tokens.
+    /// The new tokens, with the one that ended them.
     pub token_ids: Vec<u32>,
-    /// New tokens per second.
+    /// New tokens per second, of this answer alone where several are generated together.
     pub tokens_per_second: f64,
 }
 
-/// `temperature=1` is `generate.temperature=1`.
+/// `temperature=1` is `generate.temperature=1`; the seed is the recipe's.
 fn generation_overrides(overrides: &[String]) -> Vec<String> {
     let full = |o: &String| match o.split_once('=') {
-        Some((key, _)) if !key.contains('.') => format!("generate.{o}"),
+        Some((key, _)) if !key.contains('.') && key.trim() != "seed" => format!("generate.{o}"),
         _ => o.clone(),
     };
     overrides.iter().map(full).collect()
@@ -83,74 +83,90 @@ impl Speaker {
     }
 
     /// Answers an instruction, or continues it as it is if `raw`. `stream` gets the text piece by piece where the
-    /// decoder allows it.
-    pub fn reply(&self, prompt: &str, raw: bool, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
-        let ids = if raw {
-            self.tokenizer.encode_open(prompt, true)?
-        } else {
-            let field = if self.on_text { "text" } else { "instruction" };
-            let record = Record::from_iter([(field.to_owned(), prompt.into())]);
-            encoder(&self.session, &self.tokenizer, &self.template).prompt(&record)?
-        };
-        let recipe = &self.session.recipe;
-        let settings = &recipe.generate.settings;
-        let generator =
-            Generator::new(&self.network, &self.decoder, settings, &self.tokenizer.eos, self.tokenizer.pad)?;
-        let started = Instant::now();
-        let mut lead = Lead::new(if raw { "" } else { self.template.lead() });
-        let (mut text, mut failed) = (self.tokenizer.stream(true), None);
-        let mut on_token = |_: usize, token: u32| match text.push(token) {
-            Ok(piece) => stream(&lead.strip(&piece)),
+    /// decoder allows it, and as a whole where it does not. `turn` counts the answers of a conversation, each of which
+    /// has random numbers of its own.
+    pub fn reply(&self, prompt: &str, raw: bool, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let ids = self.ids(prompt, raw)?;
+        let reader = self.reader(raw);
+        let (mut transcript, mut streamed, mut failed) = (reader.transcript(), 0, None);
+        let mut on_token = |_: usize, token: u32| match transcript.push(token) {
+            Ok(piece) => {
+                stream(&piece);
+                streamed += 1;
+            }
             Err(e) => failed = Some(e),
         };
-        let new = generator.generate(&[ids], recipe.seed, &mut on_token)?.swap_remove(0);
+        let reply = self.generate(&[ids], reader, turn, &mut on_token)?.swap_remove(0);
         if let Some(e) = failed {
             return Err(e);
         }
-        let rest = lead.strip(&text.finish()?) + &lead.finish();
-        stream(&rest);
-        let seconds = started.elapsed().as_secs_f64();
-        Ok(Reply {
-            text: answer(&self.tokenizer, if raw { "" } else { self.template.lead() }, &new)?,
-            tokens_per_second: new.len() as f64 / seconds.max(1e-9),
-            token_ids: new,
-        })
-    }
-}
-
-/// New tokens as text, without what the template makes every answer begin with.
-pub(crate) fn answer(tokenizer: &Tokenizer, lead: &str, new: &[u32]) -> Result<String> {
-    let text = tokenizer.decode(new, true)?;
-    Ok(text.strip_prefix(lead).unwrap_or(&text).to_owned())
-}
-
-/// Holds a stream's first characters back until it is known whether they are the template's.
-struct Lead {
-    expected: String,
-    held: String,
-    passed: bool,
-}
-
-impl Lead {
-    fn new(expected: &str) -> Self {
-        Self { expected: expected.to_owned(), held: String::new(), passed: expected.is_empty() }
-    }
-
-    fn strip(&mut self, piece: &str) -> String {
-        if self.passed {
-            return piece.to_owned();
+        // What was certain only at the end: the last token, or with beams all of them.
+        let mut rest = String::new();
+        for &token in &reply.token_ids[streamed..] {
+            rest += &transcript.push(token)?;
         }
-        self.held.push_str(piece);
-        if self.held.len() < self.expected.len() && self.expected.starts_with(&self.held) {
-            return String::new();
-        }
-        self.finish()
+        stream(&(rest + &transcript.finish()?));
+        Ok(reply)
     }
 
-    fn finish(&mut self) -> String {
-        self.passed = true;
-        let held = std::mem::take(&mut self.held);
-        held.strip_prefix(&self.expected).unwrap_or(&held).to_owned()
+    /// Answers several, `batch_size` at a time and in their order; `each` gets an answer's number and the answer as
+    /// soon as its batch is complete.
+    pub fn replies(
+        &self,
+        prompts: &[String],
+        raw: bool,
+        batch_size: usize,
+        each: &mut dyn FnMut(usize, &Reply),
+    ) -> Result<Vec<Reply>> {
+        let ids = prompts.iter().map(|prompt| self.ids(prompt, raw)).collect::<Result<Vec<_>>>()?;
+        self.generator(self.reader(raw))?.check(&ids)?;
+        let mut replies = Vec::new();
+        for (turn, batch) in ids.chunks(batch_size.max(1)).enumerate() {
+            for reply in self.generate(batch, self.reader(raw), turn as u64, &mut |_, _| {})? {
+                each(replies.len(), &reply);
+                replies.push(reply);
+            }
+        }
+        Ok(replies)
+    }
+
+    fn ids(&self, prompt: &str, raw: bool) -> Result<Vec<u32>> {
+        if raw {
+            return self.tokenizer.encode_open(prompt, true);
+        }
+        let field = if self.on_text { "text" } else { "instruction" };
+        let record = Record::from_iter([(field.to_owned(), prompt.into())]);
+        encoder(&self.session, &self.tokenizer, &self.template).prompt(&record)
+    }
+
+    fn reader(&self, raw: bool) -> Reader<'_> {
+        let lead = if raw { "" } else { self.template.lead() };
+        Reader::new(&self.tokenizer, lead, &self.session.recipe.generate.settings.stop)
+    }
+
+    fn generator<'a>(&'a self, reader: Reader<'a>) -> Result<Generator<'a>> {
+        let settings = &self.session.recipe.generate.settings;
+        let (eos, pad) = (&self.tokenizer.eos, self.tokenizer.pad);
+        Generator::new(&self.network, &self.decoder, settings, eos, pad)?.stopping(reader)
+    }
+
+    fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        reader: Reader,
+        turn: u64,
+        stream: &mut dyn FnMut(usize, u32),
+    ) -> Result<Vec<Reply>> {
+        // Steps of the golden ratio, so that no seed and turn meet another seed's.
+        let seed = self.session.recipe.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let started = Instant::now();
+        let answers = self.generator(reader)?.generate(prompts, seed, stream)?;
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let reply = |token_ids: Vec<u32>| {
+            let tokens_per_second = token_ids.len() as f64 / seconds;
+            Ok(Reply { text: reader.text(&token_ids)?, token_ids, tokens_per_second })
+        };
+        answers.into_iter().map(reply).collect()
     }
 }
 
@@ -192,22 +208,15 @@ pub fn bare_session(model: &Path, template: &str, overrides: &[String], sources:
     });
     let text = toml::to_string(&table).map_err(|e| Error::failed(e.to_string()))?;
     let recipe = recipe::parse_text(Path::new("command line"), text, overrides)?.resolve(&registry)?;
-    Ok(Session::made_up(recipe, registry))
+    Session::made_up(recipe, registry)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn the_template_s_lead_is_not_shown() {
-        let stream = |pieces: &[&str]| {
-            let mut lead = Lead::new("Assistant: ");
-            let shown: String = pieces.iter().map(|piece| lead.strip(piece)).collect();
-            shown + &lead.finish()
-        };
-        assert_eq!(stream(&["Ass", "istant", ": Hel", "lo"]), "Hello");
-        assert_eq!(stream(&["Assist", "ed."]), "Assisted.");
-        assert_eq!(stream(&["As"]), "As");
+    fn settings_of_generation_need_no_table() {
+        let overrides = ["top_k=3", "seed=4", "model.plugin=\"x\"", "stop=[\"a.b\"]"].map(str::to_owned);
+        let expected = ["generate.top_k=3", "seed=4", "model.plugin=\"x\"", "generate.stop=[\"a.b\"]"];
+        assert_eq!(super::generation_overrides(&overrides), expected);
     }
 }

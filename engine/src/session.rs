@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, Problem, Result},
+    generate,
     recipe::{self, Parsed, Recipe},
 };
 use framework_core::{Kind, ffi};
@@ -53,12 +54,33 @@ impl Session {
         let parsed = recipe::parse(path, overrides)?;
         let registry = sources.open(&parsed.plugins()?)?;
         let recipe = parsed.resolve(&registry)?;
-        Ok(Self { recipe, registry, written: Some(parsed) })
+        let session = Self { recipe, registry, written: Some(parsed) };
+        session.warn()?;
+        Ok(session)
     }
 
     /// A recipe that nobody wrote.
-    pub(crate) fn made_up(recipe: Recipe, registry: Registry) -> Self {
-        Self { recipe, registry, written: None }
+    pub(crate) fn made_up(recipe: Recipe, registry: Registry) -> Result<Self> {
+        let session = Self { recipe, registry, written: None };
+        session.warn()?;
+        Ok(session)
+    }
+
+    /// Tells of settings that change nothing.
+    fn warn(&self) -> Result<()> {
+        let generate = &self.recipe.generate;
+        let idle = generate::sampling_only(&generate.settings);
+        if !idle.is_empty() && !self.decoder()?.traits()?.sample {
+            let place = self.written.as_ref().and_then(|w| w.problem(&format!("generate.{}", idle[0]), "").place);
+            tracing::warn!(
+                "{}[generate] {} {} no effect: the decoder `{}`, as it is set, does not sample",
+                place.map_or(String::new(), |place| format!("{place}: ")),
+                idle.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                if idle.len() == 1 { "has" } else { "have" },
+                generate.plugin
+            );
+        }
+        Ok(())
     }
 
     /// An error, with the places of the recipe's keys that it names.

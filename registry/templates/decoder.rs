@@ -18,7 +18,6 @@ fn epsilon() -> f64 {
 struct Session {
     epsilon: f64,
     random: u64,
-    eos: Vec<u32>,
     prompts: Vec<usize>, // which prompt each row of the batch continues
     output: Vec<Vec<u32>>,
 }
@@ -36,7 +35,6 @@ impl Decoder for __Type__ {
         Ok(Box::new(Session {
             epsilon: self.epsilon,
             random: request.seed,
-            eos: request.eos,
             prompts: (0..count).collect(),
             output: vec![Vec::new(); count],
         }))
@@ -67,7 +65,7 @@ impl Decode for Session {
         for (row, prompt) in std::mem::take(&mut self.prompts).into_iter().enumerate() {
             let token = self.choose(&scores.data[row * scores.vocab..][..scores.vocab]);
             self.output[prompt].push(token);
-            if !self.eos.contains(&token) {
+            if !scores.ends(row, token) {
                 step.tokens.push(token);
                 step.parents.push(row as u32);
                 next.push(prompt);

@@ -17,13 +17,13 @@ impl Chat {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let speaker = self.voice.open(sources)?;
         let mut editor = DefaultEditor::new().map_err(|e| Error::failed(e.to_string()))?;
-        loop {
+        for turn in 0.. {
             match editor.readline("> ") {
                 Ok(line) if line.trim().is_empty() => break,
                 Ok(line) => {
                     let _ = editor.add_history_entry(&line);
                     // One bad prompt does not end the conversation.
-                    if let Err(error) = say(&speaker, line.trim(), self.raw) {
+                    if let Err(error) = say(&speaker, line.trim(), self.raw, turn) {
                         eprintln!("error: {error}");
                     }
                 }

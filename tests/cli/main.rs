@@ -4,6 +4,7 @@
 mod plugins;
 
 mod families;
+mod generating;
 mod killed;
 mod libraries;
 mod quickstart;

@@ -47,6 +47,7 @@ adapter full
 adapter lora LORA
 optimizer adamw
 optimizer sgd
+decoder beam
 decoder greedy
 decoder top-p
 backend cpu

@@ -12,7 +12,7 @@ use framework_engine::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-const GRADIENT: f64 = 2e-5;
+const GRADIENT: f64 = 5e-5;
 
 type Tensors = BTreeMap<String, Vec<f32>>;
 

@@ -13,6 +13,18 @@ pub fn decode(
     table: &[Vec<f32>],
     request: &DecodeRequest,
 ) -> Result<Vec<Vec<u32>>> {
+    decode_until(build, label, options, table, request, &[])
+}
+
+/// The same, where tokens `stops` end a row as stop strings do.
+fn decode_until(
+    build: &Build,
+    label: &str,
+    options: &Value,
+    table: &[Vec<f32>],
+    request: &DecodeRequest,
+    stops: &[u32],
+) -> Result<Vec<Vec<u32>>> {
     let decoder = build.decoder(label, options)?;
     let traits = decoder.traits()?;
     let mut session = decoder.start(request)?;
@@ -26,7 +38,8 @@ pub fn decode(
             logits.iter().map(move |x| x - shift).collect::<Vec<_>>()
         };
         let data: Vec<f32> = rows.iter().flat_map(score).collect();
-        let step = session.step(Scores { data: &data, vocab: table.len() })?;
+        let ends = |_, token| Ok(request.eos.contains(&token) || stops.contains(&token));
+        let step = session.step(Scores::new(&data, table.len(), &ends))?;
         if step.tokens.len() != step.parents.len() {
             let (tokens, parents) = (step.tokens.len(), step.parents.len());
             return Err(wrong(label, format!("a step has {tokens} tokens but {parents} parents")));
@@ -45,7 +58,8 @@ pub fn decode(
     session.finish()
 }
 
-/// Decodes two prompts by a made-up table, twice: an answer for each, no longer than allowed, and the same again.
+/// Decodes two prompts by a made-up table, twice: an answer for each, no longer than allowed, nothing after its end,
+/// and the same again.
 pub fn decoder(build: &Build, label: &str, options: &Value) -> Result<()> {
     const VOCAB: usize = 16;
     let logit = |from: usize, to: usize| ((from * 7 + to * 5) % 11) as f32 / 3.0;
@@ -60,6 +74,13 @@ pub fn decoder(build: &Build, label: &str, options: &Value) -> Result<()> {
     }
     if let Some(long) = first.iter().find(|tokens| tokens.len() > request.max_new_tokens) {
         return Err(wrong(label, format!("it has {} tokens after {} steps", long.len(), request.max_new_tokens)));
+    }
+    for stops in [&[][..], &[7, 8, 9]] {
+        let answers = decode_until(build, label, options, &table, &request, stops)?;
+        let ends = |token: &&u32| request.eos.contains(token) || stops.contains(token);
+        if answers.iter().any(|tokens| tokens.iter().rev().skip(1).any(|token| ends(&token))) {
+            return Err(wrong(label, "an answer goes on after its end: ask `scores.ends(row, token)`"));
+        }
     }
     if first != decode(build, label, options, &table, &request)? {
         return Err(wrong(label, "the same seed gives different tokens the second time"));

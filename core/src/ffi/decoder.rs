@@ -1,9 +1,9 @@
 //! Decoders on the boundary.
 
 use super::{RawError, RawResult, from_json, guard, receive, to_json};
-use crate::{Decode, DecodeRequest, Decoder, DecoderTraits, Result, Scores, Step};
+use crate::{Decode, DecodeRequest, Decoder, DecoderTraits, Ends, Result, Scores, Step};
 use abi_stable::{
-    StableAbi, sabi_trait,
+    RRef, StableAbi, sabi_trait,
     sabi_trait::TD_Opaque,
     std_types::{RBox, RResult, RSlice, RStr, RString, RVec},
 };
@@ -16,9 +16,18 @@ pub struct RawStep {
     parents: RVec<u32>,
 }
 
+/// [`Ends`] on its way across.
+#[sabi_trait]
+pub trait EndsFfi {
+    #[sabi(last_prefix_field)]
+    fn ends(&self, row: u32, token: u32) -> RResult<bool, RawError>;
+}
+
+pub type RawEnds<'a> = EndsFfi_TO<'a, RRef<'a, ()>>;
+
 #[sabi_trait]
 pub trait DecodeFfi: Send + 'static {
-    fn step(&mut self, data: RSlice<'_, f32>, vocab: usize) -> RResult<RawStep, RawError>;
+    fn step(&mut self, data: RSlice<'_, f32>, vocab: usize, ends: RawEnds<'_>) -> RResult<RawStep, RawError>;
     #[sabi(last_prefix_field)]
     fn finish(&mut self) -> RResult<RString, RawError>;
 }
@@ -37,6 +46,13 @@ pub type RawDecoder = DecoderFfi_TO<RBox<()>>;
 
 struct Export<T>(T);
 struct Session(Box<dyn Decode>);
+struct Asked<'a>(Ends<'a>);
+
+impl EndsFfi for Asked<'_> {
+    fn ends(&self, row: u32, token: u32) -> RawResult<bool> {
+        guard(|| (self.0)(row, token))
+    }
+}
 
 impl<T: Decoder> DecoderFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
@@ -51,9 +67,10 @@ impl<T: Decoder> DecoderFfi for Export<T> {
 }
 
 impl DecodeFfi for Session {
-    fn step(&mut self, data: RSlice<'_, f32>, vocab: usize) -> RawResult<RawStep> {
+    fn step(&mut self, data: RSlice<'_, f32>, vocab: usize, ends: RawEnds<'_>) -> RawResult<RawStep> {
         guard(|| {
-            let step = self.0.step(Scores { data: data.as_slice(), vocab })?;
+            let ends = |row, token| receive(ends.ends(row, token));
+            let step = self.0.step(Scores::new(data.as_slice(), vocab, &ends))?;
             Ok(RawStep { tokens: step.tokens.into(), parents: step.parents.into() })
         })
     }
@@ -107,7 +124,9 @@ impl DecodeObject {
     pub fn step(&mut self, scores: Scores) -> Result<Step> {
         let Self { raw, plugin } = self;
         super::named(plugin, || {
-            let step = receive(raw.step(scores.data.into(), scores.vocab))?;
+            let asked = Asked(scores.asked());
+            let ends = EndsFfi_TO::from_ptr(RRef::new(&asked), TD_Opaque);
+            let step = receive(raw.step(scores.data.into(), scores.vocab, ends))?;
             Ok(Step { tokens: step.tokens.into(), parents: step.parents.into() })
         })
     }

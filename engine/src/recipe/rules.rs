@@ -20,6 +20,7 @@ pub(super) fn check(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
     template(checker, root);
     validation(checker, root);
     lengths(checker, root);
+    stops(checker, root);
 }
 
 fn model(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
@@ -170,5 +171,13 @@ fn lengths(checker: &mut Checker, root: &Node) {
             "generate.min_new_tokens",
             Problem::new(format!("{min} is more than `max_new_tokens`, which is {max}")),
         );
+    }
+}
+
+fn stops(checker: &mut Checker, root: &Node) {
+    let stops = root.at("generate.stop").map(Node::elements).unwrap_or_default();
+    for (i, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.text() == Some("")) {
+        let problem = Problem::new("an empty string is everywhere").help("for example stop = [\"\\n\\n\"]");
+        checker.add(stop.origin, &format!("generate.stop.{i}"), problem);
     }
 }

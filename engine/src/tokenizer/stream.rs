@@ -7,7 +7,7 @@ use crate::Result;
 ///
 /// A character may span several tokens, and a token's text may depend on the one before it (the space between words);
 /// so a window of ids is decoded, and what it adds to the text already given out is the new piece.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     skip_special: bool,

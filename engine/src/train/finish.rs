@@ -3,8 +3,7 @@
 use super::{Event, Observer, checkpoint, course::Course, encoder, export};
 use crate::{
     error::{Error, Result},
-    generate::Generator,
-    infer::answer,
+    generate::{Generator, Reader},
     memory,
     run::{RunFolder, read_metrics},
     weights::write_bytes,
@@ -107,14 +106,16 @@ pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     course.sampled = Some(course.state.step);
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
+    let reader = Reader::new(tokenizer, prepared.template.lead(), &generate.settings.stop);
     let generator = Generator::new(&prepared.network, &decoder, &generate.settings, &tokenizer.eos, tokenizer.pad)?;
+    let generator = generator.stopping(reader)?;
     let mut answers = Vec::new();
     for prompt in &generate.prompts {
         let field = if prepared.on_text() { "text" } else { "instruction" };
         let record = Record::from_iter([(field.to_owned(), prompt.clone().into())]);
         let ids = encoder(&prepared.session, tokenizer, &prepared.template).prompt(&record)?;
         let new = generator.generate(&[ids], prepared.session.recipe.seed, &mut |_, _| {})?;
-        answers.push((prompt.clone(), answer(tokenizer, prepared.template.lead(), &new[0])?.trim().to_owned()));
+        answers.push((prompt.clone(), reader.text(&new[0])?.trim().to_owned()));
     }
     let path = course.run.samples();
     let mut text = std::fs::read_to_string(&path).unwrap_or_default();

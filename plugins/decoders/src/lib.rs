@@ -1,5 +1,6 @@
 //! Decoder plugins that come with the framework, one file each.
 
+mod beam;
 mod chains;
 mod greedy;
 mod top_p;

@@ -1,11 +1,8 @@
 //! `top-p`: sampling.
 
-use crate::chains::{Chains, highest};
+use crate::chains::{Chains, highest, random, uniform};
 use framework_sdk::prelude::*;
-use rand_chacha::{
-    ChaCha12Rng,
-    rand_core::{Rng, SeedableRng},
-};
+use rand_chacha::ChaCha12Rng;
 
 options! {
     /// Draws each token with its probability among those that the nucleus keeps (Holtzman et al., 2020,
@@ -23,15 +20,7 @@ impl Decoder for TopP {
     }
 
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&request.seed.to_le_bytes());
-        let random = |prompt: usize| {
-            let mut random = ChaCha12Rng::from_seed(seed);
-            random.set_stream(prompt as u64);
-            random
-        };
-        let random = (0..request.prompts.len()).map(random).collect();
-        Ok(Box::new(Session { chains: Chains::new(&request), random }))
+        Ok(Box::new(Session { chains: Chains::new(&request), random: random(&request) }))
     }
 }
 
@@ -44,9 +33,7 @@ struct Session {
 impl Decode for Session {
     fn step(&mut self, scores: Scores) -> Result<Step> {
         let random = &mut self.random;
-        // 53 random bits, as many as a number in [0, 1) holds.
-        self.chains
-            .step(scores, |prompt, row| draw(row, (random[prompt].next_u64() >> 11) as f64 / (1_u64 << 53) as f64))
+        self.chains.step(scores, |prompt, row| draw(row, uniform(&mut random[prompt])))
     }
 
     fn finish(&mut self) -> Result<Vec<Vec<u32>>> {

@@ -9,6 +9,7 @@ mod top_k;
 mod top_p;
 
 use crate::recipe::GenerateSettings;
+use framework_core::DecoderTraits;
 use min_new_tokens::MinNewTokens;
 use min_p::MinP;
 use no_repeat_ngram::NoRepeatNgram;
@@ -26,6 +27,16 @@ pub trait Processor: Send + Sync {
 /// The processors that the settings ask for, in the order in which transformers applies them. Those that shape a
 /// distribution are left out unless the decoder samples.
 pub fn pipeline(settings: &GenerateSettings, sample: bool, eos: &[u32]) -> Vec<Box<dyn Processor>> {
+    pipeline_for(settings, DecoderTraits { sample, ..DecoderTraits::default() }, eos)
+}
+
+/// The same for a decoder. Beams need something to go on with, so that the filters leave them a token that ends no
+/// sequence.
+pub(super) fn pipeline_for(
+    settings: &GenerateSettings,
+    decoder: DecoderTraits,
+    eos: &[u32],
+) -> Vec<Box<dyn Processor>> {
     let s = settings;
     let mut all: Vec<Box<dyn Processor>> = Vec::new();
     if s.repetition_penalty != 1.0 {
@@ -37,19 +48,35 @@ pub fn pipeline(settings: &GenerateSettings, sample: bool, eos: &[u32]) -> Vec<B
     if s.min_new_tokens > 0 {
         all.push(Box::new(MinNewTokens { least: s.min_new_tokens, eos: eos.to_vec() }));
     }
-    if sample && s.temperature != 1.0 {
+    if !decoder.sample {
+        return all;
+    }
+    let keep = if decoder.rows_per_prompt > 1 { (1 + eos.len()).max(2) } else { 1 };
+    if s.temperature != 1.0 {
         all.push(Box::new(Temperature(s.temperature as f32)));
     }
-    if sample && s.top_k > 0 {
-        all.push(Box::new(TopK(s.top_k)));
+    if s.top_k > 0 {
+        all.push(Box::new(TopK(s.top_k.max(keep))));
     }
-    if sample && s.top_p < 1.0 {
-        all.push(Box::new(TopP(s.top_p as f32)));
+    if s.top_p < 1.0 {
+        all.push(Box::new(TopP { p: s.top_p, keep }));
     }
-    if sample && s.min_p > 0.0 {
-        all.push(Box::new(MinP(s.min_p as f32)));
+    if s.min_p > 0.0 {
+        all.push(Box::new(MinP { p: s.min_p as f32, keep }));
     }
     all
+}
+
+/// The settings that are given but take part only if the decoder samples.
+pub fn sampling_only(settings: &GenerateSettings) -> Vec<&'static str> {
+    let s = settings;
+    let given = [
+        ("temperature", s.temperature != 1.0),
+        ("top_k", s.top_k > 0),
+        ("top_p", s.top_p < 1.0),
+        ("min_p", s.min_p > 0.0),
+    ];
+    given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
 }
 
 #[cfg(test)]
@@ -65,8 +92,8 @@ mod tests {
             "no_repeat_ngram" => Box::new(NoRepeatNgram(whole("size"))),
             "temperature" => Box::new(Temperature(number("temperature"))),
             "top_k" => Box::new(TopK(whole("k"))),
-            "top_p" => Box::new(TopP(number("p"))),
-            "min_p" => Box::new(MinP(number("p"))),
+            "top_p" => Box::new(TopP { p: v["p"].as_f64().unwrap(), keep: 1 }),
+            "min_p" => Box::new(MinP { p: number("p"), keep: 1 }),
             "min_new_tokens" => {
                 let eos = v["eos"].as_array().unwrap().iter().map(|e| e.as_u64().unwrap() as u32).collect();
                 return (Box::new(MinNewTokens { least: whole("min_new_tokens"), eos }), whole("prompt_length"));

@@ -30,17 +30,17 @@ pub struct GenerateSettings {
     pub max_new_tokens: usize,
     /// Fewest tokens to generate: until then the end token is excluded.
     pub min_new_tokens: usize,
-    /// Divides the logits (sampling only).
+    /// Divides the logits (decoders that sample).
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
-    /// Sample among the so many likeliest tokens; 0 is all (sampling only).
+    /// Sample among the so many likeliest tokens; 0 is all (decoders that sample).
     pub top_k: usize,
     /// Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020,
-    /// arXiv:1904.09751); 1 is all (sampling only).
+    /// arXiv:1904.09751); 1 is all (decoders that sample).
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub top_p: f64,
     /// Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024,
-    /// arXiv:2407.01082); 0 excludes none (sampling only).
+    /// arXiv:2407.01082); 0 excludes none (decoders that sample).
     #[schemars(range(min = 0, max = 1))]
     pub min_p: f64,
     /// Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off.
@@ -48,6 +48,9 @@ pub struct GenerateSettings {
     pub repetition_penalty: f64,
     /// No sequence of so many tokens occurs twice; 0 is off.
     pub no_repeat_ngram_size: usize,
+    /// Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token
+    /// ids end with the one that completes it.
+    pub stop: Vec<String>,
 }
 
 impl Default for GenerateSettings {
@@ -61,6 +64,7 @@ impl Default for GenerateSettings {
             min_p: 0.0,
             repetition_penalty: 1.0,
             no_repeat_ngram_size: 0,
+            stop: Vec::new(),
         }
     }
 }

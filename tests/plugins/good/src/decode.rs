@@ -13,7 +13,6 @@ options! {
 
 struct Session {
     rank: usize,
-    eos: Vec<u32>,
     prompts: Vec<usize>,
     output: Vec<Vec<u32>>,
 }
@@ -22,7 +21,7 @@ impl Decoder for Contrary {
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {
         let count = request.prompts.len();
         let (prompts, output) = ((0..count).collect(), vec![Vec::new(); count]);
-        Ok(Box::new(Session { rank: self.rank, eos: request.eos, prompts, output }))
+        Ok(Box::new(Session { rank: self.rank, prompts, output }))
     }
 }
 
@@ -30,12 +29,12 @@ impl Decode for Session {
     fn step(&mut self, scores: Scores) -> Result<Step> {
         let mut step = Step::default();
         let mut going_on = Vec::new();
-        for (row, (scores, &prompt)) in scores.rows().zip(&self.prompts).enumerate() {
-            let mut tokens: Vec<usize> = (0..scores.len()).filter(|&t| scores[t].is_finite()).collect();
-            tokens.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        for (row, (present, &prompt)) in scores.rows().zip(&self.prompts).enumerate() {
+            let mut tokens: Vec<usize> = (0..present.len()).filter(|&t| present[t].is_finite()).collect();
+            tokens.sort_by(|&a, &b| present[a].total_cmp(&present[b]));
             let token = *tokens.get(self.rank).ok_or_else(|| PluginError::new("rank is beyond the vocabulary"))? as u32;
             self.output[prompt].push(token);
-            if !self.eos.contains(&token) {
+            if !scores.ends(row, token) {
                 step.tokens.push(token);
                 step.parents.push(row as u32);
                 going_on.push(prompt);

@@ -1,0 +1,226 @@
+//! New tokens as text: without what the template makes every answer begin with, and up to a stop string.
+
+use crate::{
+    error::Result,
+    tokenizer::{TextStream, Tokenizer},
+};
+
+/// Reads answers.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    tokenizer: &'a Tokenizer,
+    lead: &'a str,
+    stop: &'a [String],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads with a tokenizer. `lead` is what every answer begins with and is not shown; the text ends before the first
+    /// of the strings `stop`, which are looked for behind it.
+    pub fn new(tokenizer: &'a Tokenizer, lead: &'a str, stop: &'a [String]) -> Self {
+        Self { tokenizer, lead, stop }
+    }
+
+    /// Whether there are stop strings.
+    pub(super) fn stops(&self) -> bool {
+        !self.stop.is_empty()
+    }
+
+    /// The text of an answer.
+    pub fn text(&self, new: &[u32]) -> Result<String> {
+        let text = self.tokenizer.decode(new, true)?;
+        let text = text.strip_prefix(self.lead).unwrap_or(&text);
+        Ok(text[..first(text, self.stop).unwrap_or(text.len())].to_owned())
+    }
+
+    /// Begins to read an answer token by token.
+    pub fn transcript(&self) -> Transcript<'a> {
+        Transcript {
+            text: self.tokenizer.stream(true),
+            lead: Lead::new(self.lead),
+            stop: self.stop,
+            held: String::new(),
+            stopped: false,
+        }
+    }
+
+    /// The tokens up to the one that completes a stop string.
+    pub(super) fn until_stop(&self, mut new: Vec<u32>) -> Result<Vec<u32>> {
+        let mut transcript = self.transcript();
+        for (i, &token) in new.iter().enumerate() {
+            transcript.push(token)?;
+            if transcript.stopped {
+                new.truncate(i + 1);
+                break;
+            }
+        }
+        Ok(new)
+    }
+
+    /// The stop strings that are special tokens, which text does not show.
+    pub(super) fn special_stops(&self) -> Result<Vec<u32>> {
+        let mut special = Vec::new();
+        for id in self.stop.iter().filter_map(|stop| self.tokenizer.id(stop)) {
+            if self.tokenizer.decode(&[id], true)?.is_empty() {
+                special.push(id);
+            }
+        }
+        Ok(special)
+    }
+}
+
+/// Where the first of the strings begins.
+fn first(text: &str, strings: &[String]) -> Option<usize> {
+    strings.iter().filter_map(|string| text.find(string.as_str())).min()
+}
+
+/// An answer that is read token by token.
+#[derive(Clone)]
+pub struct Transcript<'a> {
+    text: TextStream<'a>,
+    lead: Lead<'a>,
+    stop: &'a [String],
+    /// What may turn out to be the beginning of a stop string.
+    held: String,
+    stopped: bool,
+}
+
+impl Transcript<'_> {
+    /// Takes the next token; gives the text that is certain with it, which may be empty.
+    pub fn push(&mut self, token: u32) -> Result<String> {
+        let piece = self.text.push(token)?;
+        let piece = self.lead.strip(&piece);
+        Ok(self.show(&piece))
+    }
+
+    /// The rest of the text.
+    pub fn finish(mut self) -> Result<String> {
+        let rest = self.text.clone().finish()?;
+        let rest = self.lead.strip(&rest) + &self.lead.finish();
+        Ok(self.show(&rest) + &self.held)
+    }
+
+    /// Whether the text has come to a stop string.
+    pub fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    fn show(&mut self, piece: &str) -> String {
+        if self.stopped {
+            return String::new();
+        }
+        self.held.push_str(piece);
+        if let Some(at) = first(&self.held, self.stop) {
+            self.stopped = true;
+            self.held.truncate(at);
+            return std::mem::take(&mut self.held);
+        }
+        let begins = |at: &usize| self.stop.iter().any(|stop| stop.starts_with(&self.held[*at..]));
+        let at = self.held.char_indices().map(|(at, _)| at).find(begins).unwrap_or(self.held.len());
+        let kept = self.held.split_off(at);
+        std::mem::replace(&mut self.held, kept)
+    }
+}
+
+/// Holds a text's first characters back until it is known whether they are the template's.
+#[derive(Clone)]
+struct Lead<'a> {
+    expected: &'a str,
+    held: String,
+    passed: bool,
+}
+
+impl<'a> Lead<'a> {
+    fn new(expected: &'a str) -> Self {
+        Self { expected, held: String::new(), passed: expected.is_empty() }
+    }
+
+    fn strip(&mut self, piece: &str) -> String {
+        if self.passed {
+            return piece.to_owned();
+        }
+        self.held.push_str(piece);
+        if self.held.len() < self.expected.len() && self.expected.starts_with(&self.held) {
+            return String::new();
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> String {
+        self.passed = true;
+        let held = std::mem::take(&mut self.held);
+        held.strip_prefix(self.expected).unwrap_or(&held).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::tests::{folder, trained};
+
+    /// The pieces as they come, and the rest.
+    fn pieces(reader: Reader, ids: &[u32]) -> Vec<String> {
+        let mut transcript = reader.transcript();
+        let mut pieces: Vec<_> = ids.iter().map(|&id| transcript.push(id).unwrap()).collect();
+        pieces.push(transcript.finish().unwrap());
+        pieces
+    }
+
+    #[test]
+    fn the_template_s_lead_is_not_shown() {
+        let tokenizer = trained();
+        for (text, shown) in [("Assistant: Hello", "Hello"), ("Assisted.", "Assisted."), ("As", "As"), ("", "")] {
+            let ids = tokenizer.encode(text, false).unwrap();
+            let reader = Reader::new(&tokenizer, "Assistant: ", &[]);
+            assert_eq!(pieces(reader, &ids).concat(), shown);
+            assert_eq!(reader.text(&ids).unwrap(), shown);
+        }
+    }
+
+    /// Whatever the tokens, no part of a stop string is shown, and nothing is held back that could not be one.
+    #[test]
+    fn the_text_ends_before_a_stop_string() {
+        let tokenizer = trained();
+        let stop = ["\n\n", "User:", "月光下"].map(str::to_owned);
+        let cases = [
+            ("One.\n\nTwo.", "One.", true),
+            ("A User: no", "A ", true),
+            ("春天的月光下的湖泊", "春天的", true),
+            ("User:", "", false),
+            ("A Use\nUser", "A Use\nUser", false),
+            ("月光 Us\nUser", "月光 Us\nUser", false),
+            ("One.\n", "One.\n", false),
+        ];
+        for (text, shown, more) in cases {
+            let reader = Reader::new(&tokenizer, "", &stop);
+            let ids = tokenizer.encode(text, false).unwrap();
+            let all = pieces(reader, &ids);
+            assert_eq!((all.concat(), reader.text(&ids).unwrap()), (shown.to_owned(), shown.to_owned()), "{text}");
+            let kept = reader.until_stop(ids.clone()).unwrap();
+            assert_eq!(kept.len() < ids.len(), more, "{text}");
+            assert_eq!(reader.text(&kept).unwrap(), shown);
+        }
+        // Each token alone is shown at once if no stop string can begin with it.
+        let ids = tokenizer.encode("The quick brown fox", false).unwrap();
+        let reader = Reader::new(&tokenizer, "", &stop);
+        let mut transcript = reader.transcript();
+        assert!(ids.iter().all(|&id| !transcript.push(id).unwrap().is_empty()) && !transcript.stopped());
+    }
+
+    #[test]
+    fn stop_strings_are_looked_for_behind_the_lead() {
+        let tokenizer = trained();
+        let stop = ["\n\n".to_owned()];
+        let reader = Reader::new(&tokenizer, "<think>\n\n", &stop);
+        let ids = tokenizer.encode("<think>\n\nSo.\n\nYes.", false).unwrap();
+        assert_eq!(pieces(reader, &ids).concat(), "So.");
+        assert_eq!(reader.text(&ids).unwrap(), "So.");
+    }
+
+    #[test]
+    fn special_tokens_are_known_by_their_ids() {
+        let dir = folder(r#"{"eos_token": "</s>"}"#);
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        let stop = ["<end>", "b", "zz"].map(str::to_owned);
+        assert_eq!(Reader::new(&tokenizer, "", &stop).special_stops().unwrap(), [2]);
+    }
+}
