@@ -80,7 +80,7 @@ fn settings_without_effect_are_told() {
     // In a recipe, with the place.
     let setting = Setting::with(&[("[generate]\n", "[generate]\ntop_k = 5\n")]);
     let err = setting.run(["check", "recipe.toml"]).succeeded().err;
-    assert!(err.contains("recipe.toml:34:") && err.contains("`top_k` has no effect: the decoder `greedy`"), "{err}");
+    assert!(err.contains("recipe.toml:33:9: ") && err.contains("`top_k` has no effect: the decoder `greedy`"), "{err}");
 }
 
 #[test]

@@ -21,7 +21,13 @@ fn reciting(tokenizer: &Tokenizer) -> Table<impl Fn(&[u32]) -> Vec<f32>> {
     let (vocab, end) = (tokenizer.vocab_size(), tokenizer.end());
     let logits = move |row: &[u32]| {
         let next = texts[row[0] as usize].get(row.len() - 1).copied().unwrap_or(end);
-        (0..vocab as u32).map(|token| if token == next { 9.0 } else { 0.0 }).collect()
+        // It hardly ends of itself: beams would take every end that is as likely as all that is not the text.
+        let logit = |token| match token {
+            token if token == next => 9.0,
+            token if token == end => -9.0,
+            _ => 0.0,
+        };
+        (0..vocab as u32).map(logit).collect()
     };
     Table { vocab, positions: None, logits }
 }

@@ -36,7 +36,8 @@ impl LanguageModel for Arc<Network> {
 
     fn begin(&self, prompts: &[Vec<u32>], pad: u32) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
         let (cache, logits) = self.prefill(prompts, pad)?;
-        Ok((Box::new(Cached { network: self, cache }), logits))
+        let rows = self.spec().cache_until.map(|until| Rows { until, pad, tokens: prompts.to_vec() });
+        Ok((Box::new(Cached { network: self, cache, rows }), logits))
     }
 }
 
@@ -44,11 +45,46 @@ impl LanguageModel for Arc<Network> {
 struct Cached<'a> {
     network: &'a Arc<Network>,
     cache: Arc<Mutex<Cache>>,
+    /// Kept if keys and values do not stay what they are.
+    rows: Option<Rows>,
+}
+
+/// All tokens so far, for when they have to be read again.
+struct Rows {
+    /// The length up to which keys and values stay.
+    until: usize,
+    pad: u32,
+    tokens: Vec<Vec<u32>>,
 }
 
 impl Continuation for Cached<'_> {
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Vec<f32>> {
+        if let Some(rows) = &mut self.rows
+            && rows.crossed(parents, tokens)
+        {
+            let (cache, logits) = self.network.prefill(&rows.tokens, rows.pad)?;
+            self.cache = cache;
+            return Ok(logits);
+        }
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).reorder(parents)?;
         Ok(self.network.step(&self.cache, tokens)?)
+    }
+}
+
+impl Rows {
+    /// Appends the tokens; whether that has brought the longest row from one side of the limit to the other.
+    fn crossed(&mut self, parents: &[u32], tokens: &[u32]) -> bool {
+        let before = self.beyond();
+        let continued = |(&parent, &token): (&u32, &u32)| {
+            let mut row = self.tokens[parent as usize].clone();
+            row.push(token);
+            row
+        };
+        self.tokens = parents.iter().zip(tokens).map(continued).collect();
+        before != self.beyond()
+    }
+
+    fn beyond(&self) -> bool {
+        self.tokens.iter().any(|row| row.len() > self.until)
     }
 }
