@@ -77,7 +77,7 @@ impl Speaker {
     }
 
     fn new(session: Session, network: Arc<Network>, tokenizer: Tokenizer, on_text: bool) -> Result<Self> {
-        let template = Template::new(&session.recipe.prompt.template, &tokenizer)?;
+        let template = Template::of(&session.recipe.prompt, &tokenizer)?;
         let decoder = session.decoder()?;
         Ok(Self { session, network, tokenizer, template, decoder, on_text })
     }
@@ -95,7 +95,7 @@ impl Speaker {
         let recipe = &self.session.recipe;
         let settings = &recipe.generate.settings;
         let generator =
-            Generator::new(&self.network, &self.decoder, settings, &self.tokenizer.eos, self.tokenizer.pad)?;
+            Generator::new(&self.network, &self.decoder, settings, self.template.stops(), self.tokenizer.pad)?;
         let started = Instant::now();
         let mut lead = Lead::new(if raw { "" } else { self.template.lead() });
         let (mut text, mut failed) = (self.tokenizer.stream(true), None);
