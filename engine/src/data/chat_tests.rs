@@ -128,9 +128,9 @@ fn generation_blocks_mask_as_transformers_does() {
         assert_eq!(found.ids, ids[..n], "{case}");
         let trained: Vec<u32> = found.labels.iter().map(|label| u32::from(*label != IGNORE)).collect();
         assert_eq!(trained, mask[..n], "{case}");
-        // The rest: other messages, or the line break after an end token, which nobody generates.
-        let rest = tokenizer.decode(&ids[n..], false).unwrap();
-        assert!(mask[n..].iter().all(|m| *m == 0) || rest.trim().is_empty(), "{case}: {rest:?}");
+        // Of the rest, transformers masks at most the line break after the end token, which nobody generates.
+        let rest: Vec<u32> = ids.iter().zip(&mask).skip(n).filter(|(_, m)| **m == 1).map(|(id, _)| *id).collect();
+        assert_eq!(tokenizer.decode(&rest, false).unwrap().trim(), "", "{case}");
         assert!(encoded.ends && gates(&[record], &encoder).unwrap().is_empty(), "{case}");
         compared += 1;
     }

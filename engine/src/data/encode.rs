@@ -176,7 +176,7 @@ fn covering(places: &[Range<usize>], span: &Range<usize>) -> Range<usize> {
 mod tests {
     use super::*;
     use crate::{
-        data::test::record,
+        data::{Batch, test::record},
         tokenizer::tests::{folder, trained},
     };
     use serde_json::json;
@@ -203,23 +203,49 @@ mod tests {
     fn the_response_and_its_end_are_trained() {
         let Encoded { sequence, length, end_cut, .. } =
             encode(&letters(), TASK, json!({ "instruction": "ab", "output": "bb" }), 9);
-        assert_eq!(sequence.ids, [0, 4, 5, 8, 5, 1], "<bos> ▁a b ▁b b </s>");
-        assert_eq!(sequence.labels, [-100, -100, -100, 8, 5, 1]);
+        assert_eq!(sequence.ids, [0, 4, 5, 5, 5, 1], "<bos> ▁a b b b </s>: no space within the word");
+        assert_eq!(sequence.labels, [-100, -100, -100, 5, 5, 1]);
         assert_eq!((length, end_cut, sequence.supervised()), (6, false, 3));
     }
 
     #[test]
     fn the_end_is_not_doubled_and_an_empty_response_still_ends() {
         let ids = |fields| encode(&letters(), TASK, fields, 9).sequence.ids;
-        assert_eq!(ids(json!({ "instruction": "a", "output": "b</s>" })), [0, 4, 8, 1]);
+        assert_eq!(ids(json!({ "instruction": "a", "output": "b</s>" })), [0, 4, 5, 1]);
         assert_eq!(ids(json!({ "instruction": "a</s>", "output": "" })), [0, 4, 1, 1]);
+    }
+
+    /// `a b` is `▁a ▁b`, but what generation sees of it, `a `, is `▁a ▁`: the model goes on with `b`.
+    #[test]
+    fn a_token_that_would_span_the_boundary_is_cut_there() {
+        let spaced = encode(&letters(), "{{ instruction }} {{ output }}", json!({ "instruction": "a", "output": "b" }), 9);
+        assert_eq!(spaced.sequence.ids, [0, 4, 6, 5, 1]);
+        assert_eq!(spaced.sequence.labels, [-100, -100, -100, 5, 1]);
+        let t = trained();
+        assert_eq!(t.encode("The dog", false).unwrap().len(), 2, "of which ` dog` is one");
+        let byte_level = encode(&t, "{{ instruction }} {{ output }}", json!({ "instruction": "The", "output": "dog" }), 9);
+        let parts = [t.encode("The ", false).unwrap(), t.encode("dog", false).unwrap(), vec![t.end()]];
+        assert_eq!(byte_level.sequence.ids, parts.concat());
+    }
+
+    /// A pad that is the end token: the trained end is there in the batch, the padding is not.
+    #[test]
+    fn the_end_is_trained_even_if_it_is_what_fills_batches_up() {
+        let dir = folder(r#"{"eos_token": "</s>", "bos_token": "<bos>", "pad_token": "</s>"}"#);
+        let t = Tokenizer::load(dir.path()).unwrap();
+        assert_eq!(t.pad, t.end());
+        let sequence = |output: &str| encode(&t, TASK, json!({ "instruction": "a", "output": output }), 9).sequence;
+        let batch = Batch::new([&sequence("b"), &sequence("bbb")], t.pad);
+        assert_eq!(batch.ids, [0, 4, 5, 1, 1, 1, 0, 4, 5, 5, 5, 1]);
+        assert_eq!(batch.labels, [-100, -100, 5, 1, -100, -100, -100, -100, 5, 5, 5, 1]);
+        assert_eq!((batch.supervised(), batch.lengths.as_slice()), (6, [4, 6].as_slice()));
     }
 
     #[test]
     fn what_is_too_long_is_cut_at_the_end() {
         let long = json!({ "instruction": "ab", "output": "bb" });
         let cut = encode(&letters(), TASK, long.clone(), 5);
-        assert_eq!((cut.sequence.labels, cut.length, cut.end_cut), (vec![-100, -100, -100, 8, 5], 6, true));
+        assert_eq!((cut.sequence.labels, cut.length, cut.end_cut), (vec![-100, -100, -100, 5, 5], 6, true));
         assert_eq!(encode(&letters(), TASK, long, 3).sequence.supervised(), 0);
     }
 
@@ -237,7 +263,7 @@ mod tests {
         let (tokenizer, example) = (letters(), Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() });
         let template = Template::new(TASK, &tokenizer).unwrap();
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };
-        assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 8, 1]);
+        assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 5, 1]);
     }
 
     /// The seed's `process_func`: no special tokens before the prompt, the response with its end token, and the pad

@@ -137,10 +137,9 @@ mod tests {
         assert_eq!(plain(9, json!({ "instruction": "a", "output": " " })), ["empty-response"]);
         let leaks = "{{ record.output | default('') if record.leak }}: {{ output }}";
         assert_eq!(found(leaks, 20, json!({ "instruction": "a", "output": "b", "leak": true })), ["prompts-differ"]);
-        let counts = "{{ 'long' if output | length > 5 else 'short' }}: {{ output }}";
-        assert_eq!(found(counts, 20, json!({ "instruction": "a", "output": "longer" })), Vec::<&str>::new());
-        let short = found("{{ 'empty' if output == 'x' else 'full' }}: {{ output }}", 20, json!({ "output": "x" }));
-        assert_eq!(short, ["prompts-differ"], "an example is shown to differ instead of ending the preview");
+        let reads = "{{ 'empty' if output == 'x' else 'full' }}: {{ output }}";
+        assert!(found(reads, 20, json!({ "output": "y" })).is_empty());
+        assert_eq!(found(reads, 20, json!({ "output": "x" })), ["prompts-differ"], "and no error that ends the preview");
     }
 
     const OUTSIDE: &str = "{% for m in messages %}{% if m.role == 'assistant' and not m.open %}{% generation %}{{ m.content }}\

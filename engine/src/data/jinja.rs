@@ -1,7 +1,7 @@
 //! Jinja as Hugging Face's chat templates expect it.
 
 use super::{jinja_methods, jinja_text};
-use jiff::{Zoned, civil::Date, fmt::strtime};
+use jiff::{Zoned, civil::Date, fmt::strtime, tz::TimeZone};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
     syntax::SyntaxConfig,
@@ -60,7 +60,7 @@ pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clo
     let asked = clock.clone();
     env.add_function("strftime_now", move |format: &str| {
         let time = match date {
-            Some(date) => strtime::format(format, date),
+            Some(date) => date.to_zoned(TimeZone::UTC).and_then(|midnight| strtime::format(format, &midnight)),
             None => {
                 asked.0.store(true, Ordering::Relaxed);
                 strtime::format(format, &Zoned::now())

@@ -88,13 +88,13 @@ impl Template {
         if !source.contains(['{', ' ', '\n']) {
             return Err(unknown(source));
         }
-        let (inline, reads) = Self::inline(prompt, tokenizer)?;
-        if reads.iter().any(|name| fields::ANSWER.contains(&name.as_str())) {
-            return Ok(inline);
-        }
-        if reads.iter().any(|name| name == "messages") {
+        if is_chat(source) {
             let chat = Chat::new(source, date(prompt)?)?;
             return Ok(Self::talk("inline", chat, tokenizer.special_tokens(), prompt, tokenizer));
+        }
+        let inline = Self::inline(prompt, tokenizer)?;
+        if inline.reads().iter().any(|name| fields::ANSWER.contains(&name.as_str())) {
+            return Ok(inline);
         }
         let problem = problem("template without the response: nothing would be trained");
         let help = "put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end, or \
@@ -102,22 +102,13 @@ impl Template {
         Err(Error::invalid(problem.help(help)))
     }
 
-    fn inline(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<(Self, Vec<String>)> {
+    fn inline(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
         let mut env = jinja::environment();
         env.add_template_owned("prompt", prompt.template.clone()).map_err(|e| invalid(broken(&e)))?;
         let variables = variables(tokenizer.special_tokens(), prompt);
         let form = Form::Inline { env: Box::new(env), variables };
-        let template = Self {
-            name: "inline".into(),
-            form,
-            bos: bos(tokenizer),
-            add_special: true,
-            lead: "",
-            turns: prompt.turns,
-            stops: tokenizer.eos.clone(),
-        };
-        let reads = template.reads();
-        Ok((template, reads))
+        let (bos, stops) = (bos(tokenizer), tokenizer.eos.clone());
+        Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops })
     }
 
     fn built_in(builtin: &Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
@@ -356,6 +347,16 @@ impl Example {
             Example::Text(text) => text.trim().is_empty(),
         }
     }
+}
+
+/// Whether Jinja source is a chat template: it reads `messages`, and no answer by itself.
+fn is_chat(source: &str) -> bool {
+    let source = jinja::chat_source(source);
+    let env = jinja::environment();
+    env.template_from_str(&source).is_ok_and(|template| {
+        let reads = template.undeclared_variables(false);
+        reads.contains("messages") && !fields::ANSWER.iter().any(|name| reads.contains(*name))
+    })
 }
 
 /// Special tokens and the recipe's variables.

@@ -1,15 +1,19 @@
 //! Added tokens that stand in other files than `tokenizer.json`.
 
-use super::{Inner, special::token_text};
+use super::{
+    Inner,
+    special::{Special, token_text},
+};
 use crate::Problem;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokenizers::AddedToken;
 
 /// Adds the tokens of `tokenizer_config.json`'s `added_tokens_decoder` or else of `added_tokens.json`, and special
 /// tokens that are in the vocabulary but are not known to be special, as transformers does.
-pub(super) fn add(inner: &mut Inner, named: &Map<String, Value>, decoder: &Value, json: &Map<String, Value>) -> Result<(), Problem> {
+pub(super) fn add(inner: &mut Inner, files: &Special) -> Result<(), Problem> {
+    let (named, more) = (files.named(), files.more());
     let mut tokens: Vec<(u32, AddedToken)> = Vec::new();
-    if let Some(decoder) = decoder.as_object() {
+    if let Some(Value::Object(decoder)) = files.tokenizer.get("added_tokens_decoder") {
         for (id, token) in decoder {
             let read = id.parse().ok().zip(serde_json::from_value(with_defaults(token)).ok());
             tokens.push(read.ok_or_else(|| {
@@ -18,8 +22,9 @@ pub(super) fn add(inner: &mut Inner, named: &Map<String, Value>, decoder: &Value
             })?);
         }
     } else {
-        let special = |token: &String| named.values().any(|value| token_text(value) == Some(token));
-        for (token, id) in json {
+        let is = |value: &Value, token: &str| token_text(value) == Some(token);
+        let special = |token: &str| named.values().chain(&more).any(|value| is(value, token));
+        for (token, id) in &files.added {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
                 Problem::new(format!("`added_tokens.json` has {id} for the token `{token}`")).help("expected is its id")
             })?;
@@ -41,9 +46,12 @@ pub(super) fn add(inner: &mut Inner, named: &Map<String, Value>, decoder: &Value
             return Err(Problem::new(message).help("a token before it is missing, or is in the vocabulary twice"));
         }
     }
-    for (_, token) in named.iter().filter(|(name, _)| name.ends_with("_token")) {
-        if let Some(text) = token_text(token) {
-            special(inner, text)?;
+    for text in named.values().filter_map(token_text) {
+        special(inner, text)?;
+    }
+    for text in more.iter().filter_map(token_text) {
+        if !is_added(inner, text) {
+            add_special(inner, text)?;
         }
     }
     Ok(())
@@ -51,11 +59,15 @@ pub(super) fn add(inner: &mut Inner, named: &Map<String, Value>, decoder: &Value
 
 /// Makes a token of the vocabulary known as special, unless it is an added token already.
 pub(super) fn special(inner: &mut Inner, text: &str) -> Result<(), Problem> {
-    let there = inner.get_added_tokens_decoder().values().any(|token| token.content == text);
-    if !there && inner.token_to_id(text).is_some() {
-        inner.add_special_tokens([AddedToken::from(text, true)]).map_err(|e| Problem::new(e.to_string()))?;
-    }
-    Ok(())
+    if is_added(inner, text) || inner.token_to_id(text).is_none() { Ok(()) } else { add_special(inner, text) }
+}
+
+fn is_added(inner: &Inner, text: &str) -> bool {
+    inner.get_added_tokens_decoder().values().any(|token| token.content == text)
+}
+
+fn add_special(inner: &mut Inner, text: &str) -> Result<(), Problem> {
+    inner.add_special_tokens([AddedToken::from(text, true)]).map(drop).map_err(|e| Problem::new(e.to_string()))
 }
 
 /// `AddedToken` as transformers writes it, whose flags may be missing.

@@ -99,8 +99,7 @@ impl Tokenizer {
         files: BTreeMap<String, Vec<u8>>,
     ) -> Result<Self, Problem> {
         let named = special.named();
-        let decoder = special.tokenizer.get("added_tokens_decoder").unwrap_or(&Value::Null);
-        added::add(&mut inner, &named, decoder, &special.added)?;
+        added::add(&mut inner, &special)?;
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let known = |token: &str| inner.token_to_id(token);
         let eos = special.eos(known, vocab_size)?;

@@ -163,6 +163,9 @@ impl Tokenizer {
 }
 
 #[cfg(test)]
+mod golden_tests;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::recipe::{TokenizerKind, TokenizerTraining};
@@ -211,7 +214,7 @@ pub(crate) mod tests {
             "model": {
                 "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                 "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-                "vocab": { "<bos>": 0, "</s>": 1, "<end>": 2, "<pad>": 3, "▁a": 4, "b": 5, "▁": 6, "a": 7, "▁b": 8 },
+                "vocab": { "<bos>": 0, "</s>": 1, "<end>": 2, "<pad>": 3, "▁a": 4, "b": 5, "▁": 6, "a": 7, "▁b": 8, "\n": 9 },
                 "merges": [["▁", "a"], ["▁", "b"]],
             },
         });

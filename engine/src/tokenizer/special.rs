@@ -55,6 +55,12 @@ impl Special {
         self.text(purpose).and_then(known).or_else(|| id(&self.generation)).or_else(|| id(&self.model))
     }
 
+    /// Special tokens without a purpose of their own.
+    pub fn more(&self) -> Vec<Value> {
+        let lists = ["additional_special_tokens", "extra_special_tokens"].map(|key| self.tokenizer.get(key));
+        lists.into_iter().flatten().filter_map(Value::as_array).flatten().cloned().collect()
+    }
+
     /// What the tokenizer's files name a token, e.g. `eos_token`.
     pub fn named(&self) -> Map<String, Value> {
         let named = self.tokenizer.iter().chain(&self.map).filter(|(name, _)| name.ends_with("_token"));
