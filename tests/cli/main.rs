@@ -10,4 +10,5 @@ mod quickstart;
 mod registry;
 mod setting;
 mod showing;
+mod texts;
 mod wrong;

@@ -75,7 +75,11 @@ fn deepseek_r1_begins_with_thoughts_that_may_be_empty() {
 fn the_others() {
     let fields = json!({ "instruction": "a", "input": "b", "output": "c" });
     for (name, prompt, response) in [
-        ("chatml", "<|im_start|>user\na\nb<|im_end|><|endoftext|>\n<|im_start|>assistant\n", "c<|im_end|><|endoftext|>"),
+        (
+            "chatml",
+            "<|im_start|>user\na\nb<|im_end|><|endoftext|>\n<|im_start|>assistant\n",
+            "c<|im_end|><|endoftext|>",
+        ),
         ("phi-3", "<|user|>\na\nb<|end|><|endoftext|>\n<|assistant|>\n", "c<|end|><|endoftext|>"),
         ("zephyr", "<|user|>\na\nb<|endoftext|>\n<|assistant|>\n", "c<|endoftext|>"),
         ("plain", "a\nb\n", "c"),
@@ -89,13 +93,15 @@ fn the_others() {
 #[test]
 fn phi_3_and_zephyr_are_those_models_own() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/chat");
-    let golden: Value = serde_json::from_str(&std::fs::read_to_string(format!("{folder}/cases.json")).unwrap()).unwrap();
+    let golden: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{folder}/cases.json")).unwrap()).unwrap();
     let tokenizer = Tokenizer::load(folder.as_ref()).unwrap();
     for (name, own) in [("phi-3", "phi3"), ("zephyr", "zephyr")] {
         let template = Template::new(name, &tokenizer).unwrap();
         for conversation in ["question", "system and two turns", "two turns", "open"] {
             let is = |case: &&Value| {
-                (case["template"] == own && case["conversation"] == conversation) && case["add_generation_prompt"] == true
+                (case["template"] == own && case["conversation"] == conversation)
+                    && case["add_generation_prompt"] == true
             };
             let case = golden["cases"].as_array().unwrap().iter().find(is).unwrap();
             let mut messages = golden["conversations"][conversation].as_array().unwrap().clone();
@@ -105,7 +111,11 @@ fn phi_3_and_zephyr_are_those_models_own() {
                 let last = messages.pop().unwrap()["content"].as_str().unwrap().to_owned();
                 text.truncate(text.find(&last).unwrap());
             }
-            assert_eq!(template.prompt(&record(json!({ "messages": messages }))).unwrap(), text, "{name}, {conversation}");
+            assert_eq!(
+                template.prompt(&record(json!({ "messages": messages }))).unwrap(),
+                text,
+                "{name}, {conversation}"
+            );
         }
     }
 }
@@ -141,7 +151,10 @@ fn conversations_train_every_answer_in_every_template() {
         assert_eq!(trained.len(), 3, "{name}");
         for (ids, answer) in trained.iter().zip(["It jumps.", "It sleeps.", "The hill."]) {
             let text = tokenizer.decode(ids, false).unwrap();
-            assert!(text.contains(answer) && text.ends_with("<|endoftext|>") && !text.contains('?'), "{name}: {text:?}");
+            assert!(
+                text.contains(answer) && text.ends_with("<|endoftext|>") && !text.contains('?'),
+                "{name}: {text:?}"
+            );
         }
         assert!(gates(std::slice::from_ref(&record), &encoder).unwrap().is_empty(), "{name}");
     }
@@ -150,6 +163,7 @@ fn conversations_train_every_answer_in_every_template() {
 #[test]
 fn an_unknown_role_is_refused() {
     let template = Template::new("alpaca", &trained()).unwrap();
-    let e = template.prompt(&record(json!({ "messages": [{ "role": "tool", "content": "x" }] }))).unwrap_err().to_string();
+    let e =
+        template.prompt(&record(json!({ "messages": [{ "role": "tool", "content": "x" }] }))).unwrap_err().to_string();
     assert!(e.contains("no messages of the role tool"), "{e}");
 }

@@ -196,7 +196,8 @@ fn message((number, message): (usize, &Value)) -> Result<Value> {
             problem(message).help("`messages` are `{\"role\": \"user\", \"content\": \"…\"}`, one after the other"),
         ));
     };
-    let mut fields: Map<_, _> = fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let mut fields: Map<_, _> =
+        fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
     if let Some(thoughts) = THOUGHTS.iter().find_map(|name| fields.get(*name).cloned()) {
         fields.entry("thinking").or_insert(thoughts.clone());
         fields.insert("reasoning_content".into(), thoughts);

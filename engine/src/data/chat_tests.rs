@@ -254,7 +254,8 @@ fn errors_say_what_is_missing() {
     assert!(e.exit_code() == 2 && e.to_string().contains("`title`"), "{e}");
     let e = t.examples(&talk(&[("user", "a")])).unwrap_err().to_string();
     assert!(e.contains("no answer of the assistant"), "{e}");
-    let e = t.examples(&record(json!({ "messages": [{ "role": "user", "content": "a" }, "b"] }))).unwrap_err().to_string();
+    let e =
+        t.examples(&record(json!({ "messages": [{ "role": "user", "content": "a" }, "b"] }))).unwrap_err().to_string();
     assert!(e.contains("message 2 of the record is \"b\""), "{e}");
     let dir = folder(r#"{"eos_token": "</s>"}"#);
     let e = Template::new("chat", &Tokenizer::load(dir.path()).unwrap()).unwrap_err();

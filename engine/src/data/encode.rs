@@ -218,12 +218,14 @@ mod tests {
     /// `a b` is `▁a ▁b`, but what generation sees of it, `a `, is `▁a ▁`: the model goes on with `b`.
     #[test]
     fn a_token_that_would_span_the_boundary_is_cut_there() {
-        let spaced = encode(&letters(), "{{ instruction }} {{ output }}", json!({ "instruction": "a", "output": "b" }), 9);
+        let spaced =
+            encode(&letters(), "{{ instruction }} {{ output }}", json!({ "instruction": "a", "output": "b" }), 9);
         assert_eq!(spaced.sequence.ids, [0, 4, 6, 5, 1]);
         assert_eq!(spaced.sequence.labels, [-100, -100, -100, 5, 1]);
         let t = trained();
         assert_eq!(t.encode("The dog", false).unwrap().len(), 2, "of which ` dog` is one");
-        let byte_level = encode(&t, "{{ instruction }} {{ output }}", json!({ "instruction": "The", "output": "dog" }), 9);
+        let byte_level =
+            encode(&t, "{{ instruction }} {{ output }}", json!({ "instruction": "The", "output": "dog" }), 9);
         let parts = [t.encode("The ", false).unwrap(), t.encode("dog", false).unwrap(), vec![t.end()]];
         assert_eq!(byte_level.sequence.ids, parts.concat());
     }
@@ -260,7 +262,10 @@ mod tests {
 
     #[test]
     fn training_on_the_prompt_is_an_option() {
-        let (tokenizer, example) = (letters(), Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() });
+        let (tokenizer, example) = (
+            letters(),
+            Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() },
+        );
         let template = Template::new(TASK, &tokenizer).unwrap();
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };
         assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 5, 1]);

@@ -139,7 +139,11 @@ mod tests {
         assert_eq!(found(leaks, 20, json!({ "instruction": "a", "output": "b", "leak": true })), ["prompts-differ"]);
         let reads = "{{ 'empty' if output == 'x' else 'full' }}: {{ output }}";
         assert!(found(reads, 20, json!({ "output": "y" })).is_empty());
-        assert_eq!(found(reads, 20, json!({ "output": "x" })), ["prompts-differ"], "and no error that ends the preview");
+        assert_eq!(
+            found(reads, 20, json!({ "output": "x" })),
+            ["prompts-differ"],
+            "and no error that ends the preview"
+        );
     }
 
     const OUTSIDE: &str = "{% for m in messages %}{% if m.role == 'assistant' and not m.open %}{% generation %}{{ m.content }}\
@@ -167,7 +171,8 @@ mod tests {
         for (date, expected) in [(None, vec!["day-told"]), (Some("2024-02-29".to_owned()), vec![])] {
             let prompt = crate::recipe::Prompt { template: source.into(), date, ..Default::default() };
             let template = Template::of(&prompt, &tokenizer).unwrap();
-            let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 99, train_on_prompt: false };
+            let encoder =
+                Encoder { tokenizer: &tokenizer, template: &template, max_length: 99, train_on_prompt: false };
             let names: Vec<_> = gates(&record, &encoder).unwrap().iter().map(|gate| gate.name).collect();
             assert_eq!(names, expected);
         }

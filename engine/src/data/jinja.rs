@@ -106,7 +106,8 @@ pub(super) fn blocks(rendered: &str) -> (String, Vec<Range<usize>>) {
 fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Map | ValueKind::Seq => {
-            let json = serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+            let json =
+                serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
             out.write_str(&json).map_err(Error::from)
         }
         _ => minijinja::escape_formatter(out, state, value),
@@ -127,7 +128,10 @@ mod tests {
     #[test]
     fn inline_templates_print_objects_as_json() {
         let x = json!({ "b": "<é>", "a": [1, true] });
-        assert_eq!(environment().render_str("{{ x }}", context!(x => Serde(x))).unwrap(), r#"{"b":"<é>","a":[1,true]}"#);
+        assert_eq!(
+            environment().render_str("{{ x }}", context!(x => Serde(x))).unwrap(),
+            r#"{"b":"<é>","a":[1,true]}"#
+        );
     }
 
     #[test]

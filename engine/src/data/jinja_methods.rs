@@ -121,9 +121,8 @@ fn title(s: &str) -> String {
 }
 
 fn swapcase(s: &str) -> String {
-    let letter = |c: char| -> String {
-        if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
-    };
+    let letter =
+        |c: char| -> String { if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() } };
     s.chars().map(letter).collect()
 }
 

@@ -256,7 +256,11 @@ impl Template {
     /// The records that training on this one anticipates, each as it stands before a response is known.
     pub(super) fn asked(&self, record: &Record) -> Result<Vec<Record>> {
         let without = |names: &[&str]| -> Record {
-            record.iter().filter(|(key, _)| !names.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+            record
+                .iter()
+                .filter(|(key, _)| !names.contains(&key.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
         };
         let (Form::Chat(chat), Some(_)) = (&self.form, record.get("messages")) else {
             return Ok(vec![without(&fields::ANSWER)]);
@@ -379,7 +383,9 @@ fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'a str> {
         Some(name) => {
             let there: Vec<_> = tokenizer.chat_templates.keys().map(|name| format!("`chat:{name}`")).collect();
             let there = if there.is_empty() { "none with a name".to_owned() } else { there.join(", ") };
-            Error::invalid(problem(format!("the tokenizer has no chat template `{name}`")).help(format!("it has {there}")))
+            Error::invalid(
+                problem(format!("the tokenizer has no chat template `{name}`")).help(format!("it has {there}")),
+            )
         }
         None => {
             let problem = problem("`chat` is the tokenizer's own template, and this tokenizer has none");

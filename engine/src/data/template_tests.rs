@@ -74,7 +74,11 @@ fn a_template_without_the_response_is_refused() {
 #[test]
 fn unknown_names_and_syntax_errors_are_explained() {
     let e = refused("alpacca");
-    assert!(e.contains("did you mean `alpaca`?") && e.contains("alpaca, chat, chatml, deepseek, deepseek-r1, phi-3, plain, think, zephyr"), "{e}");
+    assert!(
+        e.contains("did you mean `alpaca`?")
+            && e.contains("alpaca, chat, chatml, deepseek, deepseek-r1, phi-3, plain, think, zephyr"),
+        "{e}"
+    );
     let e = refused("a\n{{ output");
     assert!(e.contains("`prompt.template`") && e.contains("line 2"), "{e}");
 }

@@ -72,7 +72,8 @@ fn bare_vocabularies_and_added_tokens_are_transformers() {
 }
 
 fn texts() -> Vec<String> {
-    let more = ["", "The hill, the dog.", "unseen 龘 🙂 Zürich", "a  b\n\n c\t", "春天<|endoftext|>[SEP]x", "<|im_end|>"];
+    let more =
+        ["", "The hill, the dog.", "unseen 龘 🙂 Zürich", "a  b\n\n c\t", "春天<|endoftext|>[SEP]x", "<|im_end|>"];
     CORPUS.iter().chain(&more).map(|text| (*text).to_owned()).collect()
 }
 

@@ -76,7 +76,9 @@ impl Tokenizer {
             Some(bytes) => {
                 let inner = Inner::from_bytes(&bytes).map_err(|e| {
                     let problem = at(&file, format!("is not a tokenizer that can be read: {e}"));
-                    Error::invalid(problem.help("expected is the `tokenizer.json` of the Hugging Face tokenizers library"))
+                    Error::invalid(
+                        problem.help("expected is the `tokenizer.json` of the Hugging Face tokenizers library"),
+                    )
                 })?;
                 files.insert("tokenizer.json".to_owned(), bytes);
                 (file, inner)
@@ -116,7 +118,21 @@ impl Tokenizer {
         let spaced = !ids("\na").ends_with(&ids("a"));
         let chat_template = chat_templates.remove(DEFAULT);
         let config = special.tokenizer;
-        Ok(Self { inner, eos, pad, bos, chat_template, chat_templates, config, named, spaced, prefix, suffix, vocab_size, files })
+        Ok(Self {
+            inner,
+            eos,
+            pad,
+            bos,
+            chat_template,
+            chat_templates,
+            config,
+            named,
+            spaced,
+            prefix,
+            suffix,
+            vocab_size,
+            files,
+        })
     }
 
     /// Writes a `tokenizer.json` for one that came without, and a `tokenizer_config.json` that says what it is.

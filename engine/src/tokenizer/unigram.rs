@@ -107,7 +107,9 @@ fn estimate(pieces: BTreeSet<String>, words: &Words) -> Vec<(String, f64)> {
     for _ in 0..ROUNDS {
         scores = log(sum(&|lattice, n, counts| lattice.expect(&scores, n, counts)));
     }
-    let mut pieces: Vec<_> = pieces.into_iter().zip(scores).collect();
+    // The last digits are the machine's own; rounded, they do not decide which id a piece gets.
+    let rounded = scores.into_iter().map(|score| (score * 1e9).round() / 1e9);
+    let mut pieces: Vec<_> = pieces.into_iter().zip(rounded).collect();
     pieces.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     pieces
 }

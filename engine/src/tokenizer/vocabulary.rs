@@ -7,16 +7,24 @@ use std::collections::BTreeMap;
 use tokenizers::{
     SplitDelimiterBehavior,
     decoders::wordpiece::WordPiece as WordPieceDecoder,
-    models::{bpe::{BPE, Vocab}, wordpiece::WordPiece},
+    models::{
+        bpe::{BPE, Vocab},
+        wordpiece::WordPiece,
+    },
     normalizers::{bert::BertNormalizer, unicode::NFC},
     pre_tokenizers::{
-        PreTokenizerWrapper, bert::BertPreTokenizer, byte_level::ByteLevel, sequence::Sequence, split::{Split, SplitPattern},
+        PreTokenizerWrapper,
+        bert::BertPreTokenizer,
+        byte_level::ByteLevel,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
     },
     processors::template::TemplateProcessing,
 };
 
 /// How Qwen2 splits texts into words.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 fn failed(e: impl std::fmt::Display) -> Problem {
     Problem::new(format!("the tokenizer cannot be put together: {e}"))
@@ -57,7 +65,9 @@ pub(super) fn bert(vocab: &[u8], config: &mut Map<String, Value>, map: &Map<Stri
     let ids = [(cls.clone(), vocab[&cls]), (sep.clone(), vocab[&sep])];
     let model = WordPiece::builder().vocab(vocab.into_iter().collect::<Vocab>()).unk_token(unk);
     let mut inner = Inner::new(model.build().map_err(failed)?);
-    inner.with_normalizer(Some(BertNormalizer::new(true, chinese, accents, flag("do_lower_case", true)))).map_err(failed)?;
+    inner
+        .with_normalizer(Some(BertNormalizer::new(true, chinese, accents, flag("do_lower_case", true))))
+        .map_err(failed)?;
     inner.with_pre_tokenizer(Some(BertPreTokenizer));
     inner.with_decoder(Some(WordPieceDecoder::new("##".into(), true)));
     inner.with_post_processor(Some(surrounded(&cls, &sep, ids.to_vec())?));
@@ -82,11 +92,12 @@ pub(super) fn byte_level(vocab: &[u8], merges: &[u8], config: &mut Map<String, V
     let vocab: BTreeMap<String, u32> = serde_json::from_slice(vocab)
         .map_err(|e| Problem::new(format!("`vocab.json` is not an object of tokens and ids: {e}")))?;
     let merges = String::from_utf8_lossy(merges);
-    let lines = merges.lines().enumerate().filter(|(i, line)| !line.is_empty() && !(*i == 0 && line.starts_with("#version")));
+    let lines =
+        merges.lines().enumerate().filter(|(i, line)| !line.is_empty() && !(*i == 0 && line.starts_with("#version")));
     let pair = |(i, line): (usize, &str)| {
-        let (a, b) = line.split_once(' ').ok_or_else(|| {
-            Problem::new(format!("line {} of `merges.txt` is `{line}`, not two tokens", i + 1))
-        })?;
+        let (a, b) = line
+            .split_once(' ')
+            .ok_or_else(|| Problem::new(format!("line {} of `merges.txt` is `{line}`, not two tokens", i + 1)))?;
         Ok((a.to_owned(), b.to_owned()))
     };
     let merges = lines.map(pair).collect::<Result<Vec<_>, Problem>>()?;
@@ -95,10 +106,10 @@ pub(super) fn byte_level(vocab: &[u8], merges: &[u8], config: &mut Map<String, V
         "GPT2Tokenizer" => false,
         "Qwen2Tokenizer" => true,
         other => {
-            let problem = Problem::new(format!("how a `{other}` splits texts does not stand in `vocab.json` and `merges.txt`"));
-            return Err(problem.help(
-                "make a `tokenizer.json` with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`",
-            ));
+            let problem =
+                Problem::new(format!("how a `{other}` splits texts does not stand in `vocab.json` and `merges.txt`"));
+            return Err(problem
+                .help("make a `tokenizer.json` with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`"));
         }
     };
     let vocab: Vocab = vocab.into_iter().collect();

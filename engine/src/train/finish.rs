@@ -107,7 +107,8 @@ pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     course.sampled = Some(course.state.step);
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
-    let generator = Generator::new(&prepared.network, &decoder, &generate.settings, prepared.template.stops(), tokenizer.pad)?;
+    let generator =
+        Generator::new(&prepared.network, &decoder, &generate.settings, prepared.template.stops(), tokenizer.pad)?;
     let mut answers = Vec::new();
     for prompt in &generate.prompts {
         let field = if prepared.on_text() { "text" } else { "instruction" };

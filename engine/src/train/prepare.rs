@@ -59,8 +59,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<Parts> {
 /// The recipe's tokenizer, template and tokenized examples.
 pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(Tokenizer, Template, Corpus)> {
     let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
-    let found =
-        found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
+    let found = found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
     let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
     let inputs = inputs(session, &sources, &augmenters);
     let (template, tokenizer) = match found {
