@@ -77,7 +77,7 @@ impl Speaker {
     }
 
     fn new(session: Session, network: Arc<Network>, tokenizer: Tokenizer, on_text: bool) -> Result<Self> {
-        let template = Template::new(&session.recipe.prompt.template, &tokenizer)?;
+        let template = Template::of(&session.recipe.prompt, &tokenizer)?;
         let decoder = session.decoder()?;
         Ok(Self { session, network, tokenizer, template, decoder, on_text })
     }
@@ -146,8 +146,8 @@ impl Speaker {
 
     fn generator<'a>(&'a self, reader: Reader<'a>) -> Result<Generator<'a>> {
         let settings = &self.session.recipe.generate.settings;
-        let (eos, pad) = (&self.tokenizer.eos, self.tokenizer.pad);
-        Generator::new(&self.network, &self.decoder, settings, eos, pad)?.stopping(reader)
+        let (stops, pad) = (self.template.stops(), self.tokenizer.pad);
+        Generator::new(&self.network, &self.decoder, settings, stops, pad)?.stopping(reader)
     }
 
     fn generate(

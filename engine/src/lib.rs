@@ -19,8 +19,10 @@ pub mod run;
 mod session;
 pub mod tokenizer;
 pub mod train;
+mod train_tokenizer;
 pub mod weights;
 
 pub use assemble::{Source, build, from_folders, load_adapter, network};
 pub use error::{Error, Place, Problem, Result};
 pub use session::{PluginSources, Session};
+pub use train_tokenizer::{Texts, train_tokenizer};

@@ -24,7 +24,7 @@ pub fn preview(session: &Session, show: usize, color: bool) -> Result<Preview> {
 
 fn preview_of(session: &Session, show: usize, color: bool) -> Result<Preview> {
     let tokenizer = tokenizer(session)?;
-    let template = Template::new(&session.recipe.prompt.template, &tokenizer)?;
+    let template = Template::of(&session.recipe.prompt, &tokenizer)?;
     let (sources, augmenters) = (sources(session)?, augmenters(session)?);
     let records = data::records(&inputs(session, &sources, &augmenters))?;
     let encoder = encoder(session, &tokenizer, &template);

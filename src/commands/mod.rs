@@ -10,4 +10,5 @@ pub mod init;
 pub mod list_plugins;
 pub mod new_plugin;
 pub mod preview;
+pub mod tokenizer;
 pub mod train;

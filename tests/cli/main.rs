@@ -11,4 +11,5 @@ mod quickstart;
 mod registry;
 mod setting;
 mod showing;
+mod texts;
 mod wrong;

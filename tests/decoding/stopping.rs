@@ -3,7 +3,7 @@
 use crate::table::{Table, decoder};
 use framework_engine::{
     generate::{Generator, Reader},
-    recipe::{GenerateSettings, TokenizerKind},
+    recipe::{GenerateSettings, TokenizerKind, TokenizerTraining},
     tokenizer::Tokenizer,
 };
 use serde_json::json;
@@ -12,7 +12,7 @@ const TEXTS: [&str; 3] =
     ["Yes.\n\nUser: And then?", "Well, the fox. User: why", "The dog sleeps; 春天来了 and the fox runs."];
 
 fn tokenizer() -> Tokenizer {
-    Tokenizer::train(TokenizerKind::ByteLevelBpe, 300, TEXTS.iter().copied()).unwrap()
+    Tokenizer::train(&TokenizerTraining::new(TokenizerKind::ByteLevelBpe, 300), TEXTS.iter().copied()).unwrap()
 }
 
 /// After the prompt `[k]` it says text number `k`.

@@ -1,163 +1,210 @@
-//! The tokenizer's own chat template.
+//! Chat templates: conversations as text, and which parts of it are the assistant's.
 
 use super::{
     fields::{self, Fields},
-    jinja,
+    jinja::{self, Clock},
     template::{invalid, problem},
 };
-use crate::{Error, Result, tokenizer::Tokenizer};
+use crate::{Error, Result};
 use framework_core::Record;
+use jiff::civil::Date;
 use minijinja::{Environment, value::Serde};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value, json};
+use std::ops::Range;
+
+/// Names under which messages have what the assistant thought.
+const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// A compiled chat template, as in `tokenizer_config.json` or `chat_template.jinja`.
 #[derive(Debug)]
 pub(super) struct Chat {
     env: Environment<'static>,
-    ends: Vec<String>,
+    pub clock: Clock,
+    /// Variables beside the conversation.
+    pub variables: Fields,
+    /// System message of conversations without one.
+    pub system: Option<String>,
+    /// Whether the template knows `message.input`; else it is put behind the content.
+    pub knows_input: bool,
+    /// Texts of tokens that end a message.
+    pub ends: Vec<String>,
+}
+
+/// A rendered conversation.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub text: String,
+    /// What `{% generation %}` blocks have rendered.
+    pub blocks: Vec<Range<usize>>,
+}
+
+/// A record's messages.
+#[derive(Debug, Clone)]
+pub(super) struct Conversation {
+    pub messages: Vec<Value>,
+    tools: Value,
+    documents: Value,
+}
+
+impl Conversation {
+    /// The numbers of the assistant's messages.
+    pub fn answers(&self) -> Vec<usize> {
+        let answers = self.messages.iter().enumerate().filter(|(_, message)| is_answer(message));
+        answers.map(|(i, _)| i).collect()
+    }
+}
+
+fn is_answer(message: &Value) -> bool {
+    message["role"] == "assistant"
 }
 
 impl Chat {
-    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
-        let source = tokenizer.chat_template.clone().ok_or_else(|| {
-            let problem = problem("`chat` is the tokenizer's own template, and this tokenizer has none");
-            Error::invalid(
-                problem.help("choose another template, or put `chat_template.jinja` beside `tokenizer.json`"),
-            )
+    pub fn new(source: &str, date: Option<Date>) -> Result<Self> {
+        let (mut env, clock) = jinja::chat_environment(date);
+        env.add_template_owned("chat", jinja::chat_source(source)).map_err(|e| {
+            let line = e.line().map_or(String::new(), |line| format!(" in line {line}"));
+            invalid(format!("the chat template cannot be read{line}: {e}"))
         })?;
-        let mut env = jinja::chat_environment();
-        env.add_template_owned("chat", source)
-            .map_err(|e| invalid(format!("the tokenizer's chat template cannot be read: {e}")))?;
-        let ends = tokenizer.eos.iter().filter_map(|id| tokenizer.token(*id)).collect();
-        Ok(Self { env, ends })
+        Ok(Self { env, clock, variables: Fields::new(), system: None, knows_input: false, ends: Vec::new() })
     }
 
-    /// The conversation up to the assistant's last message, which is about to begin.
-    pub fn prompt(&self, record: &Record, special: &BTreeMap<String, String>) -> Result<String> {
-        self.fill(&conversation(record)?.0, true, special)
+    /// The messages of a record: `messages`, or a task and its answer.
+    pub fn conversation(&self, record: &Record) -> Result<Conversation> {
+        let mut messages = match record.get("messages") {
+            Some(Value::Array(messages)) => messages.iter().enumerate().map(message).collect::<Result<_>>()?,
+            _ => self.instruction(record)?,
+        };
+        if let Some(system) = &self.system
+            && messages.first().is_none_or(|first| first["role"] != "system" && first["role"] != "developer")
+        {
+            messages.insert(0, json!({ "role": "system", "content": system }));
+        }
+        let there = |key: &str| record.get(key).filter(|value| value.is_array()).cloned().unwrap_or_default();
+        Ok(Conversation { messages, tools: there("tools"), documents: there("documents") })
     }
 
-    /// What follows `prompt` when the assistant's last message is there, up to its end token.
-    pub fn response(&self, record: &Record, prompt: &str, special: &BTreeMap<String, String>) -> Result<String> {
-        let (mut messages, answer) = conversation(record)?;
-        let answer = answer.ok_or_else(|| {
-            invalid(format!("the record has no answer of the assistant: it has {}", fields::keys(record)))
+    fn instruction(&self, record: &Record) -> Result<Vec<Value>> {
+        let task = fields::task(record).ok_or_else(|| {
+            let keys = fields::keys(record);
+            Error::invalid(problem(format!("the record has neither `messages` nor `instruction`: it has {keys}")).help(
+                "rename the dataset's fields (`question` and `prompt` do as well), or write a template that reads those \
+                 there are",
+            ))
         })?;
-        messages.push(json!({ "role": "assistant", "content": answer }));
-        let full = self.fill(&messages, false, special)?;
-        // Templates go on with a line break after the end token; nobody generates that.
-        let trimmed = full.trim_end();
-        let end = self.ends.iter().find(|end| !end.is_empty() && trimmed.ends_with(end.as_str()));
-        let full = if end.is_some() { trimmed } else { &full };
+        let input = record.get("input").filter(|input| !input.is_null()).map(fields::as_text).unwrap_or_default();
+        let mut user = if self.knows_input || input.is_empty() {
+            json!({ "role": "user", "content": task })
+        } else {
+            json!({ "role": "user", "content": format!("{task}\n{input}") })
+        };
+        if self.knows_input && !input.is_empty() {
+            user["input"] = input.into();
+        }
+        let mut messages = vec![user];
+        messages.extend(fields::answer(record).map(|answer| json!({ "role": "assistant", "content": answer })));
+        Ok(messages)
+    }
+
+    /// The first so many messages as text; `generate`: up to where the assistant's next one begins.
+    pub fn render(&self, talk: &Conversation, messages: usize, generate: bool) -> Result<Rendered> {
+        let mut variables = self.variables.clone();
+        variables.insert("messages".into(), Serde(&talk.messages[..messages]).into());
+        variables.insert("add_generation_prompt".into(), generate.into());
+        variables.insert("tools".into(), Serde(&talk.tools).into());
+        variables.insert("documents".into(), Serde(&talk.documents).into());
+        let rendered = self.env.get_template("chat").and_then(|t| t.render(variables));
+        let rendered = rendered.map_err(|e| invalid(format!("the chat template fails: {e}")))?;
+        let (text, blocks) = jinja::blocks(&rendered);
+        Ok(Rendered { text, blocks })
+    }
+
+    /// Where the answers stand in `full`, which has at least all messages up to the last of them; `None` if the
+    /// template renders one of them, or what comes before it, otherwise than when it is the last: then training on
+    /// `full` would not be training on what is generated.
+    pub fn spans(&self, talk: &Conversation, full: &Rendered, answers: &[usize]) -> Result<Option<Vec<Range<usize>>>> {
+        let mut spans = Vec::new();
+        for &answer in answers {
+            let prompt = self.render(talk, answer, true)?.text;
+            let Some(rest) = full.text.strip_prefix(&prompt) else { return Ok(None) };
+            let through = self.render(talk, answer + 1, false)?.text;
+            let Some(alone) = through.strip_prefix(&prompt) else { return Ok(None) };
+            let core = self.core(alone);
+            let end = self.end(&alone[core.len()..]);
+            let Some(after) = rest.strip_prefix(core).filter(|after| end == 0 || self.end(after) == end) else {
+                return Ok(None);
+            };
+            let last = answer + 1 == talk.messages.len();
+            let length = if last { self.trimmed(rest).len() } else { core.len() + self.end(after) };
+            spans.push(prompt.len()..prompt.len() + length);
+        }
+        if !full.blocks.is_empty() {
+            // The template itself says what is learned.
+            let last = spans.last().map_or(0, |span| span.end);
+            let first = spans.first().map_or(0, |span| span.start);
+            let all = answers.len() == talk.answers().len();
+            let wanted = full.blocks.iter().filter(|b| !b.is_empty() && b.start <= last && (all || b.end > first));
+            spans = wanted.cloned().collect();
+        }
+        Ok(Some(spans))
+    }
+
+    /// What follows `prompt` when the assistant's message number `answer` is there, up to its end token.
+    pub fn response(&self, talk: &Conversation, answer: usize, prompt: &str) -> Result<String> {
+        let full = self.render(talk, answer + 1, false)?.text;
+        let full = self.trimmed(&full);
         if let Some(response) = full.strip_prefix(prompt) {
             return Ok(response.to_owned());
         }
         // Some templates begin a generated message otherwise than a given one, e.g. with `<think>`, and leave the
         // thoughts of given ones out: the answer then follows the prompt as it is.
+        let content = fields::as_text(&talk.messages[answer]["content"]);
         let same = prompt.char_indices().zip(full.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
         let begun = &prompt[same.unwrap_or(prompt.len())..];
-        Ok(answer.strip_prefix(begun).unwrap_or(&answer).to_owned() + end.map_or("", String::as_str))
+        let end = self.ends.iter().find(|end| full.ends_with(end.as_str()));
+        Ok(content.strip_prefix(begun).unwrap_or(&content).to_owned() + end.map_or("", String::as_str))
     }
 
-    fn fill(&self, messages: &[Value], generate: bool, special: &BTreeMap<String, String>) -> Result<String> {
-        let mut variables: Fields = special.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
-        variables.insert("messages".into(), Serde(messages).into());
-        variables.insert("add_generation_prompt".into(), generate.into());
-        for absent in ["tools", "documents"] {
-            variables.insert(absent.into(), ().into());
+    /// Without the white space after an end token: templates go on with a line break; nobody generates that.
+    pub fn trimmed<'a>(&self, text: &'a str) -> &'a str {
+        let trimmed = text.trim_end();
+        if self.ends.iter().any(|end| trimmed.ends_with(end.as_str())) { trimmed } else { text }
+    }
+
+    /// Without end tokens, and white space around them, at its end.
+    fn core<'a>(&self, text: &'a str) -> &'a str {
+        let mut core = text;
+        while let Some(end) = self.ends.iter().find(|end| core.trim_end().ends_with(end.as_str())) {
+            let trimmed = core.trim_end();
+            core = &trimmed[..trimmed.len() - end.len()];
         }
-        let rendered = self.env.get_template("chat").and_then(|t| t.render(variables));
-        rendered.map_err(|e| invalid(format!("the tokenizer's chat template fails: {e}")))
+        if core.len() < text.len() { core.trim_end() } else { text }
+    }
+
+    /// How much of a text that begins with an end token, maybe after white space, that is.
+    fn end(&self, text: &str) -> usize {
+        let trimmed = text.trim_start();
+        let end = self.ends.iter().find(|end| trimmed.starts_with(end.as_str()));
+        end.map_or(0, |end| text.len() - trimmed.len() + end.len())
     }
 }
 
-/// The messages before the assistant's last one, and that one's content: from `messages`, or from a task and an answer.
-fn conversation(record: &Record) -> Result<(Vec<Value>, Option<String>)> {
-    if let Some(Value::Array(messages)) = record.get("messages") {
-        let mut messages = messages.clone();
-        let last = messages.pop_if(|message| message["role"] == "assistant");
-        return Ok((messages, last.map(|message| fields::as_text(&message["content"]))));
+/// A message as transformers hands it to templates: nulls count as missing, thoughts have all their names.
+fn message((number, message): (usize, &Value)) -> Result<Value> {
+    let Some(fields) = message.as_object().filter(|fields| fields.get("role").is_some_and(Value::is_string)) else {
+        let message = format!("message {} of the record is {message}, not an object with a `role`", number + 1);
+        return Err(Error::invalid(
+            problem(message).help("`messages` are `{\"role\": \"user\", \"content\": \"…\"}`, one after the other"),
+        ));
+    };
+    let mut fields: Map<_, _> =
+        fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    if let Some(thoughts) = THOUGHTS.iter().find_map(|name| fields.get(*name).cloned()) {
+        fields.entry("thinking").or_insert(thoughts.clone());
+        fields.insert("reasoning_content".into(), thoughts);
     }
-    let task = fields::task(record).ok_or_else(|| {
-        invalid(format!(
-            "the record has neither `messages` nor `instruction`, which the template `chat` reads: it has {}",
-            fields::keys(record)
-        ))
-    })?;
-    let input = record.get("input").filter(|input| !input.is_null()).map(fields::as_text).unwrap_or_default();
-    let content = if input.is_empty() { task } else { format!("{task}\n{input}") };
-    Ok((vec![json!({ "role": "user", "content": content })], fields::answer(record)))
+    Ok(Value::Object(fields))
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::{
-        data::{Example, Template, test::record},
-        tokenizer::{Tokenizer, tests::folder},
-    };
-    use serde_json::json;
-
-    /// The loop of Qwen2.5's template, without tools and the default system message.
-    const QWEN: &str = "{%- for message in messages %}
-        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<end>' + '\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-";
-    /// How DeepSeek-R1's distilled models begin a generated message.
-    const R1: &str = "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '<U>' + m['content'] }}\
-        {% else %}{{ '<A>' + m['content'].split('</think>')[-1] + eos_token }}{% endif %}{% endfor %}\
-        {% if add_generation_prompt %}{{ '<A><think>\\n' }}{% endif %}";
-
-    fn template(source: &str) -> Template {
-        let config = json!({ "eos_token": "<end>", "bos_token": "<bos>", "chat_template": source });
-        let dir = folder(&config.to_string());
-        Template::new("chat", &Tokenizer::load(dir.path()).unwrap()).unwrap()
-    }
-
-    fn pair(prompt: &str, response: &str) -> Example {
-        Example::Pair { prompt: prompt.into(), response: response.into() }
-    }
-
-    #[test]
-    fn one_turn() {
-        let t = template(QWEN);
-        let r = record(json!({ "instruction": "a", "input": "b", "output": "c" }));
-        let expected = pair("<|im_start|>user\na\nb<end>\n<|im_start|>assistant\n", "c<end>");
-        assert_eq!(t.render(&r).unwrap(), expected);
-        assert!(!t.adds_special("anything"), "the template itself begins the sequence");
-    }
-
-    #[test]
-    fn a_conversation_trains_its_last_message() {
-        let message = |role: &str, content: &str| json!({ "role": role, "content": content });
-        let messages = [message("system", "s"), message("user", "a"), message("assistant", "b"), message("user", "c")];
-        let mut all = messages.to_vec();
-        let (t, open) = (template(QWEN), record(json!({ "messages": all })));
-        all.push(message("assistant", "d"));
-        let r = record(json!({ "messages": all }));
-        let Example::Pair { prompt, response } = t.render(&r).unwrap() else { panic!() };
-        assert_eq!((prompt.as_str(), response.as_str()), (t.prompt(&open).unwrap().as_str(), "d<end>"));
-        assert!(prompt.ends_with("b<end>\n<|im_start|>user\nc<end>\n<|im_start|>assistant\n"), "{prompt}");
-    }
-
-    #[test]
-    fn a_message_that_is_generated_otherwise_than_given_follows_the_generation_prompt() {
-        let rendered = |answer| template(R1).render(&record(json!({ "instruction": "a", "output": answer }))).unwrap();
-        assert_eq!(rendered("c"), pair("<bos><U>a<A><think>\n", "c<end>"));
-        let thought = rendered("<think>\nso\n</think>\n\nc");
-        assert_eq!(thought, pair("<bos><U>a<A><think>\n", "so\n</think>\n\nc<end>"));
-    }
-
-    #[test]
-    fn errors_say_what_is_missing() {
-        let t = template(QWEN);
-        let e = t.render(&record(json!({ "title": "a" }))).unwrap_err();
-        assert!(e.exit_code() == 2 && e.to_string().contains("`title`"), "{e}");
-        let dir = folder(r#"{"eos_token": "</s>"}"#);
-        let e = Template::new("chat", &Tokenizer::load(dir.path()).unwrap()).unwrap_err();
-        assert!(e.to_string().contains("has none"), "{e}");
-    }
-}
+#[path = "chat_tests.rs"]
+mod tests;

@@ -84,11 +84,12 @@ fn encode(
         // One after the other, so that the first wrong record is the one that is named.
         for result in encoded {
             let number = report.examples + 1;
-            let (example, encoded) = result.map_err(|e| in_record(e, set, number))?;
-            let (text, empty) = (matches!(example, Example::Text(_)), example.is_empty());
-            lengths.push(encoded.length);
-            if report.count(&encoded, text, empty) {
-                sequences.push(encoded.sequence);
+            for (example, encoded) in result.map_err(|e| in_record(e, set, number))? {
+                let (text, empty) = (matches!(example, Example::Text(_)), example.is_empty());
+                lengths.push(encoded.length);
+                if report.count(&encoded, text, empty) {
+                    sequences.push(encoded.sequence);
+                }
             }
         }
         progress(chunk.len());
@@ -97,10 +98,9 @@ fn encode(
     Ok((sequences, report))
 }
 
-fn one(encoder: &Encoder, record: &Record) -> Result<(Example, Encoded)> {
-    let example = encoder.template.render(record)?;
-    let encoded = encoder.encode(&example)?;
-    Ok((example, encoded))
+fn one(encoder: &Encoder, record: &Record) -> Result<Vec<(Example, Encoded)>> {
+    let encode = |example: Example| encoder.encode(&example).map(|encoded| (example, encoded));
+    encoder.template.examples(record)?.into_iter().map(encode).collect()
 }
 
 /// Says which record it was; what it came from is not known after the augmenters.

@@ -1,8 +1,9 @@
 //! Text to tokens, and which of them are trained.
 
-use super::{Example, Template, fields};
+use super::{Example, Template, Turn, fields};
 use crate::{Result, tokenizer::Tokenizer};
 use framework_core::Record;
+use std::ops::Range;
 
 /// The label of a token that is not trained, as PyTorch's cross-entropy has it.
 pub const IGNORE: i32 = -100;
@@ -44,6 +45,8 @@ pub struct Encoded {
     pub length: usize,
     /// Whether the end token was cut off.
     pub end_cut: bool,
+    /// Whether every trained part ends with a token at which generation stops, cut off or not.
+    pub ends: bool,
 }
 
 /// Turns examples into sequences.
@@ -59,6 +62,13 @@ pub struct Encoder<'a> {
     pub train_on_prompt: bool,
 }
 
+/// Tokens, and which of them are trained.
+#[derive(Default)]
+struct Tokens {
+    ids: Vec<u32>,
+    trained: Vec<Range<usize>>,
+}
+
 impl Encoder<'_> {
     /// The ids that generation starts from, for a prompt that the template made: those that training has before the
     /// response. Not cut to length.
@@ -66,32 +76,85 @@ impl Encoder<'_> {
         self.tokenizer.encode_open(prompt, self.template.adds_special(prompt))
     }
 
-    /// [`Encoder::prompt_ids`] for a record; its response is not looked at.
+    /// [`Encoder::prompt_ids`] for a record; its last response is not looked at.
     pub fn prompt(&self, record: &Record) -> Result<Vec<u32>> {
         match fields::whole_text(record) {
             Some(text) => self.text_ids(&text),
-            None => self.prompt_ids(&self.template.prompt(record)?),
+            None => match self.template.open(record)? {
+                Example::Turns { turns, rest } => Ok(self.tokens(&turns, &rest)?.ids),
+                Example::Text(text) => self.text_ids(&text),
+            },
         }
     }
 
-    /// An example as it is trained: prompt and response are tokenized apart, because generation, too, begins a new
-    /// token after the prompt. The end token follows unless the response already ends with one.
+    /// An example as it is trained. The end token follows unless the response already ends with one.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
-        let (mut ids, learned) = match example {
-            Example::Pair { prompt, response } => (self.prompt_ids(prompt)?, self.tokenizer.encode(response, false)?),
-            Example::Text(text) => (Vec::new(), self.text_ids(text)?),
+        let (Tokens { mut ids, mut trained }, open) = match example {
+            Example::Turns { turns, rest } => (self.tokens(turns, rest)?, rest.is_empty()),
+            Example::Text(text) => {
+                let ids = self.text_ids(text)?;
+                (Tokens { trained: vec![0..ids.len()], ids }, true)
+            }
         };
-        let from = if self.train_on_prompt { 0 } else { ids.len() };
-        let ended = learned.last().is_some_and(|id| self.tokenizer.eos.contains(id));
-        ids.extend(learned);
-        if !ended {
+        if let Some(last) = trained.last_mut().filter(|_| open)
+            && !self.ended(&ids[last.clone()])?
+        {
             ids.push(self.tokenizer.end());
+            last.end = ids.len();
+        }
+        let mut ends = true;
+        for range in &trained {
+            ends &= self.ended(&ids[range.clone()])?;
         }
         let length = ids.len();
+        let last = trained.last().map_or(0, |range| range.end);
         ids.truncate(self.max_length);
-        let label = |(i, id): (usize, &u32)| if i < from { IGNORE } else { *id as i32 };
+        let learned = |i: usize| self.train_on_prompt || trained.iter().any(|range| range.contains(&i));
+        let label = |(i, id): (usize, &u32)| if learned(i) { *id as i32 } else { IGNORE };
         let labels = ids.iter().enumerate().map(label).collect();
-        Ok(Encoded { sequence: Sequence { ids, labels }, length, end_cut: length > self.max_length })
+        Ok(Encoded { sequence: Sequence { ids, labels }, length, end_cut: last > self.max_length, ends })
+    }
+
+    /// Turns as one text, so that tokens are those that generation sees: where a token would span the place at which a
+    /// response begins, the text is cut there, because generation, too, begins a new token after the prompt.
+    fn tokens(&self, turns: &[Turn], rest: &str) -> Result<Tokens> {
+        let (mut text, mut spans) = (String::new(), Vec::new());
+        for turn in turns {
+            text += &turn.prompt;
+            let start = text.len();
+            text += &turn.response;
+            spans.push(start..text.len());
+        }
+        text += rest;
+        let special = self.template.adds_special(&text);
+        let whole = self.tokenizer.encode_open(&text, special)?;
+        let mut cuts = Vec::new();
+        for span in &spans {
+            if !whole.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
+                cuts.push(span.start);
+            }
+        }
+        let (mut ids, mut places, mut at) = (Vec::new(), Vec::new(), 0);
+        for cut in cuts.into_iter().chain([text.len()]) {
+            let (piece, offsets) = match at {
+                0 => self.tokenizer.encode_places(&text[..cut], special)?,
+                _ => self.tokenizer.encode_after(&text[at..cut])?,
+            };
+            ids.extend(piece);
+            places.extend(offsets.into_iter().map(|place| place.start + at..place.end + at));
+            at = cut;
+        }
+        let trained = spans.iter().map(|span| covering(&places, span)).collect();
+        Ok(Tokens { ids, trained })
+    }
+
+    /// Whether ids end with a token at which generation stops, maybe with white space after it.
+    fn ended(&self, ids: &[u32]) -> Result<bool> {
+        let stops = self.template.stops();
+        match ids.iter().rposition(|id| stops.contains(id)) {
+            Some(at) => Ok(self.tokenizer.decode(&ids[at + 1..], false)?.trim().is_empty()),
+            None => Ok(false),
+        }
     }
 
     /// A text that is learned whole begins as every sequence does, whatever the template.
@@ -101,11 +164,19 @@ impl Encoder<'_> {
     }
 }
 
+/// The tokens that a part of the text is made of. A token of white space alone may have an empty place at its end.
+fn covering(places: &[Range<usize>], span: &Range<usize>) -> Range<usize> {
+    let start = places.partition_point(|place| place.end <= span.start);
+    let inside = |place: &Range<usize>| place.start < span.end || (place.is_empty() && place.end == span.end);
+    let count = places[start..].iter().take_while(|place| inside(place)).count();
+    start..start + count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        data::test::record,
+        data::{Batch, test::record},
         tokenizer::tests::{folder, trained},
     };
     use serde_json::json;
@@ -114,7 +185,7 @@ mod tests {
         let template = Template::new(template, tokenizer).unwrap();
         let encoder = Encoder { tokenizer, template: &template, max_length, train_on_prompt: false };
         let record = record(fields);
-        let encoded = encoder.encode(&template.render(&record).unwrap()).unwrap();
+        let encoded = encoder.encode(&template.examples(&record).unwrap()[0]).unwrap();
         let prompt = encoder.prompt(&record).unwrap();
         let n = prompt.len().min(max_length);
         assert_eq!(encoded.sequence.ids[..n], prompt[..n], "training begins as generation does");
@@ -130,25 +201,53 @@ mod tests {
 
     #[test]
     fn the_response_and_its_end_are_trained() {
-        let Encoded { sequence, length, end_cut } =
+        let Encoded { sequence, length, end_cut, .. } =
             encode(&letters(), TASK, json!({ "instruction": "ab", "output": "bb" }), 9);
-        assert_eq!(sequence.ids, [0, 4, 5, 8, 5, 1], "<bos> ▁a b ▁b b </s>");
-        assert_eq!(sequence.labels, [-100, -100, -100, 8, 5, 1]);
+        assert_eq!(sequence.ids, [0, 4, 5, 5, 5, 1], "<bos> ▁a b b b </s>: no space within the word");
+        assert_eq!(sequence.labels, [-100, -100, -100, 5, 5, 1]);
         assert_eq!((length, end_cut, sequence.supervised()), (6, false, 3));
     }
 
     #[test]
     fn the_end_is_not_doubled_and_an_empty_response_still_ends() {
         let ids = |fields| encode(&letters(), TASK, fields, 9).sequence.ids;
-        assert_eq!(ids(json!({ "instruction": "a", "output": "b</s>" })), [0, 4, 8, 1]);
+        assert_eq!(ids(json!({ "instruction": "a", "output": "b</s>" })), [0, 4, 5, 1]);
         assert_eq!(ids(json!({ "instruction": "a</s>", "output": "" })), [0, 4, 1, 1]);
+    }
+
+    /// `a b` is `▁a ▁b`, but what generation sees of it, `a `, is `▁a ▁`: the model goes on with `b`.
+    #[test]
+    fn a_token_that_would_span_the_boundary_is_cut_there() {
+        let spaced =
+            encode(&letters(), "{{ instruction }} {{ output }}", json!({ "instruction": "a", "output": "b" }), 9);
+        assert_eq!(spaced.sequence.ids, [0, 4, 6, 5, 1]);
+        assert_eq!(spaced.sequence.labels, [-100, -100, -100, 5, 1]);
+        let t = trained();
+        assert_eq!(t.encode("The dog", false).unwrap().len(), 2, "of which ` dog` is one");
+        let byte_level =
+            encode(&t, "{{ instruction }} {{ output }}", json!({ "instruction": "The", "output": "dog" }), 9);
+        let parts = [t.encode("The ", false).unwrap(), t.encode("dog", false).unwrap(), vec![t.end()]];
+        assert_eq!(byte_level.sequence.ids, parts.concat());
+    }
+
+    /// A pad that is the end token: the trained end is there in the batch, the padding is not.
+    #[test]
+    fn the_end_is_trained_even_if_it_is_what_fills_batches_up() {
+        let dir = folder(r#"{"eos_token": "</s>", "bos_token": "<bos>", "pad_token": "</s>"}"#);
+        let t = Tokenizer::load(dir.path()).unwrap();
+        assert_eq!(t.pad, t.end());
+        let sequence = |output: &str| encode(&t, TASK, json!({ "instruction": "a", "output": output }), 9).sequence;
+        let batch = Batch::new([&sequence("b"), &sequence("bbb")], t.pad);
+        assert_eq!(batch.ids, [0, 4, 5, 1, 1, 1, 0, 4, 5, 5, 5, 1]);
+        assert_eq!(batch.labels, [-100, -100, 5, 1, -100, -100, -100, -100, 5, 5, 5, 1]);
+        assert_eq!((batch.supervised(), batch.lengths.as_slice()), (6, [4, 6].as_slice()));
     }
 
     #[test]
     fn what_is_too_long_is_cut_at_the_end() {
         let long = json!({ "instruction": "ab", "output": "bb" });
         let cut = encode(&letters(), TASK, long.clone(), 5);
-        assert_eq!((cut.sequence.labels, cut.length, cut.end_cut), (vec![-100, -100, -100, 8, 5], 6, true));
+        assert_eq!((cut.sequence.labels, cut.length, cut.end_cut), (vec![-100, -100, -100, 5, 5], 6, true));
         assert_eq!(encode(&letters(), TASK, long, 3).sequence.supervised(), 0);
     }
 
@@ -163,10 +262,13 @@ mod tests {
 
     #[test]
     fn training_on_the_prompt_is_an_option() {
-        let (tokenizer, example) = (letters(), Example::Pair { prompt: "a".into(), response: "b".into() });
+        let (tokenizer, example) = (
+            letters(),
+            Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() },
+        );
         let template = Template::new(TASK, &tokenizer).unwrap();
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };
-        assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 8, 1]);
+        assert_eq!(encoder.encode(&example).unwrap().sequence.labels, [0, 4, 5, 1]);
     }
 
     /// The seed's `process_func`: no special tokens before the prompt, the response with its end token, and the pad

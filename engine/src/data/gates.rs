@@ -1,6 +1,6 @@
 //! Gates: what must hold before training makes sense.
 
-use super::{Encoder, Example, fields::ANSWER};
+use super::{Encoded, Encoder, Example};
 use crate::{Problem, Result};
 use framework_core::Record;
 use serde::Serialize;
@@ -18,22 +18,32 @@ pub struct Gate {
     pub examples: Vec<usize>,
 }
 
-const GATES: [(&str, &str, &str); 4] = [
+const GATES: [(&str, &str, &str); 6] = [
     (
         "nothing-trained",
         "no trained token is left after cutting to the greatest length",
         "raise `prompt.max_length`, or shorten the prompts",
     ),
     (
-        "end-not-trained",
-        "the end token is not trained, so the model does not learn to stop",
+        "end-cut",
+        "the end token is cut off, so the model does not learn to stop",
         "raise `prompt.max_length`, or leave long examples out",
+    ),
+    (
+        "end-not-trained",
+        "a trained part does not end with a token at which generation stops, so the model does not learn to stop",
+        "let the template put `{{ eos_token }}` after the assistant's messages, inside of `{% generation %}` if it has that",
     ),
     ("empty-response", "the response is empty", "leave such records out, or name the field that has the response"),
     (
         "prompts-differ",
-        "training and generation have different prompts",
+        "training and generation render differently",
         "take from the template what it reads of the response before the response itself",
+    ),
+    (
+        "day-told",
+        "the template tells what day it is: training and generation render differently from day to day",
+        "fix the day with `prompt.date = \"2026-01-31\"`, or the template's own variable with `prompt.variables`",
     ),
 ];
 
@@ -56,14 +66,7 @@ pub fn gates(records: &[Record], encoder: &Encoder) -> Result<Vec<Gate>> {
     let new = |(name, message, help)| Gate { name, message, help, examples: Vec::new() };
     let mut gates = GATES.map(new);
     for (i, record) in records.iter().enumerate() {
-        let example = encoder.template.render(record)?;
-        let encoded = encoder.encode(&example)?;
-        let trained = encoded.sequence.supervised() > 0;
-        let differ = match &example {
-            Example::Pair { prompt, .. } => encoder.template.prompt(&asked(record))? != *prompt,
-            Example::Text(_) => false,
-        };
-        let failed = [!trained, trained && encoded.end_cut, example.is_empty(), differ];
+        let failed = one(record, encoder)?;
         for (gate, failed) in gates.iter_mut().zip(failed) {
             gate.examples.extend(failed.then_some(i));
         }
@@ -71,19 +74,39 @@ pub fn gates(records: &[Record], encoder: &Encoder) -> Result<Vec<Gate>> {
     Ok(gates.into_iter().filter(|gate| !gate.examples.is_empty()).collect())
 }
 
-/// The record as it stands when its response is not known.
-fn asked(record: &Record) -> Record {
-    record.iter().filter(|(key, _)| !ANSWER.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+/// Which gates a record does not pass.
+fn one(record: &Record, encoder: &Encoder) -> Result<[bool; GATES.len()]> {
+    let template = encoder.template;
+    if !template.is_consistent(record)? {
+        return Ok([false, false, false, false, true, false]);
+    }
+    let examples = template.examples(record)?;
+    let encoded = examples.iter().map(|example| encoder.encode(example)).collect::<Result<Vec<_>>>()?;
+    let trained = |e: &Encoded| e.sequence.supervised() > 0;
+    Ok([
+        !encoded.iter().all(trained),
+        encoded.iter().any(|e| trained(e) && e.end_cut),
+        !encoded.iter().all(|e| e.ends),
+        examples.iter().any(Example::is_empty),
+        differ(record, &encoded, encoder)?,
+        template.tells_the_day(),
+    ])
 }
 
-impl Example {
-    /// Whether there is nothing to learn but to stop.
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Example::Pair { response, .. } => response.trim().is_empty(),
-            Example::Text(text) => text.trim().is_empty(),
+/// Whether what generation starts from is anywhere other than what training has there.
+fn differ(record: &Record, encoded: &[Encoded], encoder: &Encoder) -> Result<bool> {
+    if super::fields::whole_text(record).is_some() {
+        return Ok(false);
+    }
+    for (k, asked) in encoder.template.asked(record)?.iter().enumerate() {
+        let prompt = encoder.prompt(asked)?;
+        let ids = &encoded[if encoded.len() == 1 { 0 } else { k }].sequence.ids;
+        let seen = prompt.len().min(ids.len());
+        if prompt[..seen] != ids[..seen] {
+            return Ok(true);
         }
     }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -110,11 +133,49 @@ mod tests {
         let plain = |max_length, fields| found("plain", max_length, fields);
         assert!(plain(9, json!({ "instruction": "a", "output": "xyz" })).is_empty());
         assert_eq!(plain(9, json!({ "instruction": "zyxwvutsrqp", "output": "b" })), ["nothing-trained"]);
-        assert_eq!(plain(9, json!({ "instruction": "a", "output": "zyxwvutsrqp" })), ["end-not-trained"]);
+        assert_eq!(plain(9, json!({ "instruction": "a", "output": "zyxwvutsrqp" })), ["end-cut"]);
         assert_eq!(plain(9, json!({ "instruction": "a", "output": " " })), ["empty-response"]);
         let leaks = "{{ record.output | default('') if record.leak }}: {{ output }}";
-        let fields = json!({ "instruction": "a", "output": "b", "leak": true });
-        assert_eq!(found(leaks, 20, fields), ["prompts-differ"]);
+        assert_eq!(found(leaks, 20, json!({ "instruction": "a", "output": "b", "leak": true })), ["prompts-differ"]);
+        let reads = "{{ 'empty' if output == 'x' else 'full' }}: {{ output }}";
+        assert!(found(reads, 20, json!({ "output": "y" })).is_empty());
+        assert_eq!(
+            found(reads, 20, json!({ "output": "x" })),
+            ["prompts-differ"],
+            "and no error that ends the preview"
+        );
+    }
+
+    const OUTSIDE: &str = "{% for m in messages %}{% if m.role == 'assistant' and not m.open %}{% generation %}{{ m.content }}\
+        {% endgeneration %}{{ eos_token }}{% elif m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}\
+        {% endgeneration %}{% else %}{{ m.content }}: {% endif %}{% endfor %}";
+
+    #[test]
+    fn an_end_token_outside_of_the_block_is_not_trained() {
+        let message = |role: &str, open: bool| json!({ "role": role, "content": "a", "open": open });
+        let tokenizer = trained();
+        let template = Template::new(OUTSIDE, &tokenizer).unwrap();
+        let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 99, train_on_prompt: false };
+        let talk = |open| record(json!({ "messages": [message("user", false), message("assistant", open)] }));
+        let gates = gates(&[talk(true), talk(false)], &encoder).unwrap();
+        assert_eq!((gates.len(), gates[0].name, gates[0].examples.as_slice()), (1, "end-not-trained", [1].as_slice()));
+        let text = gates[0].problem().to_string();
+        assert!(text.contains("(number 2)") && text.contains("{% generation %}"), "{text}");
+    }
+
+    #[test]
+    fn a_template_that_tells_the_day_is_fixed_with_a_date() {
+        let tokenizer = trained();
+        let source = "{{ strftime_now('%Y-%m-%d') }}{% for m in messages %}{{ m.content }}{% endfor %}";
+        let record = [record(json!({ "instruction": "a", "output": "b" }))];
+        for (date, expected) in [(None, vec!["day-told"]), (Some("2024-02-29".to_owned()), vec![])] {
+            let prompt = crate::recipe::Prompt { template: source.into(), date, ..Default::default() };
+            let template = Template::of(&prompt, &tokenizer).unwrap();
+            let encoder =
+                Encoder { tokenizer: &tokenizer, template: &template, max_length: 99, train_on_prompt: false };
+            let names: Vec<_> = gates(&record, &encoder).unwrap().iter().map(|gate| gate.name).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     #[test]

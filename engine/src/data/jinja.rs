@@ -1,98 +1,155 @@
 //! Jinja as Hugging Face's chat templates expect it.
 
+use super::{jinja_methods, jinja_text};
+use jiff::{Zoned, civil::Date, fmt::strtime, tz::TimeZone};
 use minijinja::{
-    Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Kwargs,
-    value::ValueKind,
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
+    syntax::SyntaxConfig,
+    value::{Kwargs, ValueKind},
 };
-use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
-use std::io::{self, Write};
+use regex::Regex;
+use std::{
+    ops::Range,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Stand around what a `{% generation %}` block renders: characters that no text has in this order.
+const OPEN: &str = "\u{f8fc}\u{f8fe}\u{f8fc}";
+const CLOSE: &str = "\u{f8fd}\u{f8fe}\u{f8fd}";
 
 /// An environment that leaves text as it is: no HTML escapes; objects print as JSON.
 pub(super) fn environment() -> Environment<'static> {
     let mut env = Environment::new();
-    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(print);
-    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    env.add_filter("tojson", jinja_text::tojson);
+    jinja_methods::install(&mut env);
     env.add_function("raise_exception", |message: String| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
-    env.add_filter("tojson", tojson);
     env
 }
 
-/// The same with transformers' settings: undefined variables are empty, blocks take their lines away.
-pub(super) fn chat_environment() -> Environment<'static> {
+/// Whether a template has asked what day it is.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Clock(Arc<AtomicBool>);
+
+impl Clock {
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The same with transformers' settings: undefined variables are empty, blocks take their lines away, values print as
+/// Python has them. `date` is what `strftime_now` tells; without one, it is today, and the clock notes that it was asked.
+pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clock) {
     let mut env = environment();
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         env.set_syntax(syntax);
     }
-    env
+    env.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::String => minijinja::escape_formatter(out, state, value),
+        _ => out.write_str(&jinja_text::text(value)).map_err(Error::from),
+    });
+    let clock = Clock::default();
+    let asked = clock.clone();
+    env.add_function("strftime_now", move |format: &str| {
+        let time = match date {
+            Some(date) => date.to_zoned(TimeZone::UTC).and_then(|midnight| strtime::format(format, &midnight)),
+            None => {
+                asked.0.store(true, Ordering::Relaxed);
+                strtime::format(format, &Zoned::now())
+            }
+        };
+        time.map_err(|e| Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {e}")))
+    });
+    env.add_function("generated", |state: &mut State, options: Kwargs| -> Result<String, Error> {
+        let caller: Value = options.get("caller")?;
+        Ok(format!("{OPEN}{}{CLOSE}", caller.call(state, &[])?))
+    });
+    (env, clock)
+}
+
+/// A chat template's source as minijinja takes it: line ends as Jinja reads them, and `{% generation %}`, which is a
+/// block of transformers' own, as a call.
+pub(super) fn chat_source(source: &str) -> String {
+    static BLOCK: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").unwrap_or_else(|e| panic!("{e}")));
+    let source = source.replace("\r\n", "\n").replace('\r', "\n");
+    let block = |found: &regex::Captures| {
+        let tag = if found.get(2).is_some() { "endcall" } else { "call generated()" };
+        format!("{{%{} {tag} {}%}}", &found[1], &found[3])
+    };
+    BLOCK.replace_all(&source, block).into_owned()
+}
+
+/// A rendered text without the marks of `{% generation %}` blocks, and where those blocks were, in bytes.
+pub(super) fn blocks(rendered: &str) -> (String, Vec<Range<usize>>) {
+    let (mut text, mut spans) = (String::with_capacity(rendered.len()), Vec::new());
+    let mut pieces = rendered.split(OPEN);
+    text.extend(pieces.next());
+    for piece in pieces {
+        let (inside, after) = piece.split_once(CLOSE).unwrap_or((piece, ""));
+        let start = text.len();
+        text.push_str(inside);
+        spans.push(start..text.len());
+        text.push_str(after);
+    }
+    (text, spans)
 }
 
 fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match value.kind() {
-        ValueKind::Map | ValueKind::Seq => out.write_str(&json(value, CompactFormatter)?).map_err(Error::from),
+        ValueKind::Map | ValueKind::Seq => {
+            let json =
+                serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+            out.write_str(&json).map_err(Error::from)
+        }
         _ => minijinja::escape_formatter(out, state, value),
-    }
-}
-
-/// Python's `json.dumps(value, ensure_ascii=False)`, which transformers' `tojson` is.
-fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
-    match options.get::<Option<usize>>("indent")? {
-        Some(indent) => json(value, PrettyFormatter::with_indent(" ".repeat(indent).as_bytes())),
-        None => json(value, Spaced),
-    }
-}
-
-fn json(value: &Value, formatter: impl Formatter) -> Result<String, Error> {
-    let mut out = Vec::new();
-    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter));
-    written.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
-}
-
-/// A space after each comma and colon.
-struct Spaced;
-
-impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { w.write_all(b", ") }
-    }
-    fn begin_object_key<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { w.write_all(b", ") }
-    }
-    fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        w.write_all(b": ")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minijinja::{context, value::Serde};
     use serde_json::json;
 
     fn render(source: &str) -> String {
         let x = json!({ "b": "<é>", "a": [1, true] });
-        chat_environment().render_str(source, minijinja::context!(x => minijinja::value::Serde(x))).unwrap()
-    }
-
-    /// Expected: Python's json.dumps({"b": "<é>", "a": [1, True]}, ensure_ascii=False[, indent=2]).
-    #[test]
-    fn json_is_pythons() {
-        assert_eq!(render("{{ x | tojson }}"), r#"{"b": "<é>", "a": [1, true]}"#);
-        assert_eq!(render("{{ x.a | tojson(indent=2) }}"), "[\n  1,\n  true\n]");
-        assert_eq!(render("{{ x }}"), r#"{"b":"<é>","a":[1,true]}"#);
+        chat_environment(None).0.render_str(&chat_source(source), context!(x => Serde(x))).unwrap()
     }
 
     #[test]
-    fn python_methods_and_loop_controls_work() {
-        assert_eq!(render("{{ ' a<b '.strip().split('<')[-1] }}"), "b");
+    fn inline_templates_print_objects_as_json() {
+        let x = json!({ "b": "<é>", "a": [1, true] });
         assert_eq!(
-            render("{% for i in [1, 2, 3] %}\n  {% if i == 2 %}\n{% break %}{% endif %}\n{{ i }}{% endfor %}"),
-            "1"
+            environment().render_str("{{ x }}", context!(x => Serde(x))).unwrap(),
+            r#"{"b":"<é>","a":[1,true]}"#
         );
+    }
+
+    #[test]
+    fn generation_blocks_are_found() {
+        let text = render("é{% for i in [1, 2] %}\n<{% generation %}\n  {{ i }}\n{%- endgeneration -%}\n>{% endfor %}");
+        assert_eq!(blocks(&text), ("é<  1><  2>".to_owned(), vec![3..6, 8..11]));
+    }
+
+    #[test]
+    fn the_clock_tells_whether_it_was_asked() {
+        let (env, clock) = chat_environment(Some(jiff::civil::date(2024, 7, 6)));
+        let source = "{{ strftime_now('%d %b %Y, %A, %-d %B, %H:%M') }}";
+        assert_eq!(env.render_str(source, ()).unwrap(), "06 Jul 2024, Saturday, 6 July, 00:00");
+        assert!(!clock.asked());
+        let (env, clock) = chat_environment(None);
+        assert_eq!(env.render_str("{{ strftime_now('%Y') | length }}", ()).unwrap(), "4");
+        assert!(clock.asked());
+        let e = env.render_str("{{ strftime_now('%!') }}", ()).unwrap_err().to_string();
+        assert!(e.contains("strftime_now"), "{e}");
     }
 }

@@ -11,6 +11,8 @@ mod encode;
 mod fields;
 mod gates;
 mod jinja;
+mod jinja_methods;
+mod jinja_text;
 mod preview;
 mod random;
 mod report;
@@ -25,7 +27,7 @@ pub use gates::{Gate, gates};
 pub use preview::{Marks, Preview, Shown, preview};
 pub use report::{DataReport, DatasetReport, Lengths, SetReport};
 pub use source::{Inputs, RecordSets, Source, records};
-pub use template::{Example, Template};
+pub use template::{Example, Template, Turn};
 
 #[cfg(test)]
 mod test;

@@ -48,12 +48,22 @@ pub struct Preview {
 /// # Errors
 /// A record that the template cannot render.
 pub fn preview(records: &[Record], encoder: &Encoder, show: usize, marks: Marks) -> Result<Preview> {
-    let shown = records.iter().take(show).map(|record| {
-        let Encoded { sequence, length, .. } = encoder.encode(&encoder.template.render(record)?)?;
-        let text = marked(&sequence, encoder.tokenizer, marks)?;
-        Ok(Shown { text, tokens: sequence.len(), supervised: sequence.supervised(), cut: length - sequence.len() })
-    });
-    Ok(Preview { examples: shown.collect::<Result<_>>()?, gates: gates(records, encoder)? })
+    let mut examples = Vec::new();
+    for record in records {
+        if examples.len() >= show {
+            break;
+        }
+        if !encoder.template.is_consistent(record)? {
+            continue;
+        }
+        for example in encoder.template.examples(record)?.iter().take(show - examples.len()) {
+            let Encoded { sequence, length, .. } = encoder.encode(example)?;
+            let text = marked(&sequence, encoder.tokenizer, marks)?;
+            let (tokens, supervised) = (sequence.len(), sequence.supervised());
+            examples.push(Shown { text, tokens, supervised, cut: length - tokens });
+        }
+    }
+    Ok(Preview { examples, gates: gates(records, encoder)? })
 }
 
 fn marked(sequence: &Sequence, tokenizer: &Tokenizer, marks: Marks) -> Result<String> {

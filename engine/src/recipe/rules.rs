@@ -124,7 +124,8 @@ fn tokenizer(checker: &mut Checker, root: &Node) {
 fn template(checker: &mut Checker, root: &Node) {
     let Some(node) = root.at("prompt.template") else { return };
     let Some(text) = node.text() else { return };
-    if TEMPLATES.contains(&text) || text.contains("{{") || text.contains("{%") {
+    let jinja = text.contains("{{") || text.contains("{%");
+    if TEMPLATES.contains(&text) || text.starts_with("chat:") || jinja {
         return;
     }
     let near = nearest(text, TEMPLATES).map(|t| format!("did you mean {t:?}? "));

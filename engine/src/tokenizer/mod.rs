@@ -1,15 +1,20 @@
 //! Tokenizers: text to token ids and back, and what a tokenizer's files say beside the vocabulary.
 
+mod added;
+mod character;
 mod load;
 mod special;
 mod stream;
 mod train;
+mod unigram;
+mod vocabulary;
+mod wordpiece;
 
 pub use stream::TextStream;
 
 use crate::{Error, Result};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 use tokenizers::Tokenizer as Inner;
 
 /// A tokenizer with its special tokens and its files.
@@ -25,8 +30,14 @@ pub struct Tokenizer {
     pub bos: Option<u32>,
     /// The tokenizer's chat template, Jinja as Hugging Face has it.
     pub chat_template: Option<String>,
+    /// Its other chat templates, by name, e.g. `tool_use`.
+    pub chat_templates: BTreeMap<String, String>,
     /// `tokenizer_config.json`.
     pub config: Map<String, Value>,
+    /// The special tokens that `tokenizer_config.json` and `special_tokens_map.json` name.
+    named: Map<String, Value>,
+    /// Whether a text begins otherwise than what follows other text, e.g. with a space.
+    spaced: bool,
     /// What the tokenizer itself puts before and after a text.
     prefix: Vec<u32>,
     suffix: Vec<u32>,
@@ -60,13 +71,24 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// Whether a token is one of the special ones, which are not text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.token(id).is_some_and(|token| self.inner.get_added_vocabulary().is_special_token(&token))
+    }
+
     /// The texts of special tokens by their names in templates: `eos_token`, `bos_token`, `pad_token`, `unk_token`, …
     pub fn special_tokens(&self) -> BTreeMap<String, String> {
         let known = [("eos_token", Some(self.end())), ("bos_token", self.bos), ("pad_token", Some(self.pad))];
         let known = known.into_iter().filter_map(|(name, id)| Some((name.to_owned(), self.token(id?)?)));
-        let named = self.config.iter().filter(|(name, _)| name.ends_with("_token"));
-        let named = named.filter_map(|(name, value)| Some((name.clone(), special::token_text(value)?.to_owned())));
-        named.chain(known).collect()
+        let mut tokens: BTreeMap<_, _> = known.collect();
+        tokens.extend(self.named_tokens());
+        tokens
+    }
+
+    /// Those special tokens that the tokenizer's files name: what transformers hands to chat templates.
+    pub fn named_tokens(&self) -> BTreeMap<String, String> {
+        let named = self.named.iter().filter(|(name, _)| name.ends_with("_token"));
+        named.filter_map(|(name, value)| Some((name.clone(), special::token_text(value)?.to_owned()))).collect()
     }
 
     /// Token ids of a text; with `add_special`, between the tokens that the tokenizer itself puts around a sequence.
@@ -82,6 +104,33 @@ impl Tokenizer {
     pub fn encode_open(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         let ids = self.plain(text)?;
         Ok(if add_special { [&self.prefix, ids.as_slice()].concat() } else { ids })
+    }
+
+    /// [`Tokenizer::encode_open`], and where in the text each token stands, in bytes.
+    pub fn encode_places(&self, text: &str, add_special: bool) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        let before = if add_special { self.prefix.as_slice() } else { &[] };
+        let (ids, places) = self.places(text)?;
+        Ok(([before, &ids].concat(), before.iter().map(|_| 0..0).chain(places).collect()))
+    }
+
+    /// [`Tokenizer::encode_places`] of a text that follows other text: no space is put before it.
+    pub fn encode_after(&self, text: &str) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        if self.spaced {
+            let line = self.plain("\n")?;
+            let (ids, places) = self.places(&format!("\n{text}"))?;
+            if ids.starts_with(&line) {
+                let places = places[line.len()..].iter().map(|place| place.start - 1..place.end - 1);
+                return Ok((ids[line.len()..].to_vec(), places.collect()));
+            }
+        }
+        self.places(text)
+    }
+
+    fn places(&self, text: &str) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        let encoding =
+            self.inner.encode(text, false).map_err(|e| Error::failed(format!("the tokenizer failed: {e}")))?;
+        let places = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
+        Ok((encoding.get_ids().to_vec(), places))
     }
 
     fn plain(&self, text: &str) -> Result<Vec<u32>> {
@@ -100,20 +149,26 @@ impl Tokenizer {
     }
 
     /// Writes the tokenizer's files into a folder, which is made if need be: those that it was loaded from, byte for
-    /// byte, or those of a trained one. Hugging Face's `AutoTokenizer` loads the folder.
+    /// byte, or those of a trained one; from a `vocab.txt` or `vocab.json`, `tokenizer.json` besides. Hugging Face's
+    /// `AutoTokenizer` loads the folder.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
         for (name, bytes) in &self.files {
-            crate::weights::write_bytes(&folder.join(name), bytes)?;
+            let path = folder.join(name);
+            let parent = path.parent().unwrap_or(folder);
+            std::fs::create_dir_all(parent).map_err(|e| Error::io("make the folder", parent, e))?;
+            crate::weights::write_bytes(&path, bytes)?;
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
+mod golden_tests;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::recipe::TokenizerKind;
+    use crate::recipe::{TokenizerKind, TokenizerTraining};
     use serde_json::json;
 
     pub(crate) const CORPUS: &[&str] = &[
@@ -124,7 +179,7 @@ pub(crate) mod tests {
 
     /// A byte-level tokenizer of 300 tokens.
     pub(crate) fn trained() -> Tokenizer {
-        Tokenizer::train(TokenizerKind::ByteLevelBpe, 300, CORPUS.iter()).unwrap()
+        Tokenizer::train(&TokenizerTraining::new(TokenizerKind::ByteLevelBpe, 300), CORPUS.iter()).unwrap()
     }
 
     pub(crate) fn write(folder: &Path, name: &str, text: &str) {
@@ -159,7 +214,7 @@ pub(crate) mod tests {
             "model": {
                 "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                 "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-                "vocab": { "<bos>": 0, "</s>": 1, "<end>": 2, "<pad>": 3, "▁a": 4, "b": 5, "▁": 6, "a": 7, "▁b": 8 },
+                "vocab": { "<bos>": 0, "</s>": 1, "<end>": 2, "<pad>": 3, "▁a": 4, "b": 5, "▁": 6, "a": 7, "▁b": 8, "\n": 9 },
                 "merges": [["▁", "a"], ["▁", "b"]],
             },
         });

@@ -1,6 +1,5 @@
 //! Which tokens begin, end and fill up sequences.
 
-use super::load::chat_template;
 use crate::Problem;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -20,6 +19,8 @@ pub(super) struct Special {
     pub generation: Map<String, Value>,
     /// `config.json`
     pub model: Map<String, Value>,
+    /// `added_tokens.json`
+    pub added: Map<String, Value>,
 }
 
 impl Special {
@@ -54,8 +55,20 @@ impl Special {
         self.text(purpose).and_then(known).or_else(|| id(&self.generation)).or_else(|| id(&self.model))
     }
 
-    pub fn chat_template(&self) -> Option<String> {
-        chat_template(&self.tokenizer)
+    /// Special tokens without a purpose of their own.
+    pub fn more(&self) -> Vec<Value> {
+        let lists = ["additional_special_tokens", "extra_special_tokens"].map(|key| self.tokenizer.get(key));
+        lists.into_iter().flatten().filter_map(Value::as_array).flatten().cloned().collect()
+    }
+
+    /// What the tokenizer's files name a token, e.g. `eos_token`.
+    pub fn named(&self) -> Map<String, Value> {
+        let named = self.tokenizer.iter().chain(&self.map).filter(|(name, _)| name.ends_with("_token"));
+        let mut all = Map::new();
+        for (name, token) in named.filter(|(_, value)| token_text(value).is_some()) {
+            all.entry(name.clone()).or_insert(token.clone());
+        }
+        all
     }
 
     fn text(&self, purpose: &str) -> Option<&str> {

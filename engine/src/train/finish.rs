@@ -107,7 +107,8 @@ pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
     let reader = Reader::new(tokenizer, prepared.template.lead(), &generate.settings.stop);
-    let generator = Generator::new(&prepared.network, &decoder, &generate.settings, &tokenizer.eos, tokenizer.pad)?;
+    let (stops, pad) = (prepared.template.stops(), tokenizer.pad);
+    let generator = Generator::new(&prepared.network, &decoder, &generate.settings, stops, pad)?;
     let generator = generator.stopping(reader)?;
     let mut answers = Vec::new();
     for prompt in &generate.prompts {

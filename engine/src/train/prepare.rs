@@ -59,8 +59,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<Parts> {
 /// The recipe's tokenizer, template and tokenized examples.
 pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(Tokenizer, Template, Corpus)> {
     let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
-    let found =
-        found.and_then(|tokenizer| Ok((Template::new(&session.recipe.prompt.template, &tokenizer)?, tokenizer)));
+    let found = found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
     let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
     let inputs = inputs(session, &sources, &augmenters);
     let (template, tokenizer) = match found {
@@ -107,7 +106,7 @@ pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
         let (sources, augmenters) = (sources(session)?, augmenters(session)?);
         let records = data::records(&inputs(session, &sources, &augmenters))?;
         let texts = records.train.iter().flat_map(data::texts);
-        return Tokenizer::train(training.kind, training.vocab_size, texts);
+        return Tokenizer::train(training, texts);
     }
     match recipe.tokenizer.path.as_ref().or(recipe.model.weights.as_ref()) {
         Some(path) => Tokenizer::load(path),

@@ -142,7 +142,7 @@ r.toml:15:14: `train.save_every`: expected "epoch", "end" or a number of steps, 
 r.toml:17:9: `adapter.quant`: expected "nf4", "fp4" or "int8", found "nf5"
     did you mean "nf4"?
 r.toml:19:12: `prompt.template`: expected a template's name or a Jinja template, found the string "alpacca"
-    did you mean "alpaca"? the names are "alpaca", "chatml", "deepseek", "plain", "chat"; Jinja has {{ }}
+    did you mean "alpaca"? the names are "alpaca", "chatml", "deepseek", "deepseek-r1", "phi-3", "plain", "think", "zephyr", "chat"; Jinja has {{ }}
 "#);
 }
 
@@ -258,10 +258,10 @@ r.toml:1:1: `dataset.0.path`: missing; expected a path
     The file.
 r.toml:3:1: `dataset.1.plugin`: missing; expected a string
     The dataset's plugin.
-r.toml:5:1: `tokenizer.train.kind`: missing; expected "byte-level-bpe"
+r.toml:5:1: `tokenizer.train.kind`: missing; expected "byte-level-bpe", "wordpiece", "unigram" or "character"
     The kind of tokenizer.
 r.toml:5:1: `tokenizer.train.vocab_size`: missing; expected an integer
-    Number of tokens, special ones included.
+    Most tokens, special ones included.
 "#);
 }
 

@@ -36,6 +36,7 @@ delimiter = ","
 
 [prompt]
 template = "alpaca"
+turns = "all"
 max_length = 512
 train_on_prompt = false
 

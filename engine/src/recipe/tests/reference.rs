@@ -67,7 +67,7 @@ The tokenizer. Default: the one in the weights' folder.
 
 | key | takes | default | |
 |---|---|---|---|
-| `path` | path |  | A `tokenizer.json` or a folder with one, relative to the recipe's folder. |
+| `path` | path |  | A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the recipe's folder. |
 
 ## `[tokenizer.train]`
 
@@ -75,8 +75,11 @@ Train one on the recipe's datasets instead.
 
 | key | takes | default | |
 |---|---|---|---|
-| `kind` | "byte-level-bpe" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). |
-| `vocab_size` | integer, at least 1 | required | Number of tokens, special ones included. |
+| `kind` | "byte-level-bpe", "wordpiece", "unigram" or "character" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character. |
+| `vocab_size` | integer, at least 1 | required | Most tokens, special ones included. |
+| `min_frequency` | integer, at least 1 | `1` | Pairs and characters that are rarer do not get into the vocabulary. |
+| `lowercase` | boolean | `false` | Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only. |
+| `special_tokens` | list of strings |  | Special tokens beside those that the kind has, e.g. `["<\|im_start\|>", "<\|im_end\|>"]`. |
 
 ## `[[dataset]]`
 
@@ -109,9 +112,13 @@ How a record becomes a prompt and a response.
 
 | key | takes | default | |
 |---|---|---|---|
-| `template` | string | `"alpaca"` | `alpaca`, `chatml`, `deepseek`, `plain`, `chat` (the tokenizer's own), or a Jinja template that contains `{{ response }}` or `{{ output }}` once, at the end. |
+| `template` | string | `"alpaca"` | `alpaca`, `chatml`, `deepseek`, `deepseek-r1`, `phi-3`, `plain`, `think`, `zephyr`, `chat` (the tokenizer's own; `chat:NAME` is one of its others), a Jinja template that contains `{{ response }}` or `{{ output }}` once, at the end, or a chat template that reads `messages`. |
+| `system` | string |  | System message of conversations that begin without one. Not for Jinja templates with `{{ output }}`. |
+| `turns` | "all" or "last" | `"all"` | Which of the assistant's messages in a conversation are trained. `all`: Every one. `last`: The last; what comes before it is prompt. |
+| `date` | string |  | What `strftime_now` in a chat template takes for today, e.g. `2026-01-31`. Default: the day of the call. |
 | `max_length` | integer, at least 2 | `512` | Longest sequence in tokens; what is longer is cut at the end. |
 | `train_on_prompt` | boolean | `false` | Train on the prompt's tokens too, not only on the response's. |
+| `variables` | table |  | More variables for the template, e.g. `{ enable_thinking = false }`. |
 
 ## `[validation]`
 

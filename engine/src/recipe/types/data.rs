@@ -37,20 +37,45 @@ pub enum Split {
 }
 
 /// Templates that have a name.
-pub const TEMPLATES: [&str; 5] = ["alpaca", "chatml", "deepseek", "plain", "chat"];
+pub const TEMPLATES: [&str; 9] =
+    ["alpaca", "chatml", "deepseek", "deepseek-r1", "phi-3", "plain", "think", "zephyr", "chat"];
 
 /// How a record becomes a prompt and a response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prompt {
-    /// `alpaca`, `chatml`, `deepseek`, `plain`, `chat` (the tokenizer's own), or a Jinja template that contains
-    /// `{{ response }}` or `{{ output }}` once, at the end.
+    /// `alpaca`, `chatml`, `deepseek`, `deepseek-r1`, `phi-3`, `plain`, `think`, `zephyr`, `chat` (the tokenizer's
+    /// own; `chat:NAME` is one of its others), a Jinja template that contains `{{ response }}` or `{{ output }}` once,
+    /// at the end, or a chat template that reads `messages`.
     pub template: String,
+    /// System message of conversations that begin without one. Not for Jinja templates with `{{ output }}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Which of the assistant's messages in a conversation are trained.
+    pub turns: Turns,
+    /// What `strftime_now` in a chat template takes for today, e.g. `2026-01-31`. Default: the day of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub date: Option<String>,
     /// Longest sequence in tokens; what is longer is cut at the end.
     #[schemars(range(min = 2))]
     pub max_length: usize,
     /// Train on the prompt's tokens too, not only on the response's.
     pub train_on_prompt: bool,
+    /// More variables for the template, e.g. `{ enable_thinking = false }`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
+}
+
+/// Which of the assistant's messages are trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Turns {
+    /// Every one.
+    #[default]
+    All,
+    /// The last; what comes before it is prompt.
+    Last,
 }
 
 /// What is held back for evaluation.
@@ -64,6 +89,14 @@ pub struct Validation {
 
 impl Default for Prompt {
     fn default() -> Self {
-        Self { template: "alpaca".into(), max_length: 512, train_on_prompt: false }
+        Self {
+            template: "alpaca".into(),
+            system: None,
+            turns: Turns::All,
+            date: None,
+            max_length: 512,
+            train_on_prompt: false,
+            variables: Map::new(),
+        }
     }
 }

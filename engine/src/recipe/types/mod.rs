@@ -5,7 +5,7 @@ mod generate;
 mod model;
 mod train;
 
-pub use data::{Dataset, Prompt, Split, TEMPLATES, Validation};
+pub use data::{Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
 pub use train::{EarlyStopping, Every, EveryName, SaveDtype, Schedule, Train};
@@ -134,6 +134,9 @@ mod d {
     }
     pub(super) fn one() -> f64 {
         1.0
+    }
+    pub(super) fn one_usize() -> usize {
+        1
     }
     pub(super) fn lora() -> String {
         "lora".into()

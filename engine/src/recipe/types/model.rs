@@ -36,7 +36,8 @@ pub enum ModelConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokenizer {
-    /// A `tokenizer.json` or a folder with one, relative to the recipe's folder.
+    /// A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the
+    /// recipe's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "tokenizer"))]
     pub path: Option<PathBuf>,
@@ -51,15 +52,40 @@ pub struct Tokenizer {
 pub struct TokenizerTraining {
     /// The kind of tokenizer.
     pub kind: TokenizerKind,
-    /// Number of tokens, special ones included.
+    /// Most tokens, special ones included.
     #[schemars(range(min = 1))]
     pub vocab_size: usize,
+    /// Pairs and characters that are rarer do not get into the vocabulary.
+    #[serde(default = "super::d::one_usize")]
+    #[schemars(range(min = 1))]
+    pub min_frequency: usize,
+    /// Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only.
+    #[serde(default)]
+    pub lowercase: bool,
+    /// Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub special_tokens: Vec<String>,
 }
 
 /// A kind of tokenizer that can be trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenizerKind {
-    /// Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909).
+    /// Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back.
     ByteLevelBpe,
+    /// Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White
+    /// space is not kept.
+    #[serde(rename = "wordpiece")]
+    WordPiece,
+    /// The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959).
+    Unigram,
+    /// One token for a character.
+    Character,
+}
+
+impl TokenizerTraining {
+    /// A tokenizer of a kind and a size, everything else by default.
+    pub fn new(kind: TokenizerKind, vocab_size: usize) -> Self {
+        Self { kind, vocab_size, min_frequency: 1, lowercase: false, special_tokens: Vec::new() }
+    }
 }
