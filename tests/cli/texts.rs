@@ -14,7 +14,7 @@ fn preview(template: &str, more: &[&str]) -> crate::setting::Said {
 #[test]
 fn templates_have_names_and_system_messages() {
     let shown = |template, more: &[&str]| preview(template, more).succeeded().out;
-    insta::assert_snapshot!(shown("chatml", &["prompt.system='Be brief.'"]), @r"
+    insta::assert_snapshot!(shown("chatml", &["prompt.system='Be brief.'", "prompt.max_length=256"]), @r"
 --- example 1 ---
 <|im_start|>system
 Be brief.<|im_end|><|endoftext|>
@@ -22,15 +22,15 @@ Be brief.<|im_end|><|endoftext|>
 What colour is the moon?<|im_end|><|endoftext|>
 <|im_start|>assistant
 ⟦grey<|im_end|><|endoftext|>⟧
-[98 tokens, 13 trained]
+[103 tokens, 12 trained]
 
 10 training records, 0 for validation
 ");
-    let think = shown("think", &["prompt.system='Answer from the magazine.'"]);
+    let think = shown("think", &["prompt.system='Answer from the magazine.'", "prompt.max_length=256"]);
     let expected =
         "<think>Answer from the magazine.</think>\n\nQuestion: What colour is the moon?\n\nAnswer:⟦ grey<|endoftext|>⟧";
     assert!(think.contains(expected), "{think}");
-    let thoughts = shown("deepseek-r1", &[]);
+    let thoughts = shown("deepseek-r1", &["prompt.max_length=256"]);
     assert!(thoughts.contains("<｜Assistant｜><think>\n⟦\n</think>\n\ngrey<|endoftext|>⟧"), "{thoughts}");
 }
 
@@ -52,7 +52,7 @@ error: a trained part does not end with a token at which generation stops, so th
 error: training and generation render differently in 1 examples (number 2)
     take from the template what it reads of the response before the response itself
 ");
-    insta::assert_snapshot!(wrong("plain", &["prompt.max_length=8"]), @r"
+    insta::assert_snapshot!(wrong("plain", &["prompt.max_length=4"]), @r"
 error: no trained token is left after cutting to the greatest length in 10 examples (number 1, 2, 3, 4, 5, …)
     raise `prompt.max_length`, or shorten the prompts
 ");

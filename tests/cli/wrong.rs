@@ -87,7 +87,7 @@ fn targets_that_match_nothing() {
 fn templates_without_a_response() {
     insta::assert_snapshot!(wrong(&[("\"plain\"", "\"Question: {{ instruction }} Answer:\"")]), @r"
 error: recipe.toml:13:12: `prompt.template`: template without the response: nothing would be trained
-    put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end
+    put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end, or write a chat template, which reads `messages`
 ");
     insta::assert_snapshot!(wrong(&[("\"plain\"", "\"{{ instruction }} {{ response\"")]), @"error: recipe.toml:13:12: `prompt.template`: the template fails in line 1: syntax error: unexpected end of input, expected end of variable block (in prompt:1)");
 }
@@ -121,7 +121,7 @@ error: recipe.toml:2:1: `sed`: unknown key
 recipe.toml:10:8: `dataset.0.path`: there is no file or folder dta.csv
     did you mean data.csv?
 recipe.toml:13:12: `prompt.template`: expected a template's name or a Jinja template, found the string "plane"
-    the names are "alpaca", "chatml", "deepseek", "plain", "chat"; Jinja has {{ }}
+    the names are "alpaca", "chatml", "deepseek", "deepseek-r1", "phi-3", "plain", "think", "zephyr", "chat"; Jinja has {{ }}
 recipe.toml:18:5: `adapter.r`: adapter `lora`: `r` must be at least 1
 recipe.toml:23:10: `optimizer.plugin`: there is no optimizer `adam`; did you mean `adamw`?
     plugins of kind optimizer: adamw, sgd
@@ -140,7 +140,7 @@ fn several_in_what_is_read() {
     insta::assert_snapshot!(told(&setting, &[]), @r"
 error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:2: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes
 recipe.toml:13:12: `prompt.template`: template without the response: nothing would be trained
-    put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end
+    put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end, or write a chat template, which reads `messages`
 recipe.toml:20:11: `adapter.targets`: adapter `lora`: the target `q_proj` matches no linear projection of this model; there are query_key_value, dense, dense_h_to_4h, dense_4h_to_h
 ");
     let out = setting.run(["check", "recipe.toml"]).failed(2);

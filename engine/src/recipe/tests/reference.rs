@@ -192,12 +192,13 @@ How text is generated, for samples and by `generate` and `chat`.
 | `prompts` | list of strings | `[]` | Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`. |
 | `max_new_tokens` | integer, at least 1 | `128` | Most tokens to generate. |
 | `min_new_tokens` | integer | `0` | Fewest tokens to generate: until then the end token is excluded. |
-| `temperature` | number, above 0 | `1.0` | Divides the logits (sampling only). |
-| `top_k` | integer | `0` | Sample among the so many likeliest tokens; 0 is all (sampling only). |
-| `top_p` | number, above 0, up to 1 | `1.0` | Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (sampling only). |
-| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (sampling only). |
+| `temperature` | number, above 0 | `1.0` | Divides the logits (decoders that sample). |
+| `top_k` | integer | `0` | Sample among the so many likeliest tokens; 0 is all (decoders that sample). |
+| `top_p` | number, above 0, up to 1 | `1.0` | Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (decoders that sample). |
+| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (decoders that sample). |
 | `repetition_penalty` | number, above 0 | `1.0` | Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off. |
 | `no_repeat_ngram_size` | integer | `0` | No sequence of so many tokens occurs twice; 0 is off. |
+| `stop` | list of strings | `[]` | Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token ids end with the one that completes it. |
 
 The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
 `framework describe NAME` one plugin's keys.
