@@ -125,8 +125,14 @@ fn lines() -> Vec<u8> {
     OBJECTS.replace('\n', "").trim_matches(['[', ']']).replace("}, {", "}\n{").into_bytes()
 }
 
+/// A few cases a test, unless the environment asks for more.
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 48 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn hostile_json(changes in vec(change(), 0..6), gbk: bool) {

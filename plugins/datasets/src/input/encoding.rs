@@ -34,7 +34,8 @@ impl Encoding {
     /// The reader's text as UTF-8, without its byte order mark.
     pub(super) fn decode(self, reader: Box<dyn BufRead + Send>) -> io::Result<Decoded> {
         let none = (Vec::new(), 0);
-        let mut decoded = Decoded { reader, state: State::Ascii, ready: none.clone(), raw: none, hint: Hint::Utf8 };
+        let mut decoded =
+            Decoded { reader, state: State::Ascii, ready: none.clone(), raw: none, ascii: 0, hint: Hint::Utf8 };
         decoded.look_ahead(3)?;
         let mark = encoding_rs::Encoding::for_bom(&decoded.ready.0);
         decoded.ready.1 = mark.map_or(0, |(_, length)| length);
@@ -64,6 +65,8 @@ pub struct Decoded {
     ready: (Vec<u8>, usize),
     /// The same, not yet decoded.
     raw: (Vec<u8>, usize),
+    /// Bytes at hand that are known to be ASCII.
+    ascii: usize,
     hint: Hint,
 }
 
@@ -194,21 +197,19 @@ fn common_chinese(window: &[u8]) -> bool {
 impl BufRead for Decoded {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if let State::Ascii = self.state {
-            let next = if self.ready.1 < self.ready.0.len() {
-                &self.ready.0[self.ready.1..]
-            } else {
-                self.reader.fill_buf()?
-            };
-            let ascii = encoding_rs::Encoding::ascii_valid_up_to(next);
-            if ascii == 0 && !next.is_empty() {
-                self.decide()?;
-            } else {
-                return if self.ready.1 < self.ready.0.len() {
-                    Ok(&self.ready.0[self.ready.1..self.ready.1 + ascii])
-                } else {
-                    Ok(&self.reader.fill_buf()?[..ascii])
-                };
+            let ready = self.ready.1 < self.ready.0.len();
+            if self.ascii == 0 {
+                let next = if ready { &self.ready.0[self.ready.1..] } else { self.reader.fill_buf()? };
+                self.ascii = encoding_rs::Encoding::ascii_valid_up_to(next);
+                if self.ascii == 0 && !next.is_empty() {
+                    self.decide()?;
+                    return self.fill_buf();
+                }
             }
+            return match ready {
+                true => Ok(&self.ready.0[self.ready.1..self.ready.1 + self.ascii]),
+                false => Ok(&self.reader.fill_buf()?[..self.ascii]),
+            };
         }
         if self.ready.1 >= self.ready.0.len() {
             match self.state {
@@ -221,6 +222,7 @@ impl BufRead for Decoded {
     }
 
     fn consume(&mut self, amount: usize) {
+        self.ascii = self.ascii.saturating_sub(amount);
         if self.ready.1 < self.ready.0.len() {
             self.ready.1 += amount;
         } else if amount > 0 {
