@@ -161,7 +161,7 @@ pub fn text(html: &str, drop: &[String]) -> String {
     out.text
 }
 
-fn is_dropped(tag: &StartTag, name: &str, drop: &[String]) -> bool {
+fn is_dropped(tag: &StartTag<()>, name: &str, drop: &[String]) -> bool {
     let classes = tag.attributes.get(&b"class"[..]).map(|value| String::from_utf8_lossy(value).to_ascii_lowercase());
     let has = |class: &str| classes.as_deref().is_some_and(|classes| classes.split_whitespace().any(|c| c == class));
     HIDDEN.contains(&name) || drop.iter().any(|d| d.strip_prefix('.').map_or(d == name, has))

@@ -163,7 +163,7 @@ pub(crate) mod tests {
 
     fn folder(rows: &[&[&str]]) -> Folder {
         let rows: String = rows.iter().map(|cells| row(cells)).collect();
-        let shared = "<si><t>shared</t></si><si><r><t>in </t></r><r><t>parts</t></r></si>";
+        let shared = "<si><t>shared</t></si><si><r><t xml:space=\"preserve\">in </t></r><r><t>parts</t></r></si>";
         Folder::of("qa.xlsx", workbook(&rows, shared, CompressionMethod::Deflated))
     }
 
