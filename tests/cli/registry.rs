@@ -34,6 +34,12 @@ fn built_in_plugins_keep_their_names() {
     }
     insta::assert_snapshot!(names, @r"
 dataset instruction-csv
+dataset instruction-json
+dataset jsonl
+dataset magazine-json
+dataset parquet
+dataset poetry-corpus
+dataset qa-xlsx
 dataset text
 augmenter deduplicate
 augmenter filter

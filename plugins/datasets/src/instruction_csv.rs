@@ -1,21 +1,23 @@
 //! `instruction-csv`: instructions and answers in a table.
 
-use crate::files;
+use crate::{
+    input::{self, Bounded, Encoding, Hint, Place, files},
+    rows::{self, Fault, OnError},
+};
 use csv::ByteRecord;
 use framework_sdk::prelude::*;
 use std::{
-    fs::File,
-    io::{BufReader, Chain, Read},
-    path::PathBuf,
+    io::{Chain, Read},
+    path::Path,
 };
 
 options! {
     /// Instructions with their answers from a CSV file with a header line (RFC 4180).
     ///
-    /// Yields records with the fields `instruction`, `input` and `output`. The file is UTF-8. A table without the
-    /// `input` column has empty inputs.
+    /// Yields records with the fields `instruction`, `input` and `output`. A table without the `input` column has empty
+    /// inputs. The file may be packed with gzip or Zstandard.
     pub struct InstructionCsv {
-        /// The CSV file.
+        /// The CSV file, or a folder of `.csv` and `.tsv` files, which are read in the order of their names.
         path: FilePath,
         /// The column that holds the instruction.
         #[serde(default = "instruction")]
@@ -32,6 +34,13 @@ options! {
         /// Leave out rows whose instruction or answer is empty instead of refusing them.
         #[serde(default)]
         skip_empty: bool,
+        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
+        /// Japanese and Korean.
+        #[serde(default = "input::auto")]
+        encoding: String,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
     }
 }
 
@@ -62,79 +71,96 @@ impl Dataset for InstructionCsv {
             let message = format!("`delimiter` must be a tab or an ASCII character, not {:?}", self.delimiter);
             return Err(PluginError::new(message));
         }
-        Ok(())
+        Encoding::named(&self.encoding).map(|_| ())
     }
 
     fn open(&self) -> Result<Records> {
-        let path = self.path.to_path_buf();
-        let mut csv = csv::ReaderBuilder::new()
-            .delimiter(self.delimiter as u8)
-            .terminator(csv::Terminator::Any(b'\n'))
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(files::open(&path)?.chain(END));
-        let mut row = ByteRecord::new();
-        csv.read_byte_record(&mut row).map_err(|e| files::unreadable(&path, e))?;
-        if row.as_slice() == &END[1..] || row.as_slice().trim_ascii().is_empty() {
-            return Err(PluginError::at(&path, 1, "the file is empty; expected a header line"));
-        }
-        let names = row.iter().map(|name| files::utf8(name.trim_ascii(), &path, 1, "the header"));
-        let names = names.collect::<Result<Vec<_>>>()?;
-        let find = |name: &String| names.iter().position(|n| n == name);
-        let need = |option: &str, name: &String| {
-            let found = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
-            find(name).ok_or_else(|| {
-                let hint = format!("say which one to read with `{option}`, or set `delimiter` if they are not split");
-                PluginError::at(&path, 1, format!("there is no column `{name}`; the columns are {found}: {hint}"))
-            })
-        };
-        let optional = self.input == input();
-        let columns = [
-            Some(need("instruction", &self.instruction)?),
-            if optional { find(&self.input) } else { Some(need("input", &self.input)?) },
-            Some(need("output", &self.output)?),
-        ];
-        Ok(Box::new(Rows { path, csv, row, columns, width: names.len(), skip_empty: self.skip_empty }))
+        let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
+        let open = move |file: std::path::PathBuf| Rows::open(&options, &file, &encoding);
+        let rows = rows::of_files(files(&self.path, &["csv", "tsv"])?, open);
+        Ok(rows::records("instruction-csv", self.on_error, rows))
     }
 }
 
 struct Rows {
-    path: PathBuf,
-    csv: csv::Reader<Chain<BufReader<File>, &'static [u8]>>,
+    place: Place,
+    csv: csv::Reader<Bounded<Chain<input::Decoded, &'static [u8]>>>,
     row: ByteRecord,
     /// Where instruction, input and output stand.
     columns: [Option<usize>; 3],
     /// Fields of a row.
     width: usize,
     skip_empty: bool,
+    ended: bool,
 }
 
 impl Rows {
+    /// Reads the header.
+    fn open(options: &InstructionCsv, path: &Path, encoding: &Encoding) -> Result<Self> {
+        let mut csv = csv::ReaderBuilder::new()
+            .delimiter(options.delimiter as u8)
+            .terminator(csv::Terminator::Any(b'\n'))
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(Bounded::new(input::open(path, encoding)?.chain(END)));
+        let mut row = ByteRecord::new();
+        csv.read_byte_record(&mut row).map_err(|e| input::unreadable(path, e))?;
+        if row.as_slice() == &END[1..] || row.as_slice().trim_ascii().is_empty() {
+            return Err(PluginError::at(path, 1, "the file is empty; expected a header line"));
+        }
+        let place = Place { path: path.into(), line: 1, column: 0 };
+        let hint = csv.get_ref().get_ref().get_ref().0.hint();
+        let names =
+            row.iter().map(|name| input::text(name.trim_ascii(), &place, hint, "the header").map(str::to_owned));
+        let names = names.collect::<Result<Vec<_>, Fault>>().map_err(Fault::into_error)?;
+        let find = |name: &String| names.iter().position(|n| n == name);
+        let need = |option: &str, name: &String| {
+            let found = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+            find(name).ok_or_else(|| {
+                let hint = format!("say which one to read with `{option}`, or set `delimiter` if they are not split");
+                PluginError::at(path, 1, format!("there is no column `{name}`; the columns are {found}: {hint}"))
+            })
+        };
+        let optional = options.input == input();
+        let columns = [
+            Some(need("instruction", &options.instruction)?),
+            if optional { find(&options.input) } else { Some(need("input", &options.input)?) },
+            Some(need("output", &options.output)?),
+        ];
+        let (width, skip_empty) = (names.len(), options.skip_empty);
+        Ok(Self { place, csv, row, columns, width, skip_empty, ended: false })
+    }
+
     /// The present row as a record; none if it is to be left out.
-    fn record(&self) -> Result<Option<Record>> {
+    fn record(&self) -> Result<Option<Record>, Fault> {
         let open = self.row.iter().next_back().is_some_and(|field| field.ends_with(END));
         // Counted back from the row's end, because blank lines before a row count as part of it.
         let breaks = self.row.as_slice().iter().filter(|&&b| b == b'\n').count() as u64;
-        let line = self.csv.position().line() - breaks - u64::from(!open);
-        let wrong = |message: String| Err(PluginError::at(&self.path, line, message));
+        let line = (self.csv.position().line() - u64::from(!open)).saturating_sub(breaks);
+        let place = Place { line, ..self.place.clone() };
         if open {
-            return wrong("a quote that opens in this row is never closed".into());
+            return Err(place.wrong("a quote that opens in this row is never closed"));
         }
         if self.row.len() != self.width {
             let (found, width) = (self.row.len(), self.width);
             let hint = "put fields that contain the delimiter, quotes or line breaks in double quotes";
-            return wrong(format!("the row has {found} fields, but the header has {width}; {hint}"));
+            return Err(place.wrong(format!("the row has {found} fields, but the header has {width}; {hint}")));
         }
+        let hint: Hint = self.csv.get_ref().get_ref().get_ref().0.hint();
         let mut record = Record::new();
         for (name, column) in ["instruction", "input", "output"].into_iter().zip(self.columns) {
             let mut field = column.map_or(&b""[..], |column| &self.row[column]);
             if column == Some(self.width - 1) {
                 field = field.strip_suffix(b"\r").unwrap_or(field); // of a line that ends in CR LF
             }
-            let text = files::utf8(field, &self.path, line, &format!("the {name}"))?;
+            let text = std::str::from_utf8(field).or_else(|_| {
+                let column = self.row.iter().take(column.unwrap_or(0)).map(|f| f.len() as u64 + 1).sum::<u64>() + 1;
+                input::text(field, &Place { column, ..place.clone() }, hint, &format!("the {name}"))
+            })?;
             if name != "input" && text.trim().is_empty() {
                 let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
-                return if self.skip_empty { Ok(None) } else { wrong(format!("the {name} is empty; {hint}")) };
+                let wrong = || place.wrong(format!("the {name} is empty; {hint}"));
+                return if self.skip_empty { Ok(None) } else { Err(wrong()) };
             }
             record.insert(name.to_owned(), text.into());
         }
@@ -143,11 +169,16 @@ impl Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<Record>;
+    type Item = Result<Record, Fault>;
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.ended {
+            self.csv.get_mut().next_row();
             match self.csv.read_byte_record(&mut self.row) {
-                Err(e) => return Some(Err(files::unreadable(&self.path, e))),
+                Err(e) => {
+                    self.ended = true;
+                    let line = self.csv.position().line();
+                    return Some(Err(Fault::File(PluginError::at(&self.place.path, line, e))));
+                }
                 Ok(false) => return None,
                 Ok(true) if self.row.as_slice() == &END[1..] => return None,
                 Ok(true) if self.row.as_slice() == b"\r" => continue, // a blank line
@@ -157,6 +188,7 @@ impl Iterator for Rows {
                 return Some(item);
             }
         }
+        None
     }
 }
 
@@ -212,7 +244,7 @@ mod tests {
         refused(b"\r\n", "", "1: the file is empty");
         refused(b"instruction,output\n\"a\nb\",c\n\nd\n", "", "5: the row has 1 fields, but the header has 2; ");
         refused(b"instruction,output\r\na,c\r\n\r\nd\r\n", "", "4: the row has 1 fields, ");
-        refused(b"instruction,output\na,b\nc,\xff\n", "", "3: the output is not valid UTF-8");
+        refused(b"instruction,output\na,b\nc,d\xff\n", "", "3:4: the output is not valid UTF-8");
         refused(b"instruction,output\na,b\nc,\"d\ne,f\n", "", "3: a quote that opens in this row is never closed");
         refused(b"instruction,output\na, \n", "", "2: the output is empty; fill it in");
     }
@@ -220,6 +252,29 @@ mod tests {
     #[test]
     fn empty_rows_can_be_left_out() {
         assert_eq!(read(b"instruction,output\n,a\nb,\nc,d\n", "skip_empty = true").unwrap(), [["c", "", "d"]]);
+    }
+
+    #[test]
+    fn malformed_rows_can_be_skipped() {
+        let file = b"instruction,output\na,b\nc\n,d\ne,f\xff\ng,\"h\ni\"\nj,\"k\n";
+        let expected = [["a", "", "b"], ["g", "", "h\ni"]];
+        assert_eq!(read(file, "on_error = \"skip\"").unwrap(), expected);
+    }
+
+    #[test]
+    fn packed_and_in_older_encodings() {
+        let file = encoding_rs::GBK.encode("instruction,output\n春天的花园,花都开了\n").0.into_owned();
+        let expected = [["春天的花园", "", "花都开了"]];
+        assert_eq!(read(&file, "").unwrap(), expected);
+        assert_eq!(read(&crate::testing::gz(&file), "").unwrap(), expected);
+        assert_eq!(read(&crate::testing::zst(&file), "encoding = \"gbk\"").unwrap(), expected);
+    }
+
+    #[test]
+    fn a_quote_left_open_is_not_read_into_memory_for_ever() {
+        let mut file = b"instruction,output\na,b\nc,\"".to_vec();
+        file.resize(40 << 20, b'x');
+        refused(&crate::testing::gz(&file), "", "3: the row is longer than 16 MiB");
     }
 
     #[test]

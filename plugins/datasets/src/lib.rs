@@ -1,8 +1,25 @@
 //! Dataset plugins that come with the framework, one file each.
 
-mod files;
+mod conversation;
+mod fields;
+mod input;
 mod instruction_csv;
+mod instruction_json;
+mod jsonl;
+mod magazine_json;
+mod numerals;
+mod parquet;
+mod poetry_corpus;
+mod qa_xlsx;
+mod rows;
 mod text;
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod real;
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

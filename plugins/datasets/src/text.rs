@@ -1,18 +1,19 @@
 //! `text`: running text.
 
-use crate::files::{Lines, unreadable};
-use framework_sdk::{prelude::*, serde_json};
-use std::{
-    iter,
-    path::{Path, PathBuf},
+use crate::{
+    fields,
+    input::{self, Encoding, Line, Lines, extension, files},
+    rows::{self, Fault, OnError},
 };
+use framework_sdk::prelude::*;
+use std::{iter, path::Path};
 
 options! {
     /// Running text to be learned as it stands: a plain text file, a folder of `.txt` files, or JSON lines.
     ///
     /// Yields records with the field `text`. A folder's files are read in the order of their names, without
-    /// sub-folders. Files that end in `.jsonl`, `.ndjson` or `.json-lines` hold one JSON object per line. Everything
-    /// is UTF-8; blank texts are left out, and so is white space at a text's end.
+    /// sub-folders. Files that end in `.jsonl`, `.ndjson`, `.json-lines` or `.json` hold JSON objects. Files may be
+    /// packed with gzip or Zstandard. Blank texts are left out, and so is white space at a text's end.
     pub struct Text {
         /// The file, or the folder of `.txt` files.
         path: FilePath,
@@ -22,6 +23,13 @@ options! {
         /// The field of JSON lines that holds the text.
         #[serde(default = "field")]
         field: String,
+        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
+        /// Japanese and Korean.
+        #[serde(default = "input::auto")]
+        encoding: String,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
     }
 }
 
@@ -44,70 +52,60 @@ fn field() -> String {
     "text".into()
 }
 
-type Texts = Box<dyn Iterator<Item = Result<String>> + Send>;
+/// The most bytes of a text; a file that is one record may be long.
+const MAX_TEXT: usize = 256 << 20;
+
+type Texts = Box<dyn Iterator<Item = Result<String, Fault>> + Send>;
 
 impl Dataset for Text {
+    fn validate(&self) -> Result<()> {
+        Encoding::named(&self.encoding).map(|_| ())
+    }
+
     fn open(&self) -> Result<Records> {
-        let (unit, field) = (self.unit, self.field.clone());
-        let files = if self.path.is_dir() { folder(&self.path)? } else { vec![self.path.to_path_buf()] };
-        let texts = files.into_iter().flat_map(move |file| match Lines::open(file) {
-            Err(e) => Box::new(iter::once(Err(e))) as Texts,
-            Ok(lines) if is_json_lines(&lines.path) => json_lines(lines, field.clone()),
-            Ok(lines) => plain(lines, unit),
+        let (unit, field, encoding) = (self.unit, self.field.clone(), Encoding::named(&self.encoding)?);
+        let texts = rows::of_files(files(&self.path, &["txt"])?, move |file| match extension(&file).as_deref() {
+            Some("jsonl" | "ndjson" | "json-lines" | "json") => from_json(&file, &encoding, field.clone()),
+            _ => Ok(plain(&file, Lines::open(&file, &encoding)?, unit)),
         });
-        Ok(Box::new(texts.map(|text| Ok(Record::from_iter([("text".to_owned(), Value::String(text?))])))))
+        let rows = texts.map(|text| Ok(Record::from_iter([("text".to_owned(), Value::String(text?))])));
+        Ok(rows::records("text", self.on_error, rows))
     }
 }
 
-/// The `.txt` files of a folder, sorted.
-fn folder(path: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).map_err(|e| unreadable(path, e))?;
-    let entries: Vec<PathBuf> =
-        entries.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>().map_err(|e| unreadable(path, e))?;
-    let mut files: Vec<_> = entries.iter().filter(|p| has_extension(p, &["txt"])).cloned().collect();
-    files.sort();
-    match files.is_empty() {
-        true => Err(unreadable(path, format!("none of the folder's {} entries is a `.txt` file", entries.len()))),
-        false => Ok(files),
-    }
-}
-
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    path.extension().is_some_and(|found| extensions.iter().any(|e| found.eq_ignore_ascii_case(e)))
-}
-
-fn is_json_lines(path: &Path) -> bool {
-    has_extension(path, &["jsonl", "ndjson", "json-lines"])
-}
-
-fn json_lines(lines: Lines, field: String) -> Texts {
-    let path = lines.path.clone();
-    let text = move |(number, line): (u64, String)| {
-        let wrong = |message: String| PluginError::at(&path, number, message);
-        let record: Record = serde_json::from_str(&line).map_err(|e| wrong(format!("not a JSON object: {e}")))?;
-        match record.get(&field) {
-            Some(Value::String(text)) => Ok(text.trim_end().to_owned()),
-            Some(other) => Err(wrong(format!("the field `{field}` is not text but {other}"))),
+fn from_json(path: &Path, encoding: &Encoding, field: String) -> Result<Texts> {
+    let text = move |object: Result<_, Fault>| {
+        let (place, mut object) = object?;
+        let names = fields::names(&object);
+        match fields::take(&mut object, &field, &place)? {
+            Some(text) => Ok(text.trim_end().to_owned()),
             None => {
-                let found = record.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-                Err(wrong(format!("no field `{field}`, only {found}; name the one that holds the text with `field`")))
+                let hint = "name the one that holds the text with `field`";
+                Err(place.wrong(format!("no field `{field}`, only {names}; {hint}")))
             }
         }
     };
-    let lines = lines.filter(|line| !matches!(line, Ok((_, text)) if text.trim().is_empty()));
-    Box::new(lines.map(move |line| line.and_then(&text)).filter(|text| !matches!(text, Ok(t) if t.is_empty())))
+    let texts = input::json(path, encoding)?.map(text);
+    Ok(Box::new(texts.filter(|text| !matches!(text, Ok(t) if t.is_empty()))))
 }
 
-fn plain(mut lines: Lines, unit: Unit) -> Texts {
+fn plain(path: &Path, mut lines: Lines, unit: Unit) -> Texts {
+    let path = path.to_owned();
     Box::new(iter::from_fn(move || {
-        let mut text = String::new();
-        for line in lines.by_ref() {
-            let line = match line {
-                Ok((_, line)) => line,
-                Err(e) => return Some(Err(e)),
+        let (mut text, mut wrong) = (String::new(), None);
+        while let Some(line) = lines.next() {
+            let line = match line.and_then(Line::text) {
+                Ok(line) => line,
+                Err(e @ Fault::File(_)) => return Some(Err(e)),
+                Err(e) if unit == Unit::Line => return Some(Err(e)),
+                // A line spoils the whole text that it stands in.
+                Err(e) => {
+                    wrong.get_or_insert(e);
+                    continue;
+                }
             };
             let blank = line.trim().is_empty();
-            if blank && text.is_empty() {
+            if blank && text.is_empty() && wrong.is_none() {
                 continue;
             }
             if blank && unit != Unit::File {
@@ -116,10 +114,17 @@ fn plain(mut lines: Lines, unit: Unit) -> Texts {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&line);
+            text.push_str(line);
             if unit == Unit::Line {
                 break;
             }
+            if text.len() > MAX_TEXT {
+                let message = format!("a text is longer than {} MiB; choose a smaller `unit`", MAX_TEXT >> 20);
+                return Some(Err(Fault::File(input::unreadable(&path, message))));
+            }
+        }
+        if let Some(e) = wrong {
+            return Some(Err(e));
         }
         text.truncate(text.trim_end().len());
         (!text.is_empty()).then_some(Ok(text))
@@ -166,24 +171,34 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_have_a_field_of_text() {
+    fn json_has_a_field_of_text() {
         let file: &[u8] = b"{\"text\": \"one\", \"n\": 1}\n\n{\"text\": \" \"}\n{\"text\": \"two\\n\"}";
         assert_eq!(read(&[("a.jsonl", file)], false, "").unwrap(), ["one", "two"]);
+        assert_eq!(read(&[("a.json", b"[{\"text\": \"one\"}, {\"text\": 2}]")], false, "").unwrap(), ["one", "2"]);
         let error = read(&[("a.jsonl", file)], false, "field = \"body\"").unwrap_err().message;
-        assert!(
-            error.ends_with(
-                "a.jsonl:1: no field `body`, only `text`, `n`; name the one that holds the text with `field`"
-            )
-        );
+        let expected = "a.jsonl:1:1: no field `body`, only `text`, `n`; name the one that holds the text with `field`";
+        assert!(error.contains(expected), "{error}");
         let error = read(&[("a.jsonl", b"{\"text\": \"\"}\n{")], false, "").unwrap_err().message;
-        assert!(error.contains("a.jsonl:2: not a JSON object: "), "{error}");
+        assert!(error.contains("a.jsonl:2:1: not JSON: "), "{error}");
     }
 
     #[test]
     fn errors_name_the_file_and_line() {
-        let error = read(&[("a.txt", b"fine\n\xff\n")], false, "unit = \"line\"").unwrap_err().message;
-        assert!(error.ends_with("a.txt:2: the line is not valid UTF-8; save the file as UTF-8"), "{error}");
+        let error = read(&[("a.txt", b"fine\nno\xff\n")], false, "unit = \"line\"").unwrap_err().message;
+        assert!(error.contains("a.txt:2:3: the line is not valid UTF-8; "), "{error}");
         let error = test::dataset("text", "path = \"/nowhere.txt\"").unwrap_err().message;
         assert!(error.starts_with("cannot read /nowhere.txt: "), "{error}");
+    }
+
+    #[test]
+    fn a_malformed_line_spoils_its_text_only() {
+        let file: &[u8] = "春天来了\n\n夜晚的城市\n\u{e9}\n远方的山\n\n雨后的天空\n".as_bytes();
+        let mut file = file.to_vec();
+        let at = file.iter().position(|b| *b == 0xc3).unwrap();
+        file[at] = 0xff;
+        let skip =
+            |unit: &str| read(&[("a.txt", &file)], false, &format!("unit = \"{unit}\"\non_error = \"skip\"")).unwrap();
+        assert_eq!(skip("paragraph"), ["春天来了", "雨后的天空"]);
+        assert_eq!(skip("line"), ["春天来了", "夜晚的城市", "远方的山", "雨后的天空"]);
     }
 }

@@ -1,0 +1,207 @@
+//! `instruction-json`: instructions and answers, or conversations, in JSON.
+
+use crate::{
+    conversation, fields,
+    input::{self, Encoding, JSON, Place, files},
+    rows::{self, Fault, OnError},
+};
+use framework_sdk::prelude::*;
+
+options! {
+    /// Instructions with their answers, or conversations, from a JSON array or JSON lines.
+    ///
+    /// Yields records with the fields `instruction`, `input` and `output`; an object without the field `input` has an
+    /// empty one. An object with `messages` (OpenAI: `role`, `content`) or `conversations` (ShareGPT: `from`, `value`)
+    /// gives a record with `messages`, whose roles are `system`, `user`, `assistant` and `tool`, for the template
+    /// `chat`. Both may be in one file. Files may be packed with gzip or Zstandard.
+    pub struct InstructionJson {
+        /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.
+        path: FilePath,
+        /// The field that holds the instruction.
+        #[serde(default = "instruction")]
+        instruction: String,
+        /// The field that holds what the instruction is about; only the default may be missing.
+        #[serde(default = "input_")]
+        input: String,
+        /// The field that holds the answer.
+        #[serde(default = "output")]
+        output: String,
+        /// The field that holds the conversation; if it is given, every object must have it. Default: `messages` or
+        /// `conversations`, where there is one.
+        #[serde(default)]
+        conversation: Option<String>,
+        /// Leave out objects whose instruction or answer is empty instead of refusing them.
+        #[serde(default)]
+        skip_empty: bool,
+        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
+        /// Japanese and Korean.
+        #[serde(default = "input::auto")]
+        encoding: String,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
+    }
+}
+
+fn instruction() -> String {
+    "instruction".into()
+}
+fn input_() -> String {
+    "input".into()
+}
+fn output() -> String {
+    "output".into()
+}
+
+impl Dataset for InstructionJson {
+    fn validate(&self) -> Result<()> {
+        let names = [&self.instruction, &self.input, &self.output];
+        if names[0] == names[1] || names[1] == names[2] || names[0] == names[2] {
+            return Err(PluginError::new("`instruction`, `input` and `output` must name different fields"));
+        }
+        Encoding::named(&self.encoding).map(|_| ())
+    }
+
+    fn open(&self) -> Result<Records> {
+        let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
+        let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
+        let rows = objects
+            .filter_map(move |object| object.and_then(|(place, object)| options.record(object, &place)).transpose());
+        Ok(rows::records("instruction-json", self.on_error, rows))
+    }
+}
+
+impl InstructionJson {
+    /// The object as a record; none if it is to be left out.
+    fn record(&self, mut object: Record, place: &Place) -> Result<Option<Record>, Fault> {
+        let known = ["messages", "conversations"].into_iter().find(|name| object.contains_key(*name));
+        if let Some(field) = self.conversation.as_deref().or(known) {
+            let messages = conversation::messages(&mut object, field, place)?;
+            let mut record = Record::from_iter([("messages".to_owned(), messages)]);
+            record.extend(object.shift_remove_entry("tools"));
+            return Ok(Some(record));
+        }
+        let names = fields::names(&object);
+        let mut record = Record::new();
+        for (name, field) in [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)] {
+            let text = fields::take(&mut object, field, place)?;
+            if name == "input" && (*field == input_() || text.is_some()) {
+                record.insert(name.to_owned(), text.unwrap_or_default().into());
+                continue;
+            }
+            let Some(text) = text else {
+                let hint = format!("name the right one with `{name}`");
+                return Err(place.wrong(format!("there is no field `{field}`, only {names}; {hint}")));
+            };
+            if text.trim().is_empty() && self.skip_empty {
+                return Ok(None);
+            }
+            if text.trim().is_empty() {
+                let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
+                return Err(place.wrong(format!("the {name} is empty; {hint}")));
+            }
+            record.insert(name.to_owned(), text.into());
+        }
+        Ok(Some(record))
+    }
+}
+
+register!(dataset "instruction-json" => InstructionJson, example = r#"
+path = "huanhuan.json"
+"#);
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Folder;
+    use framework_sdk::serde_json::{Value, json};
+
+    fn read(content: &str, options: &str) -> Vec<Value> {
+        Folder::of("a.json", content).read("instruction-json", options).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(content: &str, expected: &str) {
+        let error = Folder::of("a.json", content).refused_at("instruction-json", "a.json");
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn instructions_and_their_names() {
+        let file =
+            r#"[{"instruction": "Add.", "input": "1 2", "output": 3, "id": 7}, {"instruction": "Hi", "output": "Ho"}]"#;
+        let expected = [
+            json!({"instruction": "Add.", "input": "1 2", "output": "3"}),
+            json!({"instruction": "Hi", "input": "", "output": "Ho"}),
+        ];
+        assert_eq!(read(file, ""), expected);
+        let file = "{\"q\": \"Hi\", \"c\": null, \"a\": \"Ho\"}\n{\"q\": \"\", \"a\": \"b\"}";
+        let options = "instruction = \"q\"\noutput = \"a\"\nskip_empty = true";
+        assert_eq!(read(file, options), expected[1..]);
+        refused(
+            file,
+            "1:1: there is no field `instruction`, only `q`, `c`, `a`; name the right one with `instruction`",
+        );
+        refused(r#"[{"instruction": "a", "output": " "}]"#, "1:2: the output is empty; ");
+        refused(r#"[{"instruction": ["a"], "output": "b"}]"#, "1:2: the field `instruction` is not text but a list");
+    }
+
+    #[test]
+    fn conversations_of_both_shapes() {
+        let expected = json!({"messages": [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Ho"},
+        ]});
+        let shapes = [
+            r#"{"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": [{"type": "text", "text": "H"}, "o"]}]}"#,
+            r#"{"id": 1, "conversations": [{"from": "system", "value": "Be short."}, {"from": "human", "value": "Hi"},
+                {"from": "gpt", "value": "Ho"}]}"#,
+            r#"{"system": "Be short.", "conversations": [{"from": "user", "value": "Hi"}, {"from": "bot", "value": "Ho"}]}"#,
+        ];
+        for shape in shapes {
+            assert_eq!(read(&format!("[{shape}]"), ""), [expected.clone()], "{shape}");
+        }
+        let renamed = shapes[0].replace("messages", "chat");
+        assert_eq!(read(&renamed, "conversation = \"chat\""), [expected]);
+        let mixed =
+            read(r#"[{"instruction": "a", "output": "b"}, {"messages": [{"role": "assistant", "content": "c"}]}]"#, "");
+        assert_eq!((&mixed[0]["output"], &mixed[1]["messages"][0]["content"]), (&json!("b"), &json!("c")));
+    }
+
+    #[test]
+    fn tools_are_passed_on() {
+        let file = json!([{"messages": [
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": null, "tool_calls": [{"type": "function"}], "weight": 1},
+            {"role": "tool", "content": "sunny", "tool_call_id": "1"},
+            {"role": "assistant", "content": "Sunny."},
+        ], "tools": [{"name": "weather"}]}]);
+        let record = &read(&file.to_string(), "")[0];
+        assert_eq!(record["tools"], json!([{"name": "weather"}]));
+        assert_eq!(
+            record["messages"][1],
+            json!({"role": "assistant", "content": null, "tool_calls": [{"type": "function"}]})
+        );
+    }
+
+    #[test]
+    fn broken_conversations_are_errors() {
+        refused(r#"[{"messages": []}]"#, "1:2: `messages` has no messages");
+        refused(r#"[{"messages": "Hi"}]"#, "1:2: the field `messages` is a string; expected a list");
+        refused(r#"[{"messages": [1]}]"#, "1:2: message 1 of `messages` is a number; expected an object");
+        refused(
+            r#"[{"messages": [{"text": "Hi"}]}]"#,
+            "1:2: message 1 of `messages` has no `role` or `from`, only `text`",
+        );
+        refused(
+            r#"[{"messages": [{"role": "cat", "content": "Hi"}]}]"#,
+            "1:2: message 1 of `messages` is from `cat`, ",
+        );
+        refused(r#"[{"messages": [{"role": "user"}]}]"#, "1:2: message 1 of `messages` has no text in");
+        refused(
+            r#"[{"messages": [{"role": "user", "content": "a"}]}]"#,
+            "1:2: `messages` ends with the \"user\" message",
+        );
+    }
+}

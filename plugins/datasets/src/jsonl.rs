@@ -1,0 +1,127 @@
+//! `jsonl`: tables of JSON as they are.
+
+use crate::{
+    fields,
+    input::{self, Encoding, JSON, files},
+    rows::{self, OnError},
+};
+use framework_sdk::prelude::*;
+use std::collections::BTreeMap;
+
+options! {
+    /// Records from JSON lines, or from an array of objects, as they are.
+    ///
+    /// The file may be packed with gzip or Zstandard. Objects are read one at a time, however large the file is.
+    pub struct Jsonl {
+        /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
+        path: FilePath,
+        /// The fields to read, by the names that records give them: `{ instruction = "prompt", output = "completion" }`.
+        /// All fields under their own names if it is left out.
+        #[serde(default)]
+        columns: BTreeMap<String, String>,
+        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
+        /// Japanese and Korean.
+        #[serde(default = "input::auto")]
+        encoding: String,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
+    }
+}
+
+impl Dataset for Jsonl {
+    fn validate(&self) -> Result<()> {
+        Encoding::named(&self.encoding).map(|_| ())
+    }
+
+    fn open(&self) -> Result<Records> {
+        let (encoding, columns) = (Encoding::named(&self.encoding)?, self.columns.clone());
+        let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
+        let rows = objects.map(move |object| {
+            let (place, object) = object?;
+            fields::rename(object, &columns, &place)
+        });
+        Ok(rows::records("jsonl", self.on_error, rows))
+    }
+}
+
+register!(dataset "jsonl" => Jsonl, example = r#"
+path = "corpus.jsonl.gz"
+columns = { instruction = "prompt", output = "completion" }
+"#);
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Folder, gz, zst};
+    use framework_sdk::serde_json::json;
+
+    #[test]
+    fn arrays_lines_and_objects_in_a_row_are_the_same() {
+        let expected = [json!({"a": 1, "b": "x]}\""}), json!({"a": [2, {"c": []}]}), json!({})];
+        for content in [
+            r#"[{"a": 1, "b": "x]}\""}, {"a": [2, {"c": []}]}, {}]"#,
+            " [\n{\"a\": 1,\n\"b\": \"x]}\\\"\"},\r\n{\"a\":[2,{\"c\":[]}]},{}\n]\n",
+            "{\"a\": 1, \"b\": \"x]}\\\"\"}\n\n{\"a\": [2, {\"c\": []}]}\n{}",
+            "{\"a\": 1,\n \"b\": \"x]}\\\"\"}{\"a\": [2,\n {\"c\": []}]} {}",
+        ] {
+            for name in ["a.json", "a.jsonl"] {
+                if name == "a.jsonl" && content.starts_with("{\"a\": 1,\n") {
+                    continue; // not lines
+                }
+                assert_eq!(Folder::of(name, content).read("jsonl", "").unwrap(), expected, "{name}: {content}");
+            }
+        }
+        for content in ["", " \n", "[]", "[ \n ]"] {
+            assert!(Folder::of("a.json", content).read("jsonl", "").unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn packed_files_and_folders() {
+        let folder = Folder::of("1.jsonl.gz", gz("{\"n\": 1}\n")).with("2.json.zst", zst("[{\"n\": 2}, {\"n\": 3}]"));
+        let folder = folder.with("3.jsonl", [gz("{\"n\": 4}\n"), gz("{\"n\": 5}")].concat()).with("4.txt", "not this");
+        let read = folder.whole("jsonl", "columns = { number = \"n\" }").unwrap();
+        let numbers: Vec<_> = read.iter().map(|r| r["number"].as_i64().unwrap()).collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 5]);
+        let cut = gz(&"{\"n\": 1}\n".repeat(100));
+        let error = Folder::of("a.jsonl.gz", &cut[..cut.len() - 9]).refused("jsonl", "on_error = \"skip\"");
+        assert!(error.starts_with("cannot read "), "{error}");
+        let error = Folder::of("a.json", "PK\x03\x04").refused("jsonl", "");
+        assert!(error.contains("packed with ZIP"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let refused = |name: &str, content: &[u8]| Folder::of(name, content).refused_at("jsonl", name);
+        assert!(refused("a.jsonl", b"{\"a\": 1}\n  {\"b\": }\n").starts_with("2:9: not JSON: expected value; "));
+        assert!(refused("a.json", "[{\"春\": 1},\n {\"春\": \"天\",,}]".as_bytes()).starts_with("2:12: not JSON: "));
+        assert!(refused("a.json", b"[{\"a\":\n1,\n  x}]").starts_with("3:3: not JSON: "));
+        assert!(refused("a.json", b"[{} {}]").starts_with("1:5: expected `,` or `]`"));
+        assert!(refused("a.json", b"[{},]").starts_with("1:4: expected an object between"));
+        assert!(refused("a.json", b"[{}, 7]").starts_with("1:6: expected an object in { }, found a single value"));
+        assert!(refused("a.json", b"[{}]\n{}").starts_with("2:1: there is more after the array's `]`"));
+        assert!(refused("a.json", b"[{}, {\"a\": ").starts_with("1:6: the value that begins here is never closed"));
+        assert!(refused("a.json", b"[{}\n").starts_with("2:1: the file ends inside the array"));
+        assert!(refused("a.jsonl", b"{}\n{\"a\": \"\xff\"}").starts_with("2:8: the object is not valid UTF-8; "));
+        assert!(refused("a.json", &b"[".repeat(600)).starts_with("1:2: the value that begins here is nested more"));
+        assert!(refused("a.jsonl", b"{\"a\": NaN}").starts_with("1:7: not JSON: "));
+    }
+
+    #[test]
+    fn malformed_rows_can_be_skipped() {
+        let skip = |name: &str, content: &str| Folder::of(name, content).read("jsonl", "on_error = \"skip\"").unwrap();
+        let [a, b] = [json!({"a": 1}), json!({"b": 2})];
+        assert_eq!(skip("a.jsonl", "{\"a\": 1}\n{\"x\": \"\n\n[]\n{\"b\": 2}\n"), [a.clone(), b.clone()]);
+        assert_eq!(skip("a.json", "{\"a\": 1}\n{\"x\": \"\n{\"b\": 2}\n"), [a.clone(), b.clone()]);
+        assert_eq!(skip("a.json", "[{\"a\": 1}, {\"x\": [1}, 3, null, {\"b\": 2}]"), [a.clone(), b.clone()]);
+        assert_eq!(skip("a.json", "[{\"a\": 1}, {\"x\": \"\n}, {\"b\": 2},,]"), [a, b]);
+    }
+
+    #[test]
+    fn any_encoding_of_chinese() {
+        let content = encoding_rs::GBK.encode("{\"题\": \"春天来了，花都开了\"}\n").0.into_owned();
+        assert_eq!(Folder::of("a.jsonl", content).read("jsonl", "").unwrap(), [json!({"题": "春天来了，花都开了"})]);
+        let error = Folder::of("a.jsonl", "").refused("jsonl", "encoding = \"utf-9\"");
+        assert!(error.starts_with("`encoding` does not know"), "{error}");
+    }
+}

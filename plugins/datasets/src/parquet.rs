@@ -1,0 +1,244 @@
+//! `parquet`: columnar tables as they are.
+
+use crate::{
+    fields,
+    input::{Place, files, unreadable},
+    rows::{self, Fault, OnError, sound},
+};
+use ::parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::{Field, Row, reader::RowIter},
+    schema::types::Type,
+};
+use framework_sdk::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+options! {
+    /// Records from Parquet files, as they are.
+    ///
+    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text.
+    pub struct Parquet {
+        /// The file, or a folder of `.parquet` files, which are read in the order of their names.
+        path: FilePath,
+        /// The columns to read, by the names that records give them: `{ instruction = "prompt", output = "completion" }`.
+        /// All columns under their own names if it is left out.
+        #[serde(default)]
+        columns: BTreeMap<String, String>,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
+    }
+}
+
+impl Dataset for Parquet {
+    fn open(&self) -> Result<Records> {
+        let columns = self.columns.clone();
+        let open = move |file: PathBuf| Table::open(file, columns.clone());
+        let rows = rows::of_files(files(&self.path, &["parquet"])?, open);
+        Ok(rows::records("parquet", self.on_error, rows))
+    }
+}
+
+/// The most bytes that a column of a row group may need when it is unpacked.
+const MAX_COLUMN: i64 = 2 << 30;
+
+struct Table {
+    path: Arc<Path>,
+    rows: RowIter<'static>,
+    number: u64,
+    columns: BTreeMap<String, String>,
+    ended: bool,
+}
+
+impl Table {
+    fn open(path: PathBuf, columns: BTreeMap<String, String>) -> Result<Self> {
+        let broken = |e: String| unreadable(&path, e);
+        let file = File::open(&path).map_err(|e| broken(e.to_string()))?;
+        let rows = sound(|| {
+            let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
+            let metadata = reader.metadata();
+            for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+                let size = column.uncompressed_size();
+                if !(0..=MAX_COLUMN).contains(&size) {
+                    let limit = MAX_COLUMN >> 30;
+                    return Err(format!("a column says it has {size} bytes; the most that is read is {limit} GiB"));
+                }
+            }
+            let schema = metadata.file_metadata().schema().clone();
+            let chosen = projection(&schema, &columns)?;
+            RowIter::from_file_into(Box::new(reader)).project(chosen).map_err(|e| e.to_string())
+        });
+        let rows = rows.map_err(broken)?;
+        Ok(Self { path: path.into(), rows, number: 0, columns, ended: false })
+    }
+}
+
+/// The part of the schema that `columns` names.
+fn projection(schema: &Type, columns: &BTreeMap<String, String>) -> Result<Option<Type>, String> {
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let wanted: BTreeSet<_> = columns.values().map(String::as_str).collect();
+    let fields = schema.get_fields();
+    if let Some(missing) = wanted.iter().find(|name| fields.iter().all(|field| field.name() != **name)) {
+        let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name())).collect();
+        return Err(format!("there is no column `{missing}`, only {}; correct it in `columns`", names.join(", ")));
+    }
+    let kept = fields.iter().filter(|field| wanted.contains(field.name())).cloned().collect();
+    Type::group_type_builder(schema.name()).with_fields(kept).build().map(Some).map_err(|e| e.to_string())
+}
+
+impl Iterator for Table {
+    type Item = Result<Record, Fault>;
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        self.number += 1;
+        let place = Place { path: self.path.clone(), line: self.number, column: 0 };
+        let row = sound(|| self.rows.next().transpose().map_err(|e| e.to_string())).transpose();
+        self.ended = !matches!(row, Some(Ok(_)));
+        Some(row?.map_err(|e| place.broken(format!("row {}: {e}", self.number))).and_then(|row| {
+            let record = record(row).map_err(|e| place.wrong(e))?;
+            fields::rename(record, &self.columns, &place)
+        }))
+    }
+}
+
+fn record(row: Row) -> Result<Record, String> {
+    row.into_columns().into_iter().map(|(name, field)| Ok((name, value(field)?))).collect()
+}
+
+fn value(field: Field) -> Result<Value, String> {
+    let float = |number: f64| framework_sdk::serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number);
+    Ok(match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => value.into(),
+        Field::Byte(value) => value.into(),
+        Field::Short(value) => value.into(),
+        Field::Int(value) => value.into(),
+        Field::Long(value) => value.into(),
+        Field::UByte(value) => value.into(),
+        Field::UShort(value) => value.into(),
+        Field::UInt(value) => value.into(),
+        Field::ULong(value) => value.into(),
+        Field::Float16(value) => float(value.to_f64()),
+        Field::Float(value) => float(value.into()),
+        Field::Double(value) => float(value),
+        Field::Str(value) => value.into(),
+        Field::Bytes(value) => match std::str::from_utf8(value.data()) {
+            Ok(text) => text.into(),
+            Err(_) => return Err("a column holds bytes that are not text; choose others with `columns`".into()),
+        },
+        Field::Group(row) => Value::Object(record(row)?),
+        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect::<Result<_, _>>()?,
+        Field::MapInternal(map) => {
+            let entry = |(key, entry): &(Field, Field)| {
+                let key = match value(key.clone())? {
+                    Value::String(key) => key,
+                    other => other.to_string(),
+                };
+                Ok((key, value(entry.clone())?))
+            };
+            Value::Object(map.entries().iter().map(entry).collect::<Result<_, String>>()?)
+        }
+        other => other.to_string().into(),
+    })
+}
+
+register!(dataset "parquet" => Parquet, example = r#"
+path = "train-00000-of-00001.parquet"
+columns = { text = "content" }
+"#);
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::testing::Folder;
+    use ::parquet::{
+        basic::Compression,
+        data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
+        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        schema::parser::parse_message_type,
+    };
+    use framework_sdk::serde_json::json;
+    use std::sync::Arc;
+
+    /// Two row groups of two rows: `prompt` (UTF-8), `n` (optional), `x`, `raw` (bytes).
+    pub fn table(compression: Compression) -> Vec<u8> {
+        let schema = "message m { required binary prompt (UTF8); optional int64 n; required double x; \
+                      required binary raw; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
+        let mut out = Vec::new();
+        let mut file = SerializedFileWriter::new(&mut out, schema, properties).unwrap();
+        for group in 0..2_i64 {
+            let mut rows = file.next_row_group().unwrap();
+            let texts = |of: [&str; 2]| of.map(|text| ByteArray::from(text)).to_vec();
+            let mut column = rows.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&texts(["春天", "a"]), None, None).unwrap();
+            column.close().unwrap();
+            let mut column = rows.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&[group], Some(&[1, 0]), None).unwrap();
+            column.close().unwrap();
+            let mut column = rows.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(&[0.5, f64::NAN], None, None).unwrap();
+            column.close().unwrap();
+            let raw = [ByteArray::from(vec![b'r']), ByteArray::from(vec![if group == 0 { b's' } else { 0xff }])];
+            let mut column = rows.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&raw, None, None).unwrap();
+            column.close().unwrap();
+            rows.close().unwrap();
+        }
+        file.close().unwrap();
+        out
+    }
+
+    #[test]
+    fn every_codec_gives_the_same_rows() {
+        let codecs = [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::ZSTD(Default::default()),
+            Compression::LZ4_RAW,
+        ];
+        for codec in codecs {
+            let folder = Folder::of("t.parquet", table(codec));
+            let read = folder.read("parquet", "columns = { instruction = \"prompt\", n = \"n\", x = \"x\" }").unwrap();
+            let expected = [
+                json!({"instruction": "春天", "n": 0, "x": 0.5}),
+                json!({"instruction": "a", "n": null, "x": null}),
+                json!({"instruction": "春天", "n": 1, "x": 0.5}),
+                json!({"instruction": "a", "n": null, "x": null}),
+            ];
+            assert_eq!(read, expected, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_text_if_they_can_be() {
+        let folder = Folder::of("t.parquet", table(Compression::SNAPPY));
+        let error = folder.refused_at("parquet", "t.parquet");
+        assert!(error.starts_with("4: a column holds bytes that are not text"), "{error}");
+        let read = folder.read("parquet", "on_error = \"skip\"").unwrap();
+        assert_eq!((read.len(), &read[1]["raw"]), (3, &json!("s")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let table = table(Compression::SNAPPY);
+        let refused = |content: &[u8], options: &str| Folder::of("t.parquet", content).refused("parquet", options);
+        let error = refused(&table, "columns = { text = \"content\" }");
+        assert!(
+            error.ends_with("no column `content`, only `prompt`, `n`, `x`, `raw`; correct it in `columns`"),
+            "{error}"
+        );
+        assert!(refused(b"", "").starts_with("cannot read "));
+        assert!(refused(&table[..table.len() - 20], "on_error = \"skip\"").starts_with("cannot read "));
+    }
+}

@@ -1,0 +1,286 @@
+//! `poetry-corpus`: poems.
+
+use crate::{
+    fields,
+    input::{self, Encoding, JSON, Place, extension, files},
+    rows::{self, Fault, OnError},
+};
+use framework_sdk::prelude::*;
+use std::path::Path;
+
+mod plain;
+
+options! {
+    /// Poems, to be learned as they stand, line by line.
+    ///
+    /// Yields records with the field `text`, and with `title` and `author` where they are known. A JSON object is a
+    /// poem; its lines are a list or a text in `paragraphs`, `para`, `lines`, `content`, `text` or `poem`, whichever
+    /// comes first. Objects inside of them are poems of their own, which have the outer title and author unless they
+    /// say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain text, poems are
+    /// separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left out.
+    pub struct PoetryCorpus {
+        /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
+        path: FilePath,
+        /// What a text begins with, each on a line of its own, where it is known.
+        #[serde(default)]
+        heading: Heading,
+        /// What a poem is in plain text.
+        #[serde(default)]
+        unit: Unit,
+        /// The field that holds the poem, instead of the usual ones.
+        #[serde(default)]
+        body: Option<String>,
+        /// The field that holds the title, instead of the usual ones.
+        #[serde(default)]
+        title: Option<String>,
+        /// The field that holds the author, instead of `author`.
+        #[serde(default)]
+        author: Option<String>,
+        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
+        /// Japanese and Korean.
+        #[serde(default = "input::auto")]
+        encoding: String,
+        /// What is done about a malformed row.
+        #[serde(default)]
+        on_error: OnError,
+    }
+}
+
+options! {
+    /// What a text begins with.
+    #[derive(Copy, Default)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Heading {
+        /// The poem's first line.
+        #[default]
+        None,
+        /// The title.
+        Title,
+        /// The title, then the author.
+        TitleAuthor,
+    }
+}
+
+options! {
+    /// What a poem is in plain text.
+    #[derive(Copy, Default)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Unit {
+        /// Lines up to a blank one.
+        #[default]
+        Paragraph,
+        /// A line.
+        Line,
+    }
+}
+
+const BODY: [&str; 6] = ["paragraphs", "para", "lines", "content", "text", "poem"];
+const TITLE: [&str; 4] = ["title", "rhythmic", "chapter", "section"];
+
+impl Dataset for PoetryCorpus {
+    fn validate(&self) -> Result<()> {
+        Encoding::named(&self.encoding).map(|_| ())
+    }
+
+    fn open(&self) -> Result<Records> {
+        let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
+        let extensions: Vec<_> = JSON.iter().chain(&["txt"]).copied().collect();
+        let rows = rows::of_files(files(&self.path, &extensions)?, move |file| options.read(&file, &encoding));
+        Ok(rows::records("poetry-corpus", self.on_error, rows))
+    }
+}
+
+/// A poem.
+#[derive(Debug, Default, Clone)]
+struct Poem {
+    title: Option<String>,
+    author: Option<String>,
+    lines: Vec<String>,
+}
+
+type Poems = Box<dyn Iterator<Item = Result<Record, Fault>> + Send>;
+
+impl PoetryCorpus {
+    fn read(&self, path: &Path, encoding: &Encoding) -> Result<Poems> {
+        let (options, heading) = (self.clone(), self.heading);
+        if !extension(path).is_some_and(|e| JSON.contains(&e.as_str())) {
+            let poems = plain::poems(path, encoding, self.unit)?;
+            return Ok(Box::new(poems.filter_map(move |poem| poem.map(|p| p.record(heading)).transpose())));
+        }
+        let rows = input::json(path, encoding)?.flat_map(move |object| {
+            let poems = object.and_then(|(place, object)| {
+                let mut poems = Vec::new();
+                options.poems(object, &Poem::default(), &place, &mut poems).map(|()| poems)
+            });
+            match poems {
+                Ok(poems) => poems.into_iter().filter_map(|p| p.record(heading)).map(Ok).collect(),
+                Err(e) => vec![Err(e)],
+            }
+        });
+        Ok(Box::new(rows))
+    }
+
+    /// The poems of an object that stands inside of `outer`.
+    fn poems(&self, mut object: Record, outer: &Poem, place: &Place, out: &mut Vec<Poem>) -> Result<(), Fault> {
+        let mut first = |own: &Option<String>, usual: &[&str]| match own {
+            Some(name) => fields::take(&mut object, name, place),
+            None => match usual.iter().find(|name| matches!(object.get(**name), Some(Value::String(_)))) {
+                Some(name) => fields::take(&mut object, name, place),
+                None => Ok(None),
+            },
+        };
+        let some = |text: Option<String>| text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+        let mut poem = Poem {
+            title: some(first(&self.title, &TITLE)?).or_else(|| outer.title.clone()),
+            author: some(first(&self.author, &["author"])?).or_else(|| outer.author.clone()),
+            lines: Vec::new(),
+        };
+        let usual = || BODY.into_iter().find(|name| object.contains_key(*name));
+        let Some(body) = self.body.as_deref().or_else(usual) else {
+            let names = fields::names(&object);
+            return Err(place.wrong(format!("no poem in {names}; name the field that holds it with `body`")));
+        };
+        let Some(value) = object.shift_remove(body) else {
+            let names = fields::names(&object);
+            return Err(
+                place.wrong(format!("there is no field `{body}`, only {names}; name the right one with `body`"))
+            );
+        };
+        self.lines(value, body, &mut poem, place, out)?;
+        out.push(poem);
+        Ok(())
+    }
+
+    /// The lines in a value go to `poem`, the poems in it to `out`.
+    fn lines(
+        &self,
+        value: Value,
+        field: &str,
+        poem: &mut Poem,
+        place: &Place,
+        out: &mut Vec<Poem>,
+    ) -> Result<(), Fault> {
+        match value {
+            Value::Null => Ok(()),
+            Value::String(text) => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                poem.lines.extend(lines.map(str::to_owned));
+                Ok(())
+            }
+            Value::Array(values) => values.into_iter().try_for_each(|v| self.lines(v, field, poem, place, out)),
+            Value::Object(object) => self.poems(object, poem, place, out),
+            other => {
+                let found = fields::kind(&other);
+                Err(place.wrong(format!("the field `{field}` has {found}; expected lines, or objects that have them")))
+            }
+        }
+    }
+}
+
+impl Poem {
+    /// None if it is empty.
+    fn record(self, heading: Heading) -> Option<Record> {
+        if self.lines.is_empty() {
+            return None;
+        }
+        let head = match heading {
+            Heading::None => [None, None],
+            Heading::Title => [self.title.as_deref(), None],
+            Heading::TitleAuthor => [self.title.as_deref(), self.author.as_deref()],
+        };
+        let lines: Vec<_> = head.into_iter().flatten().chain(self.lines.iter().map(String::as_str)).collect();
+        let text = lines.join("\n");
+        let mut record = Record::new();
+        record.extend(self.title.map(|title| ("title".to_owned(), Value::from(title))));
+        record.extend(self.author.map(|author| ("author".to_owned(), Value::from(author))));
+        record.insert("text".into(), text.into());
+        Some(record)
+    }
+}
+
+register!(dataset "poetry-corpus" => PoetryCorpus, example = r#"
+path = "poems.json"
+heading = "title"
+"#);
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Folder, gz};
+    use framework_sdk::serde_json::{Value, json};
+
+    fn read(name: &str, content: &str, options: &str) -> Vec<Value> {
+        Folder::of(name, content).read("poetry-corpus", options).unwrap()
+    }
+
+    const POEM: &str = "云下小桥新\n风来柳自春";
+
+    #[test]
+    fn all_the_names_that_poems_have() {
+        let expected = json!({"title": "题", "author": "人", "text": POEM});
+        for object in [
+            r#"{"title": "题", "author": "人", "paragraphs": ["云下小桥新", "风来柳自春"]}"#,
+            r#"{"title": "题 ", "author": "人", "para": ["云下小桥新", " 风来柳自春"]}"#,
+            r#"{"rhythmic": "题", "author": "人", "lines": "云下小桥新\n\n风来柳自春\n"}"#,
+            r#"{"chapter": "题", "author": "人", "content": ["云下小桥新", ["风来柳自春"]], "id": 1}"#,
+        ] {
+            assert_eq!(read("p.json", object, ""), [expected.clone()], "{object}");
+            assert_eq!(read("p.json", &format!("[{object}, {{\"para\": []}}]"), ""), [expected.clone()], "{object}");
+        }
+        let options = "body = \"诗\"\ntitle = \"名\"\nauthor = \"作\"";
+        assert_eq!(
+            read("p.jsonl", r#"{"名": "题", "作": "人", "诗": ["云下小桥新", "风来柳自春"]}"#, options),
+            [expected]
+        );
+        assert_eq!(
+            read("p.jsonl", r#"{"text": "云下小桥新\n风来柳自春"}"#, "heading = \"title\""),
+            [json!({"text": POEM})]
+        );
+    }
+
+    #[test]
+    fn nested_poems_have_the_outer_names_unless_they_have_their_own() {
+        let book = r#"{"title": "集", "author": "人", "content": [
+            {"type": "五言", "content": [
+                {"chapter": "一", "paragraphs": ["a"]},
+                {"chapter": "二", "author": "他", "paragraphs": ["b", "c"]}
+            ]},
+            {"paragraphs": ["d"]}
+        ]}"#;
+        let expected = [
+            json!({"title": "一", "author": "人", "text": "a"}),
+            json!({"title": "二", "author": "他", "text": "b\nc"}),
+            json!({"title": "集", "author": "人", "text": "d"}),
+        ];
+        assert_eq!(read("p.json", book, ""), expected);
+    }
+
+    #[test]
+    fn headings_are_part_of_the_text_if_asked_for() {
+        let object = r#"[{"title": "题", "author": "人", "paragraphs": ["a"]}]"#;
+        let text = |options: &str| read("p.json", object, options)[0]["text"].clone();
+        assert_eq!(
+            (text("heading = \"title\""), text("heading = \"title-author\"")),
+            (json!("题\na"), json!("题\n人\na"))
+        );
+    }
+
+    #[test]
+    fn plain_text_by_paragraph_or_line() {
+        let file = "\u{feff}《题》 人\r\n云下小桥新\r\n风来柳自春\r\n\r\n\r\na\nb\n";
+        let expected = [json!({"title": "题", "author": "人", "text": POEM}), json!({"text": "a\nb"})];
+        assert_eq!(read("p.txt", file, ""), expected);
+        let packed = Folder::of("p.txt.gz", gz(file)).with("q.json", r#"[{"para": ["c"]}]"#);
+        let texts: Vec<_> = packed.whole("poetry-corpus", "").unwrap().iter().map(|r| r["text"].clone()).collect();
+        assert_eq!(texts, [POEM, "a\nb", "c"]);
+        assert_eq!(read("p.txt", "a\n\nb\n", "unit = \"line\""), [json!({"text": "a"}), json!({"text": "b"})]);
+    }
+
+    #[test]
+    fn errors_name_what_is_there() {
+        let refused = |content: &str| Folder::of("p.json", content).refused_at("poetry-corpus", "p.json");
+        assert!(refused(r#"[{"title": "a", "verse": "b"}]"#).starts_with("1:2: no poem in `verse`; name the field"));
+        assert!(refused(r#"[{"para": [1]}]"#).starts_with("1:2: the field `para` has a number; expected lines"));
+        let error = Folder::of("p.json", r#"[{"para": "a"}]"#).refused("poetry-corpus", "body = \"verse\"");
+        assert!(error.contains("1:2: there is no field `verse`, only `para`"), "{error}");
+    }
+}

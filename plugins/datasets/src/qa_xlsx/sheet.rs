@@ -1,0 +1,161 @@
+//! Columns of a sheet.
+
+use crate::{input::unreadable, rows::sound};
+use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use framework_sdk::{PluginError, Result};
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+};
+
+/// The most bytes that a workbook may unpack to, and of text in the columns that are read.
+const MAX: u64 = 256 << 20;
+
+/// A row: its number, counted from 1, and the cells of the wanted columns; an error cell is an `Err`.
+pub struct Row {
+    pub number: u64,
+    pub cells: Vec<Result<String, String>>,
+}
+
+/// The rows below the header, with the columns that `wanted` names, each after the option that names it.
+pub fn read(path: &Path, sheet: Option<&str>, wanted: &[(&str, String)]) -> Result<Vec<Row>> {
+    let cannot = |e: String| unreadable(path, e);
+    let open = || File::open(path).map_err(|e| cannot(e.to_string()));
+    measure(open()?).map_err(cannot)?;
+    let open = open()?;
+    let rows = sound(|| {
+        let mut book: Xlsx<_> = Xlsx::new(BufReader::new(open)).map_err(|e| e.to_string())?;
+        let names = book.sheet_names();
+        let quoted = || names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+        let name = match sheet {
+            Some(name) if names.iter().any(|n| n == name) => name,
+            Some(name) => return Err(format!("there is no sheet `{name}`; the sheets are {}", quoted())),
+            None => names.first().ok_or("the workbook has no sheets")?,
+        };
+        Columns { path, sheet: name, wanted, found: Vec::new(), rows: Vec::new(), text: 0 }.read(&mut book)
+    });
+    rows.map_err(cannot)?
+}
+
+/// Refuses what unpacks to too much, whatever it says about itself.
+fn measure(file: File) -> Result<(), String> {
+    let not = |e| format!("it is not an .xlsx workbook: {e}");
+    let mut zip = zip::ZipArchive::new(BufReader::new(file)).map_err(not)?;
+    let mut left = MAX;
+    for i in 0..zip.len() {
+        let part = zip.by_index(i).map_err(|e| e.to_string())?;
+        let name = part.name().map_err(|e| e.to_string())?.into_owned();
+        let size = io::copy(&mut part.take(left + 1), &mut io::sink());
+        let size = size.map_err(|e| format!("its part {name} is damaged: {e}"))?;
+        let bomb = || format!("the workbook unpacks to more than {} MiB; export the sheet as CSV", MAX >> 20);
+        left = left.checked_sub(size).ok_or_else(bomb)?;
+    }
+    Ok(())
+}
+
+struct Columns<'a> {
+    path: &'a Path,
+    sheet: &'a str,
+    wanted: &'a [(&'a str, String)],
+    /// Where the wanted columns are, once the header has been read.
+    found: Vec<u32>,
+    rows: Vec<Row>,
+    text: u64,
+}
+
+impl Columns<'_> {
+    /// Cell by cell: a sheet may claim to be larger than any memory.
+    fn read(mut self, book: &mut Xlsx<BufReader<File>>) -> Result<Result<Vec<Row>>, String> {
+        let mut cells = book.worksheet_cells_reader(self.sheet).map_err(|e| e.to_string())?;
+        let mut row: (u32, Vec<(u32, Result<String, String>)>) = (0, Vec::new());
+        loop {
+            let cell = match cells.next_cell() {
+                Ok(cell) => cell,
+                Err(XlsxError::XmlEof("sheetData")) => return Err(format!("the sheet `{}` is cut off", self.sheet)),
+                Err(e) => return Err(format!("the sheet `{}` is damaged: {e}", self.sheet)),
+            };
+            let position = cell.as_ref().map(calamine::Cell::get_position);
+            if position.is_none_or(|(number, _)| number != row.0) {
+                let (number, cells) = std::mem::take(&mut row);
+                if let Err(e) = self.add(u64::from(number) + 1, cells) {
+                    return Ok(Err(e));
+                }
+            }
+            let (Some((number, column)), Some(cell)) = (position, cell) else { break };
+            row.0 = number;
+            if self.found.is_empty() || self.found.contains(&column) {
+                let text = text(cell.get_value());
+                self.text += text.as_ref().map_or(0, String::len) as u64;
+                if self.text > MAX {
+                    return Err(format!("the sheet has more than {} MiB of text; export it as CSV", MAX >> 20));
+                }
+                row.1.push((column, text));
+            }
+        }
+        if self.found.is_empty() {
+            return Err(format!("the sheet `{}` is empty; expected a row with the columns' names", self.sheet));
+        }
+        Ok(Ok(self.rows))
+    }
+
+    fn add(&mut self, number: u64, cells: Vec<(u32, Result<String, String>)>) -> Result<()> {
+        let blank = |cell: &Result<String, String>| matches!(cell, Ok(text) if text.trim().is_empty());
+        if cells.iter().all(|(_, cell)| blank(cell)) {
+            return Ok(());
+        }
+        if self.found.is_empty() {
+            return self.header(number, &cells);
+        }
+        let mut row = Row { number, cells: vec![Ok(String::new()); self.found.len()] };
+        for (column, cell) in cells {
+            if let Some(at) = self.found.iter().position(|found| *found == column) {
+                row.cells[at] = cell;
+            }
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn header(&mut self, number: u64, cells: &[(u32, Result<String, String>)]) -> Result<()> {
+        let names: Vec<_> =
+            cells.iter().filter_map(|(column, cell)| Some((*column, cell.as_ref().ok()?.trim()))).collect();
+        for (option, wanted) in self.wanted {
+            let same = |exact: bool| {
+                let fits =
+                    |name: &str| if exact { name == wanted } else { name.to_lowercase() == wanted.to_lowercase() };
+                names.iter().find(|(_, name)| fits(name)).map(|(column, _)| *column)
+            };
+            let Some(column) = same(true).or_else(|| same(false)) else {
+                let found: Vec<_> = names.iter().take(20).map(|(_, name)| format!("`{name}`")).collect();
+                let (sheet, found) = (self.sheet, found.join(", "));
+                let message = format!(
+                    "there is no column `{wanted}`; the columns of `{sheet}` are {found}: name the right one with `{option}`"
+                );
+                return Err(PluginError::at(self.path, number, message));
+            };
+            self.found.push(column);
+        }
+        Ok(())
+    }
+}
+
+fn text(value: &DataRef) -> Result<String, String> {
+    Ok(match value {
+        DataRef::Empty => String::new(),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => number.to_string(),
+        DataRef::Bool(value) => value.to_string(),
+        DataRef::DateTime(time) if time.is_duration() => time.as_f64().to_string(),
+        DataRef::DateTime(time) => {
+            let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
+            match (hour, minute, second) {
+                (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
+                _ => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+            }
+        }
+        DataRef::Error(e) => return Err(e.to_string()),
+    })
+}

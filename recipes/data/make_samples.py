@@ -1,0 +1,112 @@
+"""Makes the samples that are not written by hand.
+
+    pip install openpyxl==3.1.5
+    python3 recipes/data/make_samples.py
+
+qa_sample.xlsx: the workbook that recipes/mistral-qa.toml reads.
+magazine_qa_sample.json: questions and structured answers for the articles of magazine_sample.json, in the form that the
+magazine's pipeline gives them. The same input gives the same bytes.
+"""
+
+import datetime
+import html
+import io
+import json
+import pathlib
+import re
+import zipfile
+
+import openpyxl
+
+HERE = pathlib.Path(__file__).parent
+
+QA = [
+    ("When is the Harbor Library open?", "The Harbor Library is open from Tuesday to Saturday, from 9 a.m. to 7 p.m."),
+    ("Is the library open on Sundays?", "No. The Harbor Library is closed on Sundays and Mondays."),
+    ("How do I get a library card?", "Bring a photo ID and proof of address to the front desk; the card is made while you wait."),
+    ("What does a library card cost?", "The card is free for residents and costs 15 dollars a year for everyone else."),
+    ("How many books may I borrow at once?", "You may borrow up to 12 books at once."),
+    ("How long may I keep a book?", "Books are lent for 3 weeks."),
+    ("Can I renew a book?", "Yes, twice, for 3 weeks each time, unless somebody has reserved it."),
+    ("What happens if I return a book late?", "There are no fines, but you cannot borrow more until the late book is back."),
+    ("What if I lose a book?", "Pay its price, or bring the same edition in good condition."),
+    ("Can I return books when the library is closed?", "Yes, through the blue box beside the main door."),
+    ("Where is the children's section?", "The children's section is on the ground floor, behind the aquarium."),
+    ("When is story hour?", "Story hour is on Saturdays at 10 a.m. in the children's section."),
+    ("Do I have to sign up for story hour?", "No, everyone may come; there is room for 25 children."),
+    ("Can I use a computer?", "Eight computers on the first floor are free to use for an hour a day."),
+    ("Is there Wi-Fi?", "Yes. Choose the network HarborGuest; no password is needed."),
+    ("What does printing cost?", "A black and white page costs 10 cents, a colour page 40 cents."),
+    ("Can I scan documents?", "Yes, scanning to a USB stick or by e-mail is free."),
+    ("How do I book a study room?", "Ask at the front desk or book online, up to 2 weeks ahead."),
+    ("How long may I use a study room?", "A study room can be booked for 2 hours a day."),
+    ("How many people fit into a study room?", "The small rooms seat 4 people and the large one seats 10."),
+    ("May I eat in the library?", "Covered drinks are fine everywhere; food only in the cafe."),
+    ("Where is the cafe?", "The cafe is on the terrace and opens at 10 a.m."),
+    ("Are dogs allowed?", "Only assistance dogs are allowed in the building."),
+    ("Is the building accessible?", "Yes. There is a ramp at the east door and a lift to all floors."),
+    ("Where can I park?", "There are 40 free places behind the library, for up to 3 hours."),
+    ("Which bus stops at the library?", "Lines 6 and 14 stop at Harbor Square, 2 minutes away on foot."),
+    ("Can I borrow e-books?", "Yes, with the number of your card, up to 5 at a time."),
+    ("Do you lend films?", "Films are lent for a week, 3 at a time."),
+    ("Can I borrow a telescope?", "Yes, there are two; the waiting list is at the front desk."),
+    ("How do I reserve a book?", "Reserve it in the catalogue; we keep it for you for 7 days."),
+    ("Can you get a book from another library?", "Yes. A loan from another library takes about 10 days and costs 2 dollars."),
+    ("How can I suggest a book?", "Write its title on a card at the front desk, or use the form on the website."),
+    ("Do you accept donated books?", "Yes, on the first Saturday of each month, at most 2 boxes."),
+    ("Is there a book club?", "The book club meets on the last Thursday of the month at 6 p.m."),
+    ("Can I work as a volunteer?", "Yes. Volunteers help 3 hours a week; ask for Ms. Okafor."),
+    ("Who runs the library?", "The library is run by the city; its director is Mr. Lindqvist."),
+]
+
+
+def workbook():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "QA"
+    sheet.append(["Question", "Answer"])
+    for pair in QA:
+        sheet.append(pair)
+    book.properties.creator = "make_samples.py"
+    made = io.BytesIO()
+    book.save(made)
+    # Without the times of this run.
+    when = datetime.datetime(2025, 1, 1).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with zipfile.ZipFile(made) as parts, zipfile.ZipFile(HERE / "qa_sample.xlsx", "w", zipfile.ZIP_DEFLATED) as out:
+        for name in parts.namelist():
+            content = parts.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", when.encode(), content)
+            out.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+
+
+def answers():
+    articles = json.loads((HERE / "magazine_sample.json").read_text("utf-8"))
+    records = []
+    for i, article in enumerate(articles):
+        paragraphs = [html.unescape(p).replace("\u00a0", "") for p in re.findall(r"<p>(.*?)</p>", article["content"])]
+        title, last = article["title"], paragraphs[-1]
+        questions = [
+            f"请介绍《{title}》这篇文章。",
+            f"《{title}》的作者是谁？文章讲了什么？",
+            f"第{article['volume']}期的《{title}》想说明什么道理？",
+        ]
+        answer = {
+            "文章信息": {
+                "标题": title,
+                "作者": article["author"],
+                "卷期": f"第{article['volume']}期",
+                "类别": article["category"],
+            },
+            "主要内容": {"概述": paragraphs[0], "关键段落": paragraphs[1:]},
+            "关键词解释": {title: f"文章的题目，也是文章的中心：{paragraphs[0]}"},
+            "关键句子解释": {last: f"文章在结尾点明主题，回应题目“{title}”。"},
+        }
+        records.append({"question": questions[i % 3], "answer": answer})
+    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    (HERE / "magazine_qa_sample.json").write_text(f"[\n{lines}\n]\n", "utf-8")
+
+
+if __name__ == "__main__":
+    workbook()
+    answers()
