@@ -41,8 +41,12 @@ dataset parquet
 dataset poetry-corpus
 dataset qa-xlsx
 dataset text
+augmenter clean-html
 augmenter deduplicate
 augmenter filter
+augmenter key-points
+augmenter normalize-text
+augmenter qa-pairs
 model llama llama
 model mistral mistral
 model mixtral mixtral

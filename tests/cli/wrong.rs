@@ -42,7 +42,7 @@ recipe.toml:27:13: `train.max_steps`: expected an integer, found true
 fn unknown_plugins() {
     insta::assert_snapshot!(wrong(&[("plugin = \"lora\"", "plugin = \"lore\""), ("\"instruction-csv\"", "\"csv\"")]), @r"
 error: recipe.toml:9:10: `dataset.0.plugin`: there is no dataset `csv`
-    plugins of kind dataset: instruction-csv, text
+    plugins of kind dataset: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text
     libraries were looked for in: the recipe's `plugins` and `--plugin` (none named), FRAMEWORK_PLUGIN_PATH (not set), no-data/framework/plugins (no such folder)
 recipe.toml:17:10: `adapter.plugin`: there is no adapter `lore`; did you mean `lora`?
     plugins of kind adapter: full, lora
@@ -70,7 +70,9 @@ error: there is no recipe recpe.toml
 fn bad_rows() {
     let setting = Setting::new();
     setting.write("data.csv", "instruction,input,output\nWhat?,,That.\nWho?,me\n");
-    insta::assert_snapshot!(told(&setting, &[]), @"error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:3: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes");
+    insta::assert_snapshot!(told(&setting, &[]), @r#"
+error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:3: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes; `on_error = "skip"` leaves such rows out
+"#);
     setting.write("data.csv", "instruction,input,output\nWhat?,,That.\n\nWho?,,\"me\n");
     insta::assert_snapshot!(told(&setting, &[]), @"error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:4: a quote that opens in this row is never closed");
     setting.write("data.csv", "question,answer\nWhat?,That.\n");
@@ -137,12 +139,12 @@ recipe.toml:30:13: `train.load_best`: there is no validation data to compare by
 fn several_in_what_is_read() {
     let setting = Setting::with(&[("\"all-linear\"", "[\"q_proj\"]"), ("\"plain\"", "\"{{ instruction }}\"")]);
     setting.write("data.csv", "instruction,input,output\nWhat?,\n");
-    insta::assert_snapshot!(told(&setting, &[]), @r"
-error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:2: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes
+    insta::assert_snapshot!(told(&setting, &[]), @r#"
+error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:2: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes; `on_error = "skip"` leaves such rows out
 recipe.toml:13:12: `prompt.template`: template without the response: nothing would be trained
     put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end, or write a chat template, which reads `messages`
 recipe.toml:20:11: `adapter.targets`: adapter `lora`: the target `q_proj` matches no linear projection of this model; there are query_key_value, dense, dense_h_to_4h, dense_4h_to_h
-");
+"#);
     let out = setting.run(["check", "recipe.toml"]).failed(2);
     assert_eq!(out, setting.run(["train", "recipe.toml"]).failed(2));
     let out = setting.run(["preview", "recipe.toml"]).failed(2);

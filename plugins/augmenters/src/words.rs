@@ -254,13 +254,13 @@ pub fn sentences(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     for line in text.lines() {
         let (mut start, mut chars) = (0, line.char_indices().peekable());
-        while let Some((_, c)) = chars.next() {
+        while let Some((at, c)) = chars.next() {
             let next = chars.peek().map(|(_, c)| *c);
             let ends = match c {
                 '。' | '！' | '？' | '；' | '…' => true,
                 // A point in a number or an abbreviation has no blank after it.
                 '.' | '!' | '?' => next.is_none_or(|c| c.is_whitespace() || CLOSING.contains(&c)),
-                _ => CLOSING.contains(&c) && line[start..].trim_end_matches(CLOSING).ends_with(is_end),
+                _ => CLOSING.contains(&c) && line[start..at].trim_end_matches(CLOSING).ends_with(is_end),
             };
             // Closing quotes and further marks belong to the sentence before.
             if ends && next.is_none_or(|c| !CLOSING.contains(&c) && !is_end(c)) {
@@ -281,11 +281,11 @@ fn is_end(c: char) -> bool {
     matches!(c, '。' | '！' | '？' | '；' | '…' | '.' | '!' | '?')
 }
 
-/// Whether most of a text's letters are Chinese.
+/// Whether at least half of a text's letters are Chinese.
 pub fn is_chinese(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic());
     let (wide, all) = letters.fold((0, 0), |(wide, all), c| (wide + usize::from(is_wide(c)), all + 1));
-    wide * 2 > all
+    wide > 0 && wide * 2 >= all
 }
 
 #[cfg(test)]
