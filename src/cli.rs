@@ -39,6 +39,7 @@ enum Command {
     Eval(eval::Eval),
     Generate(generate::Generate),
     Chat(chat::Chat),
+    Export(export::Export),
     NewPlugin(new_plugin::NewPlugin),
     CheckPlugin(check_plugin::CheckPlugin),
 }
@@ -57,6 +58,7 @@ impl Cli {
             Command::Eval(command) => command.run(&sources),
             Command::Generate(command) => command.run(&sources),
             Command::Chat(command) => command.run(&sources),
+            Command::Export(command) => command.run(&sources),
             Command::NewPlugin(command) => command.run(),
             Command::CheckPlugin(command) => command.run(),
         }

@@ -2,8 +2,12 @@
 
 #[path = "../common/plugins.rs"]
 mod plugins;
+#[path = "../common/hub.rs"]
+mod server;
 
+mod export;
 mod families;
+mod hub;
 mod killed;
 mod libraries;
 mod quickstart;

@@ -7,6 +7,7 @@ mod golden;
 
 mod adapters;
 mod decoding;
+mod exports;
 mod forward;
 mod gradients;
 mod run;

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 pub struct Model {
     /// The architecture's plugin.
     pub plugin: String,
-    /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder.
+    /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub:
+    /// `owner/name`, `owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "model"))]
     pub weights: Option<PathBuf>,
@@ -36,7 +37,7 @@ pub enum ModelConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokenizer {
-    /// A `tokenizer.json` or a folder with one, relative to the recipe's folder.
+    /// A `tokenizer.json` or a folder with one, relative to the recipe's folder, or an id on the hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "tokenizer"))]
     pub path: Option<PathBuf>,
