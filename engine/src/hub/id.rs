@@ -1,6 +1,6 @@
 //! Names of things on the hub.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 /// `owner/name`, maybe with `@revision`: a branch, a tag or a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +44,6 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         self.revision.iter().try_for_each(|revision| write!(f, "@{revision}"))
-    }
-}
-
-impl FromStr for Id {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::parse(text).ok_or(())
     }
 }
 
