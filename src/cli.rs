@@ -40,6 +40,7 @@ enum Command {
     Generate(generate::Generate),
     Chat(chat::Chat),
     Tokenizer(tokenizer::Tokenizer),
+    Export(export::Export),
     NewPlugin(new_plugin::NewPlugin),
     CheckPlugin(check_plugin::CheckPlugin),
 }
@@ -59,6 +60,7 @@ impl Cli {
             Command::Generate(command) => command.run(&sources),
             Command::Chat(command) => command.run(&sources),
             Command::Tokenizer(command) => command.run(&sources),
+            Command::Export(command) => command.run(&sources),
             Command::NewPlugin(command) => command.run(),
             Command::CheckPlugin(command) => command.run(),
         }

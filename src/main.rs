@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     framework_core::ffi::install_panic_hook();
     let cli = cli::Cli::parse();
     progress::init_logging(cli.verbose);
+    progress::show_downloads();
     match cli.run() {
         Ok(code) => code,
         Err(error) => {

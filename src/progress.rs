@@ -1,8 +1,14 @@
 //! What is shown on stderr while something runs.
 
-use framework_engine::train::Event;
+use framework_engine::{
+    hub::{self, Transfer},
+    train::Event,
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::{
+    io::IsTerminal,
+    sync::{Mutex, PoisonError},
+};
 
 /// Sends log messages to stderr.
 pub fn init_logging(verbose: u8) {
@@ -18,6 +24,30 @@ pub fn init_logging(verbose: u8) {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+}
+
+/// Shows what is downloaded: a bar for each file; a line each where stderr is not a terminal.
+pub fn show_downloads() {
+    let (terminal, bar) = (std::io::stderr().is_terminal(), Mutex::new(ProgressBar::hidden()));
+    hub::observe(move |transfer| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match transfer {
+            Transfer::Begins { id, file, size, done } if terminal => {
+                *bar = ProgressBar::new(*size).with_message(format!("{}: {file}", id.name));
+                let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.set_position(*done);
+                bar.reset_eta();
+            }
+            Transfer::Begins { id, file, size, done } => {
+                let rest = if *done > 0 { format!(", going on at byte {done}") } else { String::new() };
+                eprintln!("downloading {file} of {id}, {size} bytes{rest}");
+            }
+            Transfer::Goes { done, .. } => bar.set_position(*done),
+            Transfer::Ends { .. } => bar.finish_and_clear(),
+            Transfer::Waits { id, file } => eprintln!("waiting for another process that downloads {file} of {id}"),
+        }
+    });
 }
 
 /// A bar for training; lines instead where stderr is not a terminal.

@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network, Parts, Value},
+    hub::{self, Use},
     init::initial,
     recipe::{ModelConfig, Recipe},
     session::Session,
@@ -48,6 +49,7 @@ impl Source {
 /// The network of a recipe: base model and, with `adapted`, the adapter at its start.
 pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<Network>> {
     let recipe = &session.recipe;
+    download(session)?;
     let source = Source::of(recipe)?;
     let adapter = if adapted { Some(session.adapter()?) } else { None };
     let network = build(&session.registry, &recipe.model.plugin, &source, adapter, device, recipe.seed)?;
@@ -55,6 +57,15 @@ pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<N
         load_adapter(&network, &AdapterFolder::open(folder)?)?;
     }
     Ok(network)
+}
+
+/// Weights that the recipe names by an id on the hub.
+fn download(session: &Session) -> Result<()> {
+    let recipe = &session.recipe;
+    let of_model = recipe.model.weights.as_ref().map_or(Ok(()), |folder| hub::complete(folder, Use::Model));
+    of_model.map_err(|e| e.about("model.weights"))?;
+    let of_adapter = recipe.adapter.init_from.as_ref().map_or(Ok(()), |folder| hub::complete(folder, Use::Adapter));
+    of_adapter.map_err(|e| e.about("adapter.init_from"))
 }
 
 /// Builds a network and gives every parameter its value.

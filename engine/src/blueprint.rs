@@ -3,7 +3,10 @@
 use crate::{
     assemble::Source,
     error::{Error, Problem, Result},
+    hub,
+    recipe::Recipe,
     session::Session,
+    weights,
 };
 use framework_core::{
     AdapterPlan, DType, Kind, ModelSpec, Param, PluginError, Update,
@@ -27,7 +30,7 @@ impl Blueprint {
     pub fn of(session: &Session) -> Result<Self> {
         let recipe = &session.recipe;
         let wrong = |e: PluginError| Error::invalid(Problem::new(e.to_string()).key("model"));
-        let source = Source::of(recipe).map_err(|e| e.about("model"))?;
+        let source = source(recipe).map_err(|e| e.about("model"))?;
         let entry = session.entry(Kind::Model, &recipe.model.plugin)?;
         let model = entry.model(&source.config().clone().into()).map_err(wrong)?;
         let spec = model.spec().map_err(wrong)?;
@@ -64,6 +67,14 @@ impl Blueprint {
         }
         Ok(())
     }
+}
+
+/// The model's weights; its configuration alone where they have not been downloaded.
+fn source(recipe: &Recipe) -> Result<Source> {
+    let Some(folder) = recipe.model.weights.as_ref().filter(|folder| !hub::is_complete(folder)) else {
+        return Source::of(recipe);
+    };
+    Ok(Source::Scratch(weights::config(folder)?))
 }
 
 /// What an adapter says of the model, at the option that it names.

@@ -89,6 +89,8 @@ pub fn of_folders(
     overrides: &[String],
     sources: &PluginSources,
 ) -> Result<Evaluation> {
+    let (model, adapter) = infer::folders(model, adapter)?;
+    let (model, adapter) = (model.as_path(), adapter.as_deref());
     let session = bare_session(model, "plain", overrides, sources)?;
     let network = assemble::from_folders(&session.registry, model, adapter, Device::open(&session.recipe.backend)?)?;
     let tokenizer = Tokenizer::load(model)?;

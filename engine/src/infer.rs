@@ -5,17 +5,23 @@ use crate::{
     data::Template,
     error::{Error, Problem, Result},
     executor::{Device, Network},
+    export::adapter_folder,
     generate::{Generator, Reader},
+    hub::{self, Use},
     recipe,
     run::RunFolder,
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
     train::{Summary, encoder},
-    weights::{AdapterFolder, ModelFolder},
+    weights::ModelFolder,
 };
 use framework_core::{Kind, Record, ffi::DecoderObject};
 use serde::Serialize;
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 /// A model, its tokenizer, its prompt template and a decoder.
 pub struct Speaker {
@@ -68,6 +74,8 @@ impl Speaker {
         overrides: &[String],
         sources: &PluginSources,
     ) -> Result<Self> {
+        let (model, adapter) = folders(model, adapter)?;
+        let (model, adapter) = (model.as_path(), adapter.as_deref());
         let tokenizer = Tokenizer::load(model)?;
         let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
@@ -184,13 +192,17 @@ pub fn trained(run: &RunFolder, session: &Session, device: Device) -> Result<Arc
         let source = assemble::Source::Folder(Box::new(ModelFolder::open(&run.model())?));
         return assemble::build(&session.registry, &session.recipe.model.plugin, &source, None, device, 0);
     }
-    if !run.adapter().is_dir() {
-        let message = format!("the run in {} has not come to its end: it has no adapter yet", run.root().display());
-        return Err(Error::invalid(Problem::new(message).help("Go on with `framework train RECIPE --resume`.")));
-    }
+    let adapter = adapter_folder(run)?;
     let network = assemble::network(session, device, true)?;
-    assemble::load_adapter(&network, &AdapterFolder::open(&run.adapter())?)?;
+    assemble::load_adapter(&network, &adapter)?;
     Ok(network)
+}
+
+/// Where a model and an adapter are that the command line names by folders or by ids on the hub.
+pub(crate) fn folders(model: &Path, adapter: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>)> {
+    let model = hub::folder(model, Use::Model).map_err(|e| e.about("--model"));
+    let adapter = adapter.map(|adapter| hub::folder(adapter, Use::Adapter).map_err(|e| e.about("--adapter")));
+    Error::both(model, adapter.transpose())
 }
 
 /// A recipe made up for a model folder.

@@ -5,6 +5,7 @@ use crate::{
     data::{Corpus, DataReport, Sequence},
     error::{Error, Result},
     executor::Device,
+    hub::{self, Missing},
     session::Session,
     train::{batches, examples, total_steps},
 };
@@ -41,6 +42,8 @@ pub struct Plan {
     pub flops_per_step: u64,
     /// Estimated peak memory by part, in bytes.
     pub memory: Memory,
+    /// Weights on the hub that have not been downloaded; whether they fit the configuration is not known yet.
+    pub download: Option<Missing>,
 }
 
 /// Estimated peak memory by part, in bytes.
@@ -94,6 +97,7 @@ fn plan_of(session: &Session) -> Result<Plan> {
         largest_batch: (0, 0),
         flops_per_step: 0,
         memory: Memory { weights: 4 * parameters as u64, ..Memory::default() },
+        download: recipe.model.weights.as_deref().map_or(Ok(None), hub::missing)?,
     };
     let optimizer = session.optimizer()?;
     for param in &trained {
@@ -175,6 +179,10 @@ impl fmt::Display for Plan {
                 "computation  {:.1} GFLOP a step at most ({rows} x {time} tokens a pass)",
                 self.flops_per_step as f64 / 1e9
             )?;
+        }
+        if let Some(Missing { id, bytes }) = &self.download {
+            let size = bytes.map(|bytes| format!(", {}", mebibytes(bytes))).unwrap_or_default();
+            writeln!(f, "weights      of {id}{size}, are not downloaded yet; training will")?;
         }
         let m = &self.memory;
         write!(

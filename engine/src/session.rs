@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Problem, Result},
     generate,
+    hub::{self, Id},
     recipe::{self, Parsed, Recipe},
 };
 use framework_core::{Kind, ffi};
@@ -49,14 +50,31 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads and checks a recipe. All its problems are told at once; nothing is written.
+    /// Reads and checks a recipe. All its problems are told at once; nothing is written but, for what is named by an id
+    /// on the hub, small files into the hub's cache.
     pub fn open(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
         let parsed = recipe::parse(path, overrides)?;
         let registry = sources.open(&parsed.plugins()?)?;
         let recipe = parsed.resolve(&registry)?;
-        let session = Self { recipe, registry, written: Some(parsed) };
+        let mut session = Self { recipe, registry, written: Some(parsed) };
+        session.settle().map_err(|e| session.placed(e))?;
         session.warn()?;
         Ok(session)
+    }
+
+    /// Puts folders in the place of ids on the hub.
+    fn settle(&mut self) -> Result<()> {
+        let mut found = Ok(());
+        for (key, purpose, path) in self.recipe.on_hub() {
+            // What is on this machine has become an absolute path.
+            let named = path.as_ref().filter(|path| path.is_relative()).and_then(|path| Id::parse(path.to_str()?));
+            let Some(id) = named else { continue };
+            match hub::settle(&id, purpose) {
+                Ok(folder) => *path = Some(folder),
+                Err(e) => found = Error::both(found, Err::<(), _>(e.about(key))).map(drop),
+            }
+        }
+        found
     }
 
     /// A recipe that nobody wrote.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod check_plugin;
 pub mod describe;
 pub mod eval;
+pub mod export;
 pub mod generate;
 pub mod init;
 pub mod list_plugins;

@@ -2,9 +2,13 @@
 
 #[path = "../common/plugins.rs"]
 mod plugins;
+#[path = "../common/hub.rs"]
+mod server;
 
+mod export;
 mod families;
 mod generating;
+mod hub;
 mod killed;
 mod libraries;
 mod quickstart;

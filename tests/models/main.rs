@@ -8,6 +8,7 @@ mod golden;
 mod adapters;
 mod beams;
 mod decoding;
+mod exports;
 mod forward;
 mod gradients;
 mod run;

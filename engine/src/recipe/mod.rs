@@ -27,10 +27,10 @@ mod types;
 pub use parse::{Parsed, parse, parse_text};
 pub use types::*;
 
-use crate::{Error, Problem, Result};
+use crate::{Error, Problem, Result, hub::Use};
 use framework_core::{About, Kind, PluginError};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The plugins that a recipe can name.
 pub trait Catalog {
@@ -45,6 +45,15 @@ impl Recipe {
     /// Reads, overrides (`"train.batch_size=4"`), checks and fills a recipe whose plugins are all in `catalog`.
     pub fn load(path: &Path, overrides: &[String], catalog: &dyn Catalog) -> Result<Recipe> {
         parse(path, overrides)?.resolve(catalog)
+    }
+
+    /// What may be on the hub, with its key.
+    pub(crate) fn on_hub(&mut self) -> [(&'static str, Use, &mut Option<PathBuf>); 3] {
+        [
+            ("model.weights", Use::Model, &mut self.model.weights),
+            ("tokenizer.path", Use::Tokenizer, &mut self.tokenizer.path),
+            ("adapter.init_from", Use::Adapter, &mut self.adapter.init_from),
+        ]
     }
 
     /// What training needs beyond what generation and evaluation do.

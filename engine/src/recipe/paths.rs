@@ -1,10 +1,14 @@
-//! Paths in a recipe: where they start from, and what must be there.
+//! Paths in a recipe: where they start from, and what must be there. Models, tokenizers and adapters may also be ids on
+//! the hub: what is there as a folder is that folder.
 
 use super::{
     source::{Origin, Source},
     suggest::nearest,
 };
-use crate::Problem;
+use crate::{
+    Problem,
+    hub::{self, Id},
+};
 use std::path::{Path, PathBuf};
 
 /// What a path must lead to: a file or folder, or by the schema's `x-path` something more particular.
@@ -12,13 +16,22 @@ pub(super) fn resolve(source: &Source, origin: Origin, given: &str, what: Option
     if given.is_empty() {
         return Err(Problem::new("is empty; expected a path"));
     }
+    let on_hub = matches!(what, Some("model" | "adapter" | "tokenizer"));
+    if let (true, Some(named)) = (on_hub, given.strip_prefix("hf://")) {
+        let id =
+            Id::parse(named).ok_or_else(|| Problem::new("expected hf://owner/name, or hf://owner/name@revision"))?;
+        return Ok(id.to_string().into());
+    }
     // as the user would look for it
     let shown = match (given.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => source.base(origin).join(given),
     };
     if !shown.exists() {
-        return Err(missing(origin, given, &shown, what));
+        return match Id::parse(given).filter(|_| on_hub) {
+            Some(id) if !hub::has_parent(&shown) => Ok(id.to_string().into()),
+            id => Err(missing(origin, given, &shown, id.as_ref())),
+        };
     }
     match what {
         Some("model") => folder_with(&shown, "config.json", "a Hugging Face model folder")?,
@@ -40,15 +53,7 @@ fn folder_with(path: &Path, file: &str, what: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn missing(origin: Origin, given: &str, shown: &Path, what: Option<&str>) -> Problem {
-    if what == Some("model") && is_hub_id(given) {
-        let name = given.rsplit('/').next().unwrap_or(given);
-        return Problem::new(format!(
-            "there is no folder {}, and this version does not download from the Hugging Face hub",
-            shown.display()
-        ))
-        .help(format!("download it and give its folder: hf download {given} --local-dir {name}"));
-    }
+fn missing(origin: Origin, given: &str, shown: &Path, id: Option<&Id>) -> Problem {
     let message = format!("there is no file or folder {}", shown.display());
     let folder = shown.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> = std::fs::read_dir(folder)
@@ -66,16 +71,8 @@ fn missing(origin: Origin, given: &str, shown: &Path, what: Option<&str>) -> Pro
         }
         None => format!("paths start from {from}"),
     };
-    Problem::new(message).help(help)
-}
-
-/// `owner/name`, as the Hugging Face hub has it.
-fn is_hub_id(text: &str) -> bool {
-    let word = |w: &str| {
-        w.starts_with(|c: char| c.is_alphanumeric())
-            && w.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    text.split_once('/').is_some_and(|(owner, name)| word(owner) && word(name))
+    let hub = id.map(|id| format!("; the one on the hub is hf://{id}")).unwrap_or_default();
+    Problem::new(message).help(help + &hub)
 }
 
 /// An absolute path without `..`. Links are followed only to get rid of those: a link's own name may tell the format.

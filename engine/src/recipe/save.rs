@@ -1,12 +1,18 @@
 //! The filled recipe as TOML.
 
 use super::Recipe;
+use crate::hub;
 use serde_json::Value;
 
 impl Recipe {
-    /// The recipe with every default written out; read again, it gives an equal recipe.
+    /// The recipe with every default written out; read again, it gives an equal recipe. What came from the hub is named
+    /// by its id and commit.
     pub fn to_toml(&self) -> String {
-        let mut value = serde_json::to_value(self).expect("a recipe is made of strings, numbers, lists and tables");
+        let mut recipe = self.clone();
+        for path in recipe.on_hub().into_iter().filter_map(|(_, _, path)| path.as_mut()) {
+            *path = hub::id_of(path).map_or(std::mem::take(path), |id| id.to_string().into());
+        }
+        let mut value = serde_json::to_value(recipe).expect("a recipe is made of strings, numbers, lists and tables");
         without_nulls(&mut value);
         toml::to_string(&value).expect("what is not null has a form in TOML")
     }

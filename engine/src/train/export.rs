@@ -1,15 +1,15 @@
 //! What a run leaves behind: the adapter in PEFT's format, or the whole model as a Hugging Face folder.
 
 use crate::{
-    assemble::{numbers, peft_key, shapes},
+    assemble::{numbers, peft_key},
     error::{Error, Result},
     executor::Network,
-    files,
+    export::{Whole, model_config},
+    files, hub,
     run::RunFolder,
     tokenizer::Tokenizer,
-    weights::{Float, ModelFolder, TensorShape, save_adapter, save_model},
+    weights::{Float, SHARD, TensorShape, save_adapter},
 };
-use serde_json::{Map, Value};
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -29,16 +29,21 @@ pub(super) fn export(
     let plan = network.plan();
     let Some(peft) = &plan.peft_config else {
         let config = model_config(network, base, kind)?;
-        let read = |name: &str| Ok(Cow::Owned(numbers(network, name)?));
+        let whole = Whole { config, base, format, shard: SHARD, tokenizer };
         let path = run.model();
-        files::write_folder(&path, |dir| {
-            save_model(dir, &config, format, &shapes(&network.spec().params), read)?;
-            tokenizer.save(dir)
-        })?;
+        whole.write(&path, &network.spec().params, |name| Ok(Cow::Owned(numbers(network, name)?)))?;
         return Ok(path);
     };
     let config = peft.as_object().ok_or_else(|| Error::failed("the adapter's PEFT configuration is not an object"))?;
-    let base = base.map(|b| b.display().to_string());
+    let mut config = config.clone();
+    let id = base.and_then(hub::id_of);
+    let base = match &id {
+        Some(id) => Some(id.name.clone()),
+        None => base.map(|b| b.display().to_string()),
+    };
+    if let Some(id) = id {
+        config.insert("revision".into(), id.revision.into());
+    }
     let keys: BTreeMap<String, &str> =
         network.trained().iter().map(|p| (peft_key(network, &p.name), p.name.as_str())).collect();
     let tensors: Vec<_> = network
@@ -48,17 +53,6 @@ pub(super) fn export(
         .collect();
     let read = |key: &str| Ok(Cow::Owned(numbers(network, keys[key])?));
     let path = run.adapter();
-    files::write_folder(&path, |dir| save_adapter(dir, config, base.as_deref(), format, &tensors, read))?;
+    files::write_folder(&path, |dir| save_adapter(dir, &config, base.as_deref(), format, &tensors, read))?;
     Ok(path)
-}
-
-/// The `config.json` of a trained model: the base model's own, or the architecture's options.
-fn model_config(network: &Network, base: Option<&Path>, kind: &str) -> Result<Map<String, Value>> {
-    if let Some(base) = base {
-        return Ok(ModelFolder::open(base)?.config().clone());
-    }
-    let mut config = network.config()?.as_object().cloned().unwrap_or_default();
-    config.retain(|_, value| !value.is_null());
-    config.insert("model_type".into(), kind.into());
-    Ok(config)
 }

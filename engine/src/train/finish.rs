@@ -1,6 +1,6 @@
 //! The end of a run, and the answers that are sampled on the way.
 
-use super::{Event, Observer, checkpoint, course::Course, encoder, export};
+use super::{Event, Observer, checkpoint, course::Course, encoder, export, prepare::model_type};
 use crate::{
     error::{Error, Result},
     generate::{Generator, Reader},
@@ -67,7 +67,7 @@ pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
         &course.run,
         &prepared.network,
         recipe.model.weights.as_deref(),
-        &prepared.model_type()?,
+        &model_type(&prepared.session)?,
         prepared.format(),
         &prepared.tokenizer,
     )?;

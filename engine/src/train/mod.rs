@@ -13,7 +13,7 @@ pub(crate) use course::{batches, total_steps};
 pub use finish::Summary;
 pub use optimize::Stepper;
 pub use prepare::{Prepared, prepare};
-pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, sources, tokenizer};
+pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};
 pub use schedule::factor;
 pub use state::State;
 

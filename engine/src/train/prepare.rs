@@ -7,7 +7,6 @@ use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network},
     files,
-    recipe::SaveDtype,
     run::{Lock, RunFolder},
     session::Session,
     tokenizer::Tokenizer,
@@ -172,21 +171,17 @@ impl Prepared {
 
     /// Number format of what is saved.
     pub(super) fn format(&self) -> Float {
-        match self.session.recipe.train.save_dtype {
-            SaveDtype::F32 => Float::F32,
-            SaveDtype::Bf16 => Float::BF16,
-            SaveDtype::F16 => Float::F16,
-        }
+        self.session.recipe.train.save_dtype.into()
     }
+}
 
-    /// What Hugging Face calls the architecture: the base model's `model_type`, or the plugin's.
-    pub(super) fn model_type(&self) -> Result<String> {
-        let recipe = &self.session.recipe;
-        let source = Source::of(recipe)?;
-        if let Some(kind) = source.config().get("model_type").and_then(|v| v.as_str()) {
-            return Ok(kind.to_owned());
-        }
-        let about = &self.session.entry(Kind::Model, &recipe.model.plugin)?.about;
-        Ok(about.aliases.first().unwrap_or(&about.name).clone())
+/// What Hugging Face calls the architecture: the base model's `model_type`, or the plugin's.
+pub(crate) fn model_type(session: &Session) -> Result<String> {
+    let recipe = &session.recipe;
+    let source = Source::of(recipe)?;
+    if let Some(kind) = source.config().get("model_type").and_then(|v| v.as_str()) {
+        return Ok(kind.to_owned());
     }
+    let about = &session.entry(Kind::Model, &recipe.model.plugin)?.about;
+    Ok(about.aliases.first().unwrap_or(&about.name).clone())
 }

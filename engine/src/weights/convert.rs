@@ -57,14 +57,19 @@ impl Float {
 
     /// Little-endian bytes to numbers; exact.
     pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        let mut out = vec![0.0; bytes.len() / self.size()];
+        self.decode_into(bytes, &mut out);
+        out
+    }
+
+    /// [`Float::decode`], into a slice of as many numbers.
+    pub fn decode_into(self, bytes: &[u8], out: &mut [f32]) {
         let size = self.size();
-        let mut out = vec![0.0; bytes.len() / size];
         out.par_chunks_mut(CHUNK).zip(bytes.par_chunks(CHUNK * size)).for_each(|(out, bytes)| match self {
             Float::F32 => each(out, bytes, f32::from_le_bytes),
             Float::F16 => each(out, bytes, |b| f16::from_le_bytes(b).to_f32()),
             Float::BF16 => each(out, bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
         });
-        out
     }
 
     /// Numbers to little-endian bytes, rounded to the nearest. None if a finite number is out of range.

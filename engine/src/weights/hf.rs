@@ -37,10 +37,7 @@ impl ModelFolder {
     /// Missing or damaged files, weights in another format, an index that points outside the folder or at a tensor
     /// that is not there: [`Error::Invalid`] with the file.
     pub fn open(folder: &Path) -> Result<Self> {
-        let config = read_object(
-            &folder.join("config.json"),
-            "expected is a Hugging Face model folder: `config.json` and `model.safetensors`",
-        )?;
+        let config = config(folder)?;
         let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
         let (files, places) = if single.exists() {
             let file = TensorFile::open(&single)?;
@@ -112,6 +109,12 @@ impl ModelFolder {
             None => Err(missing(&self.folder, name, self.names())),
         }
     }
+}
+
+/// A model folder's `config.json`.
+pub fn config(folder: &Path) -> Result<Map<String, Value>> {
+    let expected = "expected is a Hugging Face model folder: `config.json` and `model.safetensors`";
+    read_object(&folder.join("config.json"), expected)
 }
 
 fn sharded(folder: &Path, index: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize>)> {

@@ -1,6 +1,11 @@
 //! Mapping a file into memory.
 
-use std::{fs::File, io, ops::Deref, path::Path};
+use std::{
+    fs::File,
+    io,
+    ops::{Deref, Range},
+    path::Path,
+};
 
 /// A file's bytes, read from disk as they are touched.
 #[derive(Debug)]
@@ -16,6 +21,22 @@ impl Mapped {
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::Mmap::map(&file)? };
         Ok(Self(map))
+    }
+
+    /// Gives the memory of bytes back that have been read and are not needed for now. They can be read again.
+    pub fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        {
+            // SAFETY: the map is of a file and is never written to, so that pages which are given back are read from
+            // the file again when they are touched, with the same content.
+            #[allow(unsafe_code)]
+            let given =
+                unsafe { self.0.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            // Memory that is not given back is in nobody's way.
+            let _ = given;
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

@@ -10,10 +10,10 @@ mod write;
 
 pub use convert::Float;
 pub use file::{TensorFile, TensorInfo};
-pub use hf::ModelFolder;
+pub use hf::{ModelFolder, config};
 pub use peft::{AdapterFolder, save_adapter};
 pub use safetensors::Dtype;
-pub use save::save_model;
+pub use save::{SHARD, save_model};
 pub use write::{TensorShape, atomically, sha256, write_bytes, write_tensors};
 
 use crate::{Error, Place, Problem, Result};

@@ -1,6 +1,6 @@
 //! What users are told.
 
-use super::{Folder, GOOD, problems};
+use super::{Folder, GOOD, is_below, problems};
 use insta::assert_snapshot;
 
 #[test]
@@ -236,8 +236,6 @@ source = { kind = "folder", path = "gone" }
 init_from = "data.csv"
 "#;
     assert_snapshot!(problems(recipe), @r"
-r.toml:4:11: `model.weights`: there is no folder EleutherAI/pythia-70m, and this version does not download from the Hugging Face hub
-    download it and give its folder: hf download EleutherAI/pythia-70m --local-dir pythia-70m
 r.toml:6:8: `tokenizer.path`: there is no tokenizer.json in base; expected a tokenizer's folder
 r.toml:9:8: `dataset.0.path`: there is no file or folder dta.csv
     did you mean data.csv?
@@ -247,6 +245,27 @@ r.toml:13:36: `dataset.1.source.path`: there is no file or folder gone
     paths start from the recipe's folder
 r.toml:15:13: `adapter.init_from`: data.csv is a file; expected a PEFT adapter folder, with adapter_config.json in it
 ");
+}
+
+/// Ids on the hub stay what they are; a folder goes before an id, and a misspelled one is not taken for an id.
+#[test]
+fn ids_on_the_hub() {
+    let weights = |id: &str| Folder::new(&GOOD.replace("\"base\"", &format!("{id:?}")));
+    for (given, kept) in [("Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"), ("hf://base/x@v1", "base/x@v1")] {
+        assert_eq!(weights(given).load(&[]).unwrap().model.weights.unwrap().to_str(), Some(kept));
+    }
+    let folder = weights("Qwen/Qwen3-0.6B");
+    folder.write("Qwen/Qwen3-0.6B/config.json", "{}");
+    assert!(is_below(&folder.load(&[]).unwrap().model.weights.unwrap(), &folder));
+    assert_snapshot!(weights("base/pythia").problems(&[]), @r"
+    r.toml:4:11: `model.weights`: there is no file or folder base/pythia
+        paths start from the recipe's folder; the one on the hub is hf://base/pythia
+    ");
+    assert_snapshot!(weights("hf://gpt2").problems(&[]), @"r.toml:4:11: `model.weights`: expected hf://owner/name, or hf://owner/name@revision");
+    assert_snapshot!(weights("gpt2").problems(&[]), @r"
+    r.toml:4:11: `model.weights`: there is no file or folder gpt2
+        paths start from the recipe's folder
+    ");
 }
 
 #[test]

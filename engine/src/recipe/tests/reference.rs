@@ -58,7 +58,7 @@ The base model: trained weights, or a configuration to start from scratch.
 | key | takes | default | |
 |---|---|---|---|
 | `plugin` | string | required | The architecture's plugin. |
-| `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder. |
+| `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub: `owner/name`, `owner/name@revision`. |
 | `config` | path or table |  | From scratch: the configuration as a table, or the path of a `config.json`. |
 
 ## `[tokenizer]`
@@ -67,7 +67,7 @@ The tokenizer. Default: the one in the weights' folder.
 
 | key | takes | default | |
 |---|---|---|---|
-| `path` | path |  | A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the recipe's folder. |
+| `path` | path |  | A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the recipe's folder, or an id on the hub. |
 
 ## `[tokenizer.train]`
 
@@ -135,7 +135,7 @@ What is trained.
 | key | takes | default | |
 |---|---|---|---|
 | `plugin` | string | `"lora"` | The adapter's plugin. |
-| `init_from` | path |  | An adapter folder in PEFT's format to start from, relative to the recipe's folder. |
+| `init_from` | path |  | An adapter folder in PEFT's format to start from, relative to the recipe's folder, or an id on the hub. |
 
 The other keys are the plugin's own: `framework list-plugins --kind adapter` lists the plugins,
 `framework describe NAME` one plugin's keys.

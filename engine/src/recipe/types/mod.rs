@@ -117,7 +117,7 @@ pub struct Adapter {
     /// The adapter's plugin.
     #[serde(default = "d::lora")]
     pub plugin: String,
-    /// An adapter folder in PEFT's format to start from, relative to the recipe's folder.
+    /// An adapter folder in PEFT's format to start from, relative to the recipe's folder, or an id on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "adapter"))]
     pub init_from: Option<PathBuf>,

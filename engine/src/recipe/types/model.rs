@@ -12,7 +12,8 @@ use std::path::PathBuf;
 pub struct Model {
     /// The architecture's plugin.
     pub plugin: String,
-    /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder.
+    /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub:
+    /// `owner/name`, `owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "model"))]
     pub weights: Option<PathBuf>,
@@ -37,7 +38,7 @@ pub enum ModelConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct Tokenizer {
     /// A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the
-    /// recipe's folder.
+    /// recipe's folder, or an id on the hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "tokenizer"))]
     pub path: Option<PathBuf>,

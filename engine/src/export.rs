@@ -1,0 +1,226 @@
+//! What a run has trained, for use elsewhere: a PEFT adapter folder, or a whole Hugging Face model folder.
+
+use crate::{
+    error::{Error, Problem, Result},
+    executor::{Device, Network},
+    files,
+    infer::{self, trained},
+    recipe::SaveDtype,
+    run::RunFolder,
+    session::{PluginSources, Session},
+    tokenizer::Tokenizer,
+    train::model_type,
+    weights::{AdapterFolder, Float, ModelFolder, SHARD, TensorShape, save_adapter, save_model, write_bytes},
+};
+use framework_core::Param;
+use serde_json::{Map, Value, json};
+use std::{
+    borrow::Cow,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What is exported, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Fold the adapter into the base model, and write that.
+    pub merge: bool,
+    /// The number format; none: as the base model, or what was trained, is stored.
+    pub dtype: Option<SaveDtype>,
+    /// The bytes of weights that go into one file.
+    pub shard: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { merge: false, dtype: None, shard: SHARD }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exported {
+    /// An adapter, for the base model.
+    Adapter,
+    /// A model, complete.
+    Model,
+}
+
+/// Writes what a run has trained into a new folder, which appears when it is whole.
+///
+/// # Errors
+/// The folder is there already; the run has not come to its end; the adapter cannot be merged; the number format cannot
+/// hold the numbers; a full disk.
+pub fn export(run: &Path, to: &Path, options: &Options, sources: &PluginSources) -> Result<Exported> {
+    let run = RunFolder::open(run)?;
+    let occupied = fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some());
+    if occupied {
+        let problem = Problem::new(format!("{} is there already", to.display())).key("--to");
+        return Err(Error::invalid(problem.help("give a new folder's name, or remove this one first")));
+    }
+    let to = std::path::absolute(to).map_err(|e| Error::io("find", to, e))?;
+    to.parent().map_or(Ok(()), files::create_dir)?;
+    match (run.model().is_dir(), options.merge) {
+        (true, _) => model(&run, &to, options)?,
+        (false, true) => merged(&run, &to, options, sources)?,
+        (false, false) => {
+            adapter(&run, &to, options)?;
+            return Ok(Exported::Adapter);
+        }
+    }
+    Ok(Exported::Model)
+}
+
+/// The model that a run has trained whole.
+fn model(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
+    let source = ModelFolder::open(&run.model())?;
+    let shape = |name: &str| TensorShape {
+        name: name.to_owned(),
+        shape: source.info(name).map_or(vec![], |i| i.shape.clone()),
+    };
+    let tensors: Vec<_> = source.names().map(shape).collect();
+    let format = options.dtype.map_or_else(|| stored(&source), Float::from);
+    let tokenizer = Tokenizer::load(source.path())?;
+    let config = source.config().clone();
+    let whole = Whole { config, base: Some(source.path()), format, shard: options.shard, tokenizer: &tokenizer };
+    whole.write_tensors(to, &tensors, |name| Ok(Cow::Owned(source.tensor(name)?)))
+}
+
+/// The base model with the adapter folded in.
+fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources) -> Result<()> {
+    let session = Session::open(&run.recipe(), &[], sources)?;
+    let network = trained(run, &session, Device::cpu())?;
+    if network.plan().hooks {
+        let name = &session.recipe.adapter.plugin;
+        let message = format!("the adapter `{name}` acts on more than weights and cannot be folded into them");
+        return Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")));
+    }
+    let base = session.recipe.model.weights.as_deref();
+    let format = match (options.dtype, base) {
+        (Some(dtype), _) => dtype.into(),
+        (None, Some(base)) => stored(&ModelFolder::open(base)?),
+        (None, None) => session.recipe.train.save_dtype.into(),
+    };
+    let config = model_config(&network, base, &model_type(&session)?)?;
+    let tokenizer = infer::tokenizer(run, &session)?;
+    let whole = Whole { config, base, format, shard: options.shard, tokenizer: &tokenizer };
+    whole.write(to, &network.spec().params, |name| {
+        let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
+        Ok(Cow::Owned(value.to_f32()?))
+    })
+}
+
+/// The adapter, and the tokenizer if it is the run's own.
+fn adapter(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
+    let folder = adapter_folder(run)?;
+    let tensors = &folder.tensors;
+    let shape = |name: &str| TensorShape {
+        name: name.to_owned(),
+        shape: tensors.info(name).map_or(vec![], |i| i.shape.clone()),
+    };
+    let stored = tensors.names().next().and_then(|name| Float::of(tensors.info(name)?.dtype)).unwrap_or_default();
+    let format = options.dtype.map_or(stored, Float::from);
+    let shapes: Vec<_> = tensors.names().map(shape).collect();
+    files::write_folder(to, |dir| {
+        let read = |name: &str| Ok(Cow::Owned(tensors.tensor(name)?));
+        save_adapter(dir, &folder.config, folder.base_model(), format, &shapes, read)?;
+        if run.tokenizer().is_dir() { Tokenizer::load(&run.tokenizer())?.save(dir) } else { Ok(()) }
+    })
+}
+
+/// The number format of most of a folder's numbers.
+fn stored(folder: &ModelFolder) -> Float {
+    let mut bytes = [Float::F32, Float::BF16, Float::F16].map(|format| (0, format));
+    for info in folder.names().filter_map(|name| folder.info(name)) {
+        let format = Float::of(info.dtype);
+        bytes
+            .iter_mut()
+            .filter(|(_, f)| Some(*f) == format)
+            .for_each(|(n, _)| *n += info.shape.iter().product::<usize>());
+    }
+    bytes.into_iter().rev().max_by_key(|(n, _)| *n).map_or(Float::F32, |(_, format)| format)
+}
+
+impl From<SaveDtype> for Float {
+    fn from(dtype: SaveDtype) -> Self {
+        match dtype {
+            SaveDtype::F32 => Float::F32,
+            SaveDtype::Bf16 => Float::BF16,
+            SaveDtype::F16 => Float::F16,
+        }
+    }
+}
+
+/// A whole model folder that is to be written.
+pub(crate) struct Whole<'a> {
+    /// `config.json`.
+    pub config: Map<String, Value>,
+    /// The folder of the model that it was made of, for `generation_config.json`.
+    pub base: Option<&'a Path>,
+    /// The number format.
+    pub format: Float,
+    /// The bytes of weights that go into one file.
+    pub shard: u64,
+    /// The tokenizer.
+    pub tokenizer: &'a Tokenizer,
+}
+
+impl Whole<'_> {
+    /// Writes the folder; `read` gives a parameter's numbers.
+    pub fn write<'a>(
+        &self,
+        to: &Path,
+        params: &[Param],
+        read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
+    ) -> Result<()> {
+        self.write_tensors(to, &crate::assemble::shapes(params), read)
+    }
+
+    fn write_tensors<'a>(
+        &self,
+        to: &Path,
+        tensors: &[TensorShape],
+        read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
+    ) -> Result<()> {
+        const GENERATION: &str = "generation_config.json";
+        let of_base: Option<PathBuf> = self.base.map(|base| base.join(GENERATION)).filter(|file| file.exists());
+        let generation = match of_base {
+            Some(file) => fs::read(&file).map_err(|e| Error::io("read", &file, e))?,
+            None => self.generation(),
+        };
+        files::write_folder(to, |dir| {
+            save_model(dir, &self.config, self.format, tensors, self.shard, read)?;
+            self.tokenizer.save(dir)?;
+            write_bytes(&dir.join(GENERATION), &generation)
+        })
+    }
+
+    /// Where generation ends, for those who do not read the tokenizer for it.
+    fn generation(&self) -> Vec<u8> {
+        let t = self.tokenizer;
+        let eos = if let [one] = t.eos[..] { json!(one) } else { json!(t.eos) };
+        let mut table = json!({ "bos_token_id": t.bos, "eos_token_id": eos, "pad_token_id": t.pad });
+        table.as_object_mut().into_iter().for_each(|table| table.retain(|_, value| !value.is_null()));
+        format!("{table:#}\n").into_bytes()
+    }
+}
+
+/// The `config.json` of a trained model: the base model's own, or the architecture's options.
+pub(crate) fn model_config(network: &Network, base: Option<&Path>, kind: &str) -> Result<Map<String, Value>> {
+    if let Some(base) = base {
+        return Ok(ModelFolder::open(base)?.config().clone());
+    }
+    let mut config = network.config()?.as_object().cloned().unwrap_or_default();
+    config.retain(|_, value| !value.is_null());
+    config.insert("model_type".into(), kind.into());
+    Ok(config)
+}
+
+/// A run's adapter, if it has come to its end.
+pub(crate) fn adapter_folder(run: &RunFolder) -> Result<AdapterFolder> {
+    if run.adapter().is_dir() {
+        return AdapterFolder::open(&run.adapter());
+    }
+    let message = format!("the run in {} has not come to its end: it has no adapter yet", run.root().display());
+    Err(Error::invalid(Problem::new(message).help("Go on with `framework train RECIPE --resume`.")))
+}
