@@ -12,6 +12,7 @@ mod hub;
 mod killed;
 mod libraries;
 mod quickstart;
+mod recipes;
 mod registry;
 mod setting;
 mod showing;

@@ -1,0 +1,138 @@
+//! The recipes that come with the framework: each is sound, plans the model that it names, and trains in small.
+
+use crate::setting::{Setting, said};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Recipes that start from a published model: name, plugin, folder in recipes/configs/, and the parameters that the
+/// model has on the hub.
+const PUBLISHED: [(&str, &str, &str, u64); 6] = [
+    ("bythestream-small", "qwen", "deepseek-r1-distill-qwen-1.5b", 1_777_088_000),
+    ("bythestream-standard", "qwen", "deepseek-r1-distill-qwen-1.5b", 1_777_088_000),
+    ("deepseek-7b-huanhuan", "llama", "deepseek-llm-7b-chat", 6_910_365_696),
+    ("mistral-qa", "mistral", "mistral-7b-v0.1", 7_241_732_096),
+    ("mixtral-8x7b-poetry", "mixtral", "mixtral-8x7b-v0.1", 46_702_792_704),
+    ("pythia-14m-hr", "pythia", "pythia-14m", 14_067_712),
+];
+
+/// Recipes that start from scratch, a size of vocabulary, and the parameters: by hand, from the shapes of the layers.
+const SCRATCH: [(&str, u64, u64); 3] = [
+    ("mixtral-poetry", 114, 361_240_320),
+    ("mixtral-tiny-poetry", 32_000, 30_025_984),
+    ("phi3-poetry", 21_128, 46_807_552),
+];
+
+fn recipes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
+}
+
+fn recipe(name: &str) -> String {
+    recipes().join(format!("{name}.toml")).display().to_string()
+}
+
+/// `--set` with each of the overrides.
+fn set(overrides: &[String]) -> Vec<String> {
+    overrides.iter().flat_map(|one| ["--set".to_owned(), one.clone()]).collect()
+}
+
+/// The tokenizer only has to be one that is there.
+fn tokenizer() -> String {
+    format!("tokenizer.path={:?}", recipes().join("quickstart-base"))
+}
+
+fn check(name: &str, overrides: &[String]) -> Value {
+    let setting = Setting::new();
+    let mut check = setting.framework();
+    said(check.args(["check", &recipe(name), "--format", "json"]).args(set(overrides))).json()
+}
+
+#[test]
+fn every_recipe_is_tested() {
+    let known = PUBLISHED.map(|r| r.0).into_iter().chain(SCRATCH.map(|r| r.0)).chain(["quickstart", "quickstart-base"]);
+    let files = fs::read_dir(recipes()).unwrap().map(|entry| entry.unwrap().path());
+    let found = files.filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(found.map(stem).collect::<BTreeSet<_>>(), known.map(str::to_owned).collect());
+}
+
+#[test]
+fn published_models_are_planned_from_their_configurations() {
+    for (name, plugin, config, parameters) in PUBLISHED {
+        let config = recipes().join(format!("configs/{config}/config.json"));
+        let plan = check(name, &[format!("model={{plugin={plugin:?}, config={config:?}}}"), tokenizer()]);
+        let count = |key: &str| plan[key].as_u64().unwrap();
+        // What an adapter adds is trained; where there is none, everything is.
+        let base = if plan["trained_percent"] == 100.0 { 0 } else { count("trained_parameters") };
+        assert_eq!(count("parameters") - base, parameters, "{name}");
+    }
+}
+
+#[test]
+fn models_from_scratch_have_the_sizes_that_are_known() {
+    for (name, vocab, parameters) in SCRATCH {
+        let vocab =
+            [format!("model.config.vocab_size={vocab}"), format!("tokenizer.train.vocab_size={}", vocab.min(300))];
+        assert_eq!(check(name, &vocab)["parameters"], parameters, "{name}");
+    }
+}
+
+/// What a recipe is trained with here: its own data, adapter, optimizer and decoder, but a model of two or three blocks
+/// and two steps.
+fn small(name: &str, plugin: &str, published: Option<&str>) -> Vec<String> {
+    let mut config = json!({
+        "vocab_size": 2048, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2,
+        "num_hidden_layers": 2, "max_position_embeddings": 2048,
+    });
+    if plugin != "pythia" {
+        config["num_key_value_heads"] = 1.into();
+    }
+    let set = |config: &mut Value, more: &[(&str, u64)]| more.iter().for_each(|(key, n)| config[*key] = (*n).into());
+    match plugin {
+        "mixtral" => set(&mut config, &[("num_local_experts", 4), ("num_experts_per_tok", 2)]),
+        "phi-3" => set(&mut config, &[("original_max_position_embeddings", 2048)]),
+        _ => {}
+    }
+    let toml: Vec<_> = config.as_object().unwrap().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let mut overrides = vec![format!("model={{ plugin = {plugin:?}, config = {{ {} }} }}", toml.join(", "))];
+    match published {
+        Some(_) => overrides.push(tokenizer()),
+        None => overrides.push("tokenizer.train.vocab_size=1800".to_owned()),
+    }
+    if name == "bythestream-small" {
+        overrides.push("adapter.layers=\"1\"".to_owned());
+    }
+    let rest = [
+        "train.max_steps=2",
+        "train.batch_size=2",
+        "train.gradient_accumulation=2",
+        "train.save_every=\"end\"",
+        "prompt.max_length=256",
+        "generate.max_new_tokens=24",
+        "output=run",
+    ];
+    overrides.into_iter().chain(rest.map(str::to_owned)).collect()
+}
+
+#[test]
+fn each_recipe_trains_in_small() {
+    let published = PUBLISHED.map(|(name, plugin, config, _)| (name, plugin, Some(config)));
+    let scratch = SCRATCH.map(|(name, ..)| (name, if name.starts_with("phi3") { "phi-3" } else { "mixtral" }, None));
+    for (name, plugin, config) in published.into_iter().chain(scratch) {
+        let setting = Setting::new();
+        let mut train = setting.framework();
+        let overrides = set(&small(name, plugin, config));
+        said(train.args(["train", &recipe(name)]).args(overrides)).succeeded();
+        let summary: Value = serde_json::from_str(&setting.read("run/summary.json")).unwrap();
+        assert_eq!(summary["steps"], 2, "{name}: {summary}");
+        let loss = summary["first_loss"].as_f64().unwrap();
+        assert!((loss - f64::ln(2048.0)).abs() < 1.5, "{name}: {loss}, and no word is likelier than another at first");
+        let written = if setting.path("run/adapter").is_dir() { "adapter/adapter_model" } else { "model/model" };
+        assert!(setting.path(&format!("run/{written}.safetensors")).is_file(), "{name}");
+        let prompts = setting.read("run/samples.md").matches("**\n\n").count();
+        assert!(prompts >= 2, "{name}: {prompts}");
+    }
+}
