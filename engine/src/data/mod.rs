@@ -6,8 +6,10 @@
 mod batch;
 mod builtin;
 mod chat;
+mod compile;
 mod corpus;
 mod encode;
+mod example;
 mod fields;
 mod gates;
 mod jinja;
@@ -22,12 +24,13 @@ mod template;
 pub use batch::{Batch, Batches, Epoch, Order};
 pub use corpus::{Corpus, load};
 pub use encode::{Encoded, Encoder, IGNORE, Sequence};
+pub use example::{Example, Turn};
 pub use fields::texts;
 pub use gates::{Gate, gates};
 pub use preview::{Marks, Preview, Shown, preview};
 pub use report::{DataReport, DatasetReport, Lengths, SetReport};
 pub use source::{Inputs, RecordSets, Source, records};
-pub use template::{Example, Template, Turn};
+pub use template::Template;
 
 #[cfg(test)]
 mod test;

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{data::test::record, tokenizer::tests::trained};
+use crate::{
+    data::{builtin::BUILTIN, test::record},
+    tokenizer::tests::trained,
+};
 use serde_json::json;
 
 fn pair(template: &Template, record: &Record) -> (String, String) {

@@ -1,0 +1,165 @@
+//! How a prompt template comes about: from a name, from the tokenizer, from the recipe.
+
+use super::{
+    builtin::{BUILTIN, Builtin},
+    chat::Chat,
+    fields::{self, Fields},
+    jinja,
+    template::{Form, MARK, Template, broken, invalid, problem},
+};
+use crate::{Error, Problem, Result, recipe::Prompt, tokenizer::Tokenizer};
+use jiff::civil::Date;
+use minijinja::value::Serde;
+use std::collections::BTreeMap;
+
+impl Template {
+    /// [`Template::of`] a template's name or source alone.
+    pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self> {
+        Self::of(&Prompt { template: source.to_owned(), ..Prompt::default() }, tokenizer)
+    }
+
+    /// Compiles a template: a name ([`crate::recipe::TEMPLATES`]), `chat` for the tokenizer's own, `chat:NAME` for
+    /// another one of its, a chat template that reads `messages`, or Jinja source that contains `{{ output }}` or
+    /// `{{ response }}`; what comes before that is the prompt.
+    ///
+    /// # Errors
+    /// An unknown name, a syntax error, a template without the response, `chat` with a tokenizer that has no chat
+    /// template: [`Error::Invalid`].
+    pub fn of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
+        let source = prompt.template.as_str();
+        if let Some(builtin) = BUILTIN.iter().find(|b| b.name == source) {
+            return Self::built_in(builtin, prompt, tokenizer);
+        }
+        if let Some(name) = source.strip_prefix("chat").filter(|rest| rest.is_empty() || rest.starts_with(':')) {
+            let own = own(name.strip_prefix(':'), tokenizer)?;
+            let chat = Chat::new(own, date(prompt)?)?;
+            return Ok(Self::talk(source, chat, tokenizer.named_tokens(), prompt, tokenizer));
+        }
+        if !source.contains(['{', ' ', '\n']) {
+            return Err(unknown(source));
+        }
+        if is_chat(source) {
+            let chat = Chat::new(source, date(prompt)?)?;
+            return Ok(Self::talk("inline", chat, tokenizer.special_tokens(), prompt, tokenizer));
+        }
+        let inline = Self::inline(prompt, tokenizer)?;
+        if inline.reads().iter().any(|name| fields::ANSWER.contains(&name.as_str())) {
+            return Ok(inline);
+        }
+        let problem = problem("template without the response: nothing would be trained");
+        let help = "put `{{ output }}` (or `{{ response }}`) where the model's answer stands, usually at the end, or \
+                    write a chat template, which reads `messages`";
+        Err(Error::invalid(problem.help(help)))
+    }
+
+    fn inline(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
+        let mut env = jinja::environment();
+        env.add_template_owned("prompt", prompt.template.clone()).map_err(|e| invalid(broken(&e)))?;
+        let variables = variables(tokenizer.special_tokens(), prompt);
+        let form = Form::Inline { env: Box::new(env), variables };
+        let (bos, stops) = (bos(tokenizer), tokenizer.eos.clone());
+        Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops })
+    }
+
+    fn built_in(builtin: &Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
+        let mut chat = Chat::new(builtin.source, date(prompt)?)?;
+        chat.knows_input = true;
+        let mut special = tokenizer.special_tokens();
+        let eos = special.get("eos_token").cloned().unwrap_or_default();
+        let whole = !builtin.end.is_empty() && tokenizer.id(builtin.end).is_some();
+        special.insert("end".into(), if whole { builtin.end.to_owned() } else { builtin.end.to_owned() + &eos });
+        let template = Self::talk(builtin.name, chat, special, prompt, tokenizer);
+        Ok(Self { add_special: builtin.add_special, lead: builtin.lead, ..template })
+    }
+
+    fn talk(
+        name: &str,
+        mut chat: Chat,
+        special: BTreeMap<String, String>,
+        prompt: &Prompt,
+        tokenizer: &Tokenizer,
+    ) -> Self {
+        chat.variables = variables(special, prompt);
+        chat.system = prompt.system.clone();
+        let mut stops = tokenizer.eos.clone();
+        stops.extend(end_of_turn(&chat, tokenizer).filter(|id| !stops.contains(id)));
+        chat.ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty()).collect();
+        let form = Form::Chat(Box::new(chat));
+        Self { name: name.into(), form, bos: bos(tokenizer), add_special: false, lead: "", turns: prompt.turns, stops }
+    }
+}
+
+/// Whether Jinja source is a chat template: it reads `messages`, and no answer by itself.
+fn is_chat(source: &str) -> bool {
+    let source = jinja::chat_source(source);
+    let env = jinja::environment();
+    env.template_from_str(&source).is_ok_and(|template| {
+        let reads = template.undeclared_variables(false);
+        reads.contains("messages") && !fields::ANSWER.iter().any(|name| reads.contains(*name))
+    })
+}
+
+/// Special tokens and the recipe's variables.
+fn variables(special: BTreeMap<String, String>, prompt: &Prompt) -> Fields {
+    let special = special.into_iter().map(|(name, text)| (name, text.into()));
+    special.chain(prompt.variables.iter().map(|(name, value)| (name.clone(), Serde(value).into()))).collect()
+}
+
+fn bos(tokenizer: &Tokenizer) -> Option<String> {
+    tokenizer.token(tokenizer.bos?)
+}
+
+/// The tokenizer's own chat template, or one of its others.
+fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'a str> {
+    let found = match name {
+        None => tokenizer.chat_template.as_ref(),
+        Some(name) => tokenizer.chat_templates.get(name),
+    };
+    found.map(String::as_str).ok_or_else(|| match name {
+        Some(name) => {
+            let there: Vec<_> = tokenizer.chat_templates.keys().map(|name| format!("`chat:{name}`")).collect();
+            let there = if there.is_empty() { "none with a name".to_owned() } else { there.join(", ") };
+            Error::invalid(
+                problem(format!("the tokenizer has no chat template `{name}`")).help(format!("it has {there}")),
+            )
+        }
+        None => {
+            let problem = problem("`chat` is the tokenizer's own template, and this tokenizer has none");
+            Error::invalid(
+                problem.help("choose another template, or put `chat_template.jinja` beside `tokenizer.json`"),
+            )
+        }
+    })
+}
+
+/// The token that follows an answer, if it is one of the tokenizer's special ones: `<|im_end|>`, `<|eot_id|>`, …
+fn end_of_turn(chat: &Chat, tokenizer: &Tokenizer) -> Option<u32> {
+    let talk = serde_json::json!({ "messages": [
+        { "role": "user", "content": "x" }, { "role": "assistant", "content": MARK },
+    ] });
+    let talk = chat.conversation(talk.as_object()?).ok()?;
+    let text = chat.render(&talk, talk.messages.len(), false).ok()?.text;
+    let after = text.split_once(MARK)?.1.trim_start();
+    let id = *tokenizer.encode(after, false).ok()?.first()?;
+    (tokenizer.is_special(id) && after.starts_with(&tokenizer.token(id)?)).then_some(id)
+}
+
+fn date(prompt: &Prompt) -> Result<Option<Date>> {
+    let read = |date: &String| {
+        date.parse().map_err(|e| {
+            let problem = Problem::new(format!("`{date}` is not a day: {e}")).key("prompt.date");
+            Error::invalid(problem.help("write it as `2026-01-31`"))
+        })
+    };
+    prompt.date.as_ref().map(read).transpose()
+}
+
+fn unknown(name: &str) -> Error {
+    let mut names: Vec<_> = BUILTIN.iter().map(|b| b.name).chain(["chat"]).collect();
+    names.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
+    let near = names.first().filter(|near| strsim::jaro_winkler(near, name) > 0.7);
+    let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+    names.sort_unstable();
+    let help = format!("there are {}, or Jinja source with `{{{{ output }}}}`", names.join(", "));
+    Error::invalid(problem(format!("there is no template `{name}`{hint}")).help(help))
+}

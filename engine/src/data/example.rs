@@ -1,0 +1,53 @@
+//! A record as text, some of it to be learned.
+
+use std::ops::Range;
+
+/// A record as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Example {
+    /// A conversation, one turn after the other.
+    Turns {
+        /// What is given and what is to be learned, alternately.
+        turns: Vec<Turn>,
+        /// What follows the last response and is not learned. Usually nothing: the end token is added when the example
+        /// is encoded.
+        rest: String,
+    },
+    /// A text that is learned as a whole.
+    Text(String),
+}
+
+/// What is given and what is to be learned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Text from the last response, or from the beginning, up to the next response: the same for training and
+    /// generation.
+    pub prompt: String,
+    /// The response and what the template has after it up to the end token.
+    pub response: String,
+}
+
+impl Example {
+    pub(super) fn turn(prompt: String, response: String) -> Self {
+        Example::Turns { turns: vec![Turn { prompt, response }], rest: String::new() }
+    }
+
+    /// A text in which these parts are learned.
+    pub(super) fn of(text: &str, spans: &[Range<usize>]) -> Self {
+        let (mut turns, mut at) = (Vec::new(), 0);
+        for span in spans {
+            let end = span.end.min(text.len());
+            turns.push(Turn { prompt: text[at..span.start].to_owned(), response: text[span.start..end].to_owned() });
+            at = end;
+        }
+        Example::Turns { turns, rest: text[at..].to_owned() }
+    }
+
+    /// Whether there is nothing to learn but to stop.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Example::Turns { turns, .. } => turns.iter().any(|turn| turn.response.trim().is_empty()),
+            Example::Text(text) => text.trim().is_empty(),
+        }
+    }
+}
