@@ -98,7 +98,7 @@ fn are_read_by_peft() {
     Golden::each(|golden| {
         for (variant, _) in variants(golden) {
             let run = trained(golden, &variant);
-            let end = examples_loss(&golden, &run.prepared.network);
+            let end = examples_loss(golden, &run.prepared.network);
             let mut check = Command::new(&python);
             check.arg(repository().join("tests/reference/check_adapter.py"));
             check.arg("--model").arg(golden.path("model")).arg("--adapter").arg(run.folder.adapter());

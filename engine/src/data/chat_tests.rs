@@ -141,9 +141,9 @@ fn generation_blocks_mask_as_transformers_does() {
 #[test]
 fn masks_from_prefixes_equal_those_from_blocks() {
     let (golden, tokenizer) = golden();
+    let bare = regex::Regex::new(r"\{%-? *(end)?generation *-?%\}").unwrap();
     for name in ["generation", "generation_lines"] {
         let source = golden["templates"][name].as_str().unwrap();
-        let bare = regex::Regex::new(r"\{%-? *(end)?generation *-?%\}").unwrap();
         // A set block takes as much white space away, and its text is printed at once.
         let plain = bare.replace_all(source, |tag: &regex::Captures| {
             let dash = if tag[0].contains("%-") { "-" } else { "" };

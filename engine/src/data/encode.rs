@@ -93,7 +93,8 @@ impl Encoder<'_> {
             Example::Turns { turns, rest } => (self.tokens(turns, rest)?, rest.is_empty()),
             Example::Text(text) => {
                 let ids = self.text_ids(text)?;
-                (Tokens { trained: vec![0..ids.len()], ids }, true)
+                let whole = 0..ids.len();
+                (Tokens { trained: vec![whole], ids }, true)
             }
         };
         if let Some(last) = trained.last_mut().filter(|_| open)

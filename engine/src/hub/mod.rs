@@ -257,7 +257,7 @@ impl Hub {
                 || VOCABULARIES.contains(name) && has(TOKENIZER)
                 || *name == INDEX
         };
-        purpose.essential().iter().any(|name| has(name)) && purpose.small().iter().all(|name| known(name))
+        purpose.essential().iter().any(|name| has(name)) && purpose.small().iter().all(known)
     }
 
     /// The folder of an id as it was when it was last asked for, if what matters is in it.

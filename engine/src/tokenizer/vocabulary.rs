@@ -93,7 +93,7 @@ pub(super) fn byte_level(vocab: &[u8], merges: &[u8], config: &mut Map<String, V
         .map_err(|e| Problem::new(format!("`vocab.json` is not an object of tokens and ids: {e}")))?;
     let merges = String::from_utf8_lossy(merges);
     let lines =
-        merges.lines().enumerate().filter(|(i, line)| !line.is_empty() && !(*i == 0 && line.starts_with("#version")));
+        merges.lines().enumerate().filter(|(i, line)| !(line.is_empty() || *i == 0 && line.starts_with("#version")));
     let pair = |(i, line): (usize, &str)| {
         let (a, b) = line
             .split_once(' ')

@@ -114,6 +114,7 @@ path = "huanhuan.json"
 mod tests {
     use crate::testing::Folder;
     use framework_sdk::serde_json::{Value, json};
+    use std::slice::from_ref;
 
     fn read(content: &str, options: &str) -> Vec<Value> {
         Folder::of("a.json", content).read("instruction-json", options).unwrap()
@@ -160,7 +161,7 @@ mod tests {
             r#"{"system": "Be short.", "conversations": [{"from": "user", "value": "Hi"}, {"from": "bot", "value": "Ho"}]}"#,
         ];
         for shape in shapes {
-            assert_eq!(read(&format!("[{shape}]"), ""), [expected.clone()], "{shape}");
+            assert_eq!(read(&format!("[{shape}]"), ""), from_ref(&expected), "{shape}");
         }
         let renamed = shapes[0].replace("messages", "chat");
         assert_eq!(read(&renamed, "conversation = \"chat\""), [expected]);

@@ -83,7 +83,7 @@ mod tests {
         let read = folder.whole("jsonl", "columns = { number = \"n\" }").unwrap();
         let numbers: Vec<_> = read.iter().map(|r| r["number"].as_i64().unwrap()).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5]);
-        let cut = gz(&"{\"n\": 1}\n".repeat(100));
+        let cut = gz("{\"n\": 1}\n".repeat(100));
         let error = Folder::of("a.jsonl.gz", &cut[..cut.len() - 9]).refused("jsonl", "on_error = \"skip\"");
         assert!(error.starts_with("cannot read "), "{error}");
         let error = Folder::of("a.json", "PK\x03\x04").refused("jsonl", "");

@@ -178,7 +178,7 @@ pub(crate) mod tests {
         let mut file = SerializedFileWriter::new(&mut out, schema, properties).unwrap();
         for group in 0..2_i64 {
             let mut rows = file.next_row_group().unwrap();
-            let texts = |of: [&str; 2]| of.map(|text| ByteArray::from(text)).to_vec();
+            let texts = |of: [&str; 2]| of.map(ByteArray::from).to_vec();
             let mut column = rows.next_column().unwrap().unwrap();
             column.typed::<ByteArrayType>().write_batch(&texts(["春天", "a"]), None, None).unwrap();
             column.close().unwrap();

@@ -64,11 +64,14 @@ struct Columns<'a> {
     text: u64,
 }
 
+/// A row's number, and its cells by their columns.
+type Cells = (u32, Vec<(u32, Result<String, String>)>);
+
 impl Columns<'_> {
     /// Cell by cell: a sheet may claim to be larger than any memory.
     fn read(mut self, book: &mut Xlsx<BufReader<File>>) -> Result<Result<Vec<Row>>, String> {
         let mut cells = book.worksheet_cells_reader(self.sheet).map_err(|e| e.to_string())?;
-        let mut row: (u32, Vec<(u32, Result<String, String>)>) = (0, Vec::new());
+        let mut row: Cells = (0, Vec::new());
         loop {
             let cell = match cells.next_cell() {
                 Ok(cell) => cell,
