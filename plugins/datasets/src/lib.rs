@@ -17,8 +17,6 @@ mod text;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod real;
-#[cfg(test)]
 mod testing;
 
 #[cfg(test)]
