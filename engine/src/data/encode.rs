@@ -241,7 +241,7 @@ mod tests {
         let batch = Batch::new([&sequence("b"), &sequence("bbb")], t.pad);
         assert_eq!(batch.ids, [0, 4, 5, 1, 1, 1, 0, 4, 5, 5, 5, 1]);
         assert_eq!(batch.labels, [-100, -100, 5, 1, -100, -100, -100, -100, 5, 5, 5, 1]);
-        assert_eq!((batch.supervised(), batch.lengths.as_slice()), (6, [4, 6].as_slice()));
+        assert_eq!((batch.supervised(), batch.segments.as_slice()), (6, [vec![4], vec![6]].as_slice()));
     }
 
     #[test]
