@@ -114,7 +114,7 @@ fn of_packed_sequences_are_those_of_each_alone() {
         }
         let sum: Tensors = sum.0.into_iter().map(|(name, grad)| (name, grad.to_f32().unwrap())).collect();
         let (_, grads) = gradients(&network, &packed, false);
-        same(&format!("{} packed, one by one", golden.case), &grads, &sum, 1e-5);
+        same(&format!("{} packed, one by one", golden.case), &grads, &sum, GRADIENT);
     });
 }
 
