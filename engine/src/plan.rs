@@ -2,7 +2,7 @@
 
 use crate::{
     blueprint::Blueprint,
-    data::{Corpus, DataReport},
+    data::{Corpus, DataReport, Progress},
     error::{Error, Result},
     executor::Device,
     hub::{self, Missing},
@@ -101,16 +101,16 @@ impl Memory {
 }
 
 /// Plans a checked recipe: reads its data and its configuration, runs the model on shapes, and opens the device.
-pub fn plan(session: &Session) -> Result<Plan> {
-    plan_of(session).map_err(|e| session.placed(e))
+pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
+    plan_of(session, progress).map_err(|e| session.placed(e))
 }
 
-fn plan_of(session: &Session) -> Result<Plan> {
+fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
     Device::open(&recipe.backend)?;
     let data = match recipe.dataset.is_empty() {
         true => Ok(None),
-        false => examples(session, &mut |_| {}).map(Some),
+        false => examples(session, progress).map(Some),
     };
     let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
     blueprint.try_out(session)?;

@@ -5,12 +5,14 @@ mod plugins;
 #[path = "../common/hub.rs"]
 mod server;
 
+mod caching;
 mod export;
 mod families;
 mod generating;
 mod hub;
 mod killed;
 mod libraries;
+mod prepare;
 mod quickstart;
 mod recipes;
 mod registry;

@@ -128,12 +128,17 @@ impl Encoder<'_> {
         }
         text += rest;
         let special = self.template.adds_special(&text);
-        let whole = self.tokenizer.encode_open(&text, special)?;
+        let whole = self.tokenizer.encode_places(&text, special)?;
         let mut cuts = Vec::new();
         for span in &spans {
-            if !whole.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
+            if !whole.0.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
                 cuts.push(span.start);
             }
+        }
+        if cuts.is_empty() {
+            let (ids, places) = whole;
+            let trained = spans.iter().map(|span| covering(&places, span)).collect();
+            return Ok(Tokens { ids, trained });
         }
         let (mut ids, mut places, mut at) = (Vec::new(), Vec::new(), 0);
         for cut in cuts.into_iter().chain([text.len()]) {

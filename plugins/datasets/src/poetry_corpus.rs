@@ -19,6 +19,7 @@ options! {
     /// comes first. Objects inside of them are poems of their own, which have the outer title and author unless they
     /// say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain text, poems are
     /// separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left out.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct PoetryCorpus {
         /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
         path: FilePath,
