@@ -13,6 +13,7 @@ mod hub;
 mod killed;
 mod libraries;
 mod prepare;
+mod process_func;
 mod quickstart;
 mod recipes;
 mod registry;
