@@ -4,7 +4,8 @@ use crate::texts::is_wide;
 use jieba_rs::Jieba;
 use std::sync::LazyLock;
 
-static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+/// What finds words, with its own dictionary.
+pub static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// Words that say nothing about what a text is about.
 const STOP: &[&str] = &[
@@ -288,6 +289,23 @@ pub fn is_chinese(text: &str) -> bool {
     wide > 0 && wide * 2 >= all
 }
 
+/// Common characters that are only traditional.
+pub const TRADITIONAL: &str =
+    "為爲們這個說來時國學會對無長開門問間東車馬見過還進遠點體書語讀讓認論請誰謝變邊當從將發現實給難聽寫買賣親愛";
+/// Common characters that are only simplified.
+pub const SIMPLIFIED: &str =
+    "为们这说来时国学会对长开门问间东车马见过还进远点书语读让认论请谁谢变边当从将发现实给难听写买卖亲爱";
+
+/// Whether a text's characters are traditional rather than simplified.
+pub fn is_traditional(text: impl IntoIterator<Item = char>) -> bool {
+    let (mut traditional, mut simplified) = (0, 0);
+    for c in text {
+        traditional += usize::from(TRADITIONAL.contains(c));
+        simplified += usize::from(SIMPLIFIED.contains(c));
+    }
+    traditional > simplified
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +326,7 @@ mod tests {
 
     #[test]
     fn languages_are_told_apart() {
+        assert!(is_traditional("這個".chars()) && !is_traditional("这个".chars()) && !is_traditional("a".chars()));
         assert!(is_chinese("耐心 ok") && !is_chinese("patience 好") && !is_chinese("123"));
     }
 }
