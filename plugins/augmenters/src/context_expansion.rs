@@ -4,6 +4,7 @@ use crate::{
     copies::{Copies, Random},
     keep,
     qa_pairs::Language,
+    sites::{Words, fixed, free},
     words::{is_chinese, is_traditional, sentences},
 };
 use framework_sdk::prelude::*;
@@ -137,7 +138,7 @@ impl ContextExpansion {
             Language::En => false,
         };
         let script = match chinese {
-            true if is_traditional(text.chars()) => Script::Traditional,
+            true if is_traditional(free(&text, &fixed(&text, &Words::default()))) => Script::Traditional,
             true => Script::Simplified,
             false => Script::English,
         };
@@ -147,7 +148,8 @@ impl ContextExpansion {
         }
         if self.neighbours > 0 && !text.trim().is_empty() {
             let article = record.get(&self.content).and_then(Value::as_str).unwrap_or_default();
-            parts.extend(neighbours(article, &text, self.neighbours));
+            let title = record.get("title").and_then(Value::as_str).unwrap_or_default();
+            parts.extend(neighbours(article, title, &text, self.neighbours));
         }
         Ok((!parts.is_empty()).then_some(Found { text, script, parts }))
     }
@@ -242,12 +244,12 @@ fn pieces(text: &str) -> Vec<String> {
     starts.windows(2).map(|pair| text[pair[0]..pair[1]].to_owned()).collect()
 }
 
-/// The sentences before and after the longest one that `text` quotes.
-fn neighbours(article: &str, text: &str, count: usize) -> Vec<Part> {
+/// The sentences before and after the longest one that `text` quotes, but for the title.
+fn neighbours(article: &str, title: &str, text: &str, count: usize) -> Vec<Part> {
     let all = sentences(article);
     let quoted = |i: &usize| {
         let words = all[*i].trim_matches(|c: char| !c.is_alphanumeric());
-        words.chars().count() >= 4 && text.contains(words)
+        words.chars().count() >= 4 && !title.contains(words) && text.contains(words)
     };
     let Some(at) = (0..all.len()).filter(quoted).max_by_key(|i| (all[*i].chars().count(), std::cmp::Reverse(*i)))
     else {

@@ -2,10 +2,11 @@
 
 use crate::{
     copies::Copies,
-    sites::{Rewrite, Site},
-    words::{is_chinese, sentences},
+    sites::{Rewrite, Site, free},
+    words::{is_chinese, is_classical, sentences},
 };
 use framework_sdk::prelude::*;
+use std::ops::Range;
 
 mod chinese;
 mod english;
@@ -14,7 +15,7 @@ options! {
     /// Makes copies of records in which some sentences are built in another way and mean the same.
     ///
     /// Only what is certain is changed: where clauses change places, none has a pronoun that might refer to the other,
-    /// and sentences that fit no pattern stay as they are. A sentence goes through the transforms in their order, each
+    /// and sentences that fit no pattern stay as they are; classical Chinese is only split. A sentence goes through the transforms in their order, each
     /// of which may or may not apply. Left as they are: protected words wherever they occur; names of fields; and what
     /// is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses). Copies that are like the record or
     /// each other are left out; a record that gives no copy passes as it is.
@@ -104,7 +105,7 @@ impl Augmenter for SentenceTransform {
 
     fn augment(&self, records: Records, seed: u64) -> Result<Records> {
         let transforms = self.transforms.clone();
-        Ok(self.rewrite().run(records, seed, move |text, _| sites(text, &transforms)))
+        Ok(self.rewrite().run(records, seed, move |text, fixed| sites(text, fixed, &transforms)))
     }
 }
 
@@ -117,12 +118,15 @@ struct Place {
     alone: bool,
     /// Another follows on the same line, and no list has begun before.
     followed: bool,
+    /// The text is in classical Chinese.
+    classical: bool,
 }
 
 /// The sentences of a text that can be changed, and the pairs that can be joined.
-fn sites(text: &str, transforms: &[Transform]) -> Vec<Site> {
+fn sites(text: &str, fixed: &[Range<usize>], transforms: &[Transform]) -> Vec<Site> {
     let start = |sentence: &str| sentence.as_ptr() as usize - text.as_ptr() as usize;
     let all = sentences(text);
+    let classical = is_classical(free(text, fixed));
     let mut sites = Vec::new();
     for (i, sentence) in all.iter().enumerate() {
         let at = start(sentence);
@@ -130,10 +134,13 @@ fn sites(text: &str, transforms: &[Transform]) -> Vec<Site> {
         let listed =
             text[text[..at].rfind(['。', '！', '？']).map_or(0, |end| end).max(line)..at].contains(['：', ':']);
         let followed = all.get(i + 1).is_some_and(|next| !text[at..start(next)].contains('\n'));
-        let place = Place { first: i == 0, alone: all.len() == 1, followed: followed && !listed };
+        let place = Place { first: i == 0, alone: all.len() == 1, followed: followed && !listed, classical };
         let alternatives = variants(sentence, place, transforms);
         sites.push(Site { range: at..at + sentence.len(), alternatives });
-        let Some(next) = all.get(i + 1).filter(|_| followed && transforms.contains(&Transform::Join)) else { continue };
+        let Some(next) = all.get(i + 1).filter(|_| followed && !classical && transforms.contains(&Transform::Join))
+        else {
+            continue;
+        };
         let both = is_chinese(sentence) && is_chinese(next);
         let joined = if both { chinese::join(sentence, next) } else { english::join(sentence, next) };
         sites.push(Site { range: at..start(next) + next.len(), alternatives: joined.into_iter().collect() });
@@ -147,8 +154,12 @@ const MOST: usize = 32;
 /// What becomes of a sentence if each transform is applied or not.
 fn variants(sentence: &str, place: Place, transforms: &[Transform]) -> Vec<String> {
     let chinese = is_chinese(sentence);
+    let classical = chinese && place.classical;
     let mut all = vec![sentence.to_owned()];
     for transform in transforms {
+        if classical && !matches!(transform, Transform::Split) {
+            continue;
+        }
         let apply = |sentence: &String| match (transform, chinese) {
             (Transform::Connectives, true) => chinese::connectives(sentence),
             (Transform::Connectives, false) => english::connectives(sentence),

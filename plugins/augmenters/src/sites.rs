@@ -52,7 +52,7 @@ impl Rewrite {
         let Self { fields, rate, copies, protected, protected_fields } = self;
         let names = fields.clone();
         let find_all = move |record: &Record| {
-            let words = words(record, &protected, &protected_fields)?;
+            let words = Words::of(record, &protected, &protected_fields)?;
             let (mut all, mut number, mut copy) = (Vec::new(), 0, record.clone());
             texts::for_each(&mut copy, &names, |text| {
                 if rate > 0.0 {
@@ -115,24 +115,63 @@ fn choose<'a>(
     chosen
 }
 
-/// The protected words of a record.
-fn words(record: &Record, protected: &[String], fields: &[String]) -> Result<Vec<String>> {
-    let mut words = protected.to_vec();
-    for name in fields {
-        let wrong = |other: &Value| PluginError::new(format!("the field `{name}` is not a list of words but {other}"));
-        match record.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(word)) => words.push(word.clone()),
-            Some(Value::Array(list)) => {
-                for value in list {
-                    words.push(value.as_str().ok_or_else(|| wrong(value))?.to_owned());
-                }
-            }
-            Some(other) => return Err(wrong(other)),
+/// Words that must stay, in small letters, by their first character.
+#[derive(Default)]
+pub struct Words(BTreeMap<char, Vec<Vec<char>>>);
+
+impl Words {
+    fn add(&mut self, word: &str) {
+        let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
+        if let Some(first) = word.first().filter(|_| !word.iter().all(|c| c.is_whitespace())) {
+            self.0.entry(*first).or_default().push(word);
         }
     }
-    words.retain(|word| !word.trim().is_empty());
-    Ok(words)
+
+    /// The words of `protected` and of these fields of a record.
+    fn of(record: &Record, protected: &[String], fields: &[String]) -> Result<Self> {
+        let mut words = Self::default();
+        protected.iter().for_each(|word| words.add(word));
+        for name in fields {
+            let wrong =
+                |other: &Value| PluginError::new(format!("the field `{name}` is not a list of words but {other}"));
+            match record.get(name) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(word)) => words.add(word),
+                Some(Value::Array(list)) => {
+                    for value in list {
+                        words.add(value.as_str().ok_or_else(|| wrong(value))?);
+                    }
+                }
+                Some(other) => return Err(wrong(other)),
+            }
+        }
+        Ok(words)
+    }
+
+    /// Where they stand in a text, in capitals or not, even within each other.
+    fn occurrences(&self, text: &str) -> Vec<Range<usize>> {
+        let mut all = Vec::new();
+        for (start, c) in text.char_indices() {
+            let candidates = c.to_lowercase().next().and_then(|c| self.0.get(&c)).into_iter().flatten();
+            let ends = candidates.filter_map(|word| end(&text[start..], word));
+            all.extend(ends.map(|length| start..start + length));
+        }
+        all
+    }
+}
+
+/// How many bytes of `text` are `word`, if it begins with it.
+fn end(text: &str, word: &[char]) -> Option<usize> {
+    let mut wanted = word.iter();
+    for (at, c) in text.char_indices() {
+        if wanted.as_slice().is_empty() {
+            return Some(at);
+        }
+        if !c.to_lowercase().all(|c| wanted.next() == Some(&c)) {
+            return None;
+        }
+    }
+    wanted.as_slice().is_empty().then_some(text.len())
 }
 
 /// Code, markup, formulas, addresses, titles and quotations: they are not the author's to reword.
@@ -144,7 +183,6 @@ static VERBATIM: LazyLock<Regex> = LazyLock::new(|| {
         r"\$[^$\n]+\$",
         r"[!-~]*(?:://|www\.|@)[!-~]+",
         "《[^《》]*》",
-        "“[^“”]*”",
         "「[^「」]*」",
         "『[^『』]*』",
         "\"[^\"\n]*\"",
@@ -153,28 +191,43 @@ static VERBATIM: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What of a text must stay as it is, in order: protected words, in capitals or not, and what is quoted or no prose.
-pub fn fixed(text: &str, words: &[String]) -> Vec<Range<usize>> {
+pub fn fixed(text: &str, words: &Words) -> Vec<Range<usize>> {
     let mut fixed: Vec<_> = VERBATIM.find_iter(text).map(|found| found.range()).collect();
-    fixed.extend(words.iter().flat_map(|word| occurrences(text, word)));
+    fixed.extend(words.occurrences(text));
+    fixed.extend(quotations(text));
     fixed.sort_by_key(|range| (range.start, range.end));
     fixed
 }
 
-fn occurrences(text: &str, word: &str) -> Vec<Range<usize>> {
-    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
-    let at = |start: usize| {
-        let mut wanted = word.iter().peekable();
-        for (i, c) in text[start..].char_indices() {
-            if wanted.peek().is_none() {
-                return Some(start..start + i);
+/// What is between “ and ”, which may hold more of them; to the last ” if one is missing.
+fn quotations(text: &str) -> Vec<Range<usize>> {
+    let (mut all, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+    for (at, c) in text.char_indices() {
+        if c == '“' {
+            if depth == 0 {
+                start = at;
             }
-            if !c.to_lowercase().all(|c| wanted.next() == Some(&c)) {
-                return None;
+            depth += 1;
+        } else if c == '”' && depth > 0 {
+            depth -= 1;
+            if depth == 0 {
+                all.push(start..at + c.len_utf8());
             }
         }
-        wanted.peek().is_none().then_some(start..text.len())
-    };
-    text.char_indices().filter_map(|(start, _)| at(start)).collect()
+    }
+    if let Some(at) = text[start..].rfind('”').filter(|_| depth > 0) {
+        all.push(start..start + at + '”'.len_utf8());
+    }
+    all
+}
+
+/// The characters of a text that are not fixed.
+pub fn free<'a>(text: &'a str, fixed: &'a [Range<usize>]) -> impl Iterator<Item = char> + 'a {
+    let mut inside = fixed.iter().peekable();
+    text.char_indices().filter_map(move |(at, c)| {
+        while inside.next_if(|range| range.end <= at).is_some() {}
+        inside.peek().is_none_or(|range| !range.contains(&at)).then_some(c)
+    })
 }
 
 /// The site without the alternatives that would change what is fixed.
@@ -198,24 +251,40 @@ fn count(text: &str, part: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn words(list: &[&str]) -> Words {
+        let mut words = Words::default();
+        list.iter().for_each(|word| words.add(word));
+        words
+    }
+
     #[test]
     fn words_are_found_wherever_they_stand() {
-        let found =
-            |text: &str, word: &str| occurrences(text, word).iter().map(|r| text[r.clone()].to_owned()).collect();
-        let expect: fn(Vec<String>, &[&str]) = |found, expected| assert_eq!(found, expected);
-        expect(found("Art and start ART", "art"), &["Art", "art", "ART"]);
-        expect(found("人人人", "人人"), &["人人", "人人"]);
-        expect(found("耐", "耐心"), &[]);
-        expect(found("İi", "i"), &["i"]);
+        let expect = |text: &str, list: &[&str], expected: &[&str]| {
+            let found: Vec<_> = words(list).occurrences(text).into_iter().map(|r| text[r].to_owned()).collect();
+            assert_eq!(found, expected);
+        };
+        expect("Art and start ART", &["art"], &["Art", "art", "ART"]);
+        expect("人人人", &["人人"], &["人人", "人人"]);
+        expect("abc", &["bc", "ab", "AB"], &["ab", "ab", "bc"]);
+        expect("耐", &["耐心", " "], &[]);
+        expect("İi", &["i"], &["i"]);
     }
 
     #[test]
     fn what_is_no_prose_is_fixed() {
         let text = "看《大 书》说“好”。 Run `big x` or ```\nbig\n``` at http://big.org/x, <b class=big> \"big\" big";
-        let parts: Vec<_> = fixed(text, &[]).into_iter().map(|r| &text[r]).collect();
+        let parts: Vec<_> = fixed(text, &Words::default()).into_iter().map(|r| &text[r]).collect();
         let expected =
             ["《大 书》", "“好”", "`big x`", "```\nbig\n```", "http://big.org/x,", "<b class=big>", "\"big\""];
         assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn quotations_hold_quotations() {
+        let quoted = |text: &'static str| quotations(text).into_iter().map(|r| &text[r]).collect::<Vec<_>>();
+        assert_eq!(quoted("a“b“c”d”e“f”g"), ["“b“c”d”", "“f”"]);
+        assert_eq!(quoted("a“b”c“d：“e”f"), ["“b”", "“d：“e”"]);
+        assert!(quoted("a”b“c").is_empty());
     }
 
     #[test]
@@ -226,7 +295,7 @@ mod tests {
         };
         // The site is `cd efg` in `ab cd efg hi`.
         let text = "ab cd efg hi";
-        let kept = |word: &str| allowed(text, site(&["efg cd", "cd", "cd efg"]), &fixed(text, &[word.to_owned()]));
+        let kept = |word: &str| allowed(text, site(&["efg cd", "cd", "cd efg"]), &fixed(text, &words(&[word])));
         assert_eq!(kept("cd"), Some(site(&["efg cd", "cd"])));
         assert_eq!(kept("efg"), Some(site(&["efg cd"])));
         assert_eq!(kept("d e"), None);

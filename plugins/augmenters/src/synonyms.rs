@@ -2,10 +2,10 @@
 
 use crate::{
     copies::Copies,
-    sites::{Rewrite, Site},
-    words::is_traditional,
+    sites::{Rewrite, Site, free},
+    words::{is_classical, is_traditional},
 };
-use dictionary::Dictionary;
+use dictionary::{Dictionary, Script};
 use framework_sdk::prelude::*;
 use std::ops::Range;
 
@@ -37,7 +37,8 @@ options! {
         /// start with `#` are comments. Its words go before the built-in ones.
         #[serde(default)]
         dictionary: Option<FilePath>,
-        /// Whether the built-in groups are used, of Chinese (simplified; a few traditional) and English.
+        /// Whether the built-in groups are used, of today's Chinese (simplified; a few traditional) and of English.
+        /// Classical Chinese, which has other meanings for the same words, takes a dictionary of yours.
         #[serde(default = "yes")]
         built_in: bool,
         /// Words that are never changed, in capitals or not.
@@ -93,7 +94,12 @@ impl Augmenter for Synonyms {
 
 /// The words of a text that have synonyms.
 fn sites(text: &str, fixed: &[Range<usize>], dictionary: &Dictionary) -> Vec<Site> {
-    let groups = dictionary.groups(traditional(text, fixed));
+    let script = match (is_classical(free(text, fixed)), is_traditional(free(text, fixed))) {
+        (true, _) => Script::Classical,
+        (false, true) => Script::Traditional,
+        (false, false) => Script::Simplified,
+    };
+    let groups = dictionary.groups(script);
     let words = dictionary.words(text);
     let (mut sites, mut i) = (Vec::new(), 0);
     while i < words.len() {
@@ -152,15 +158,6 @@ fn sounds_like_vowel(word: &str) -> bool {
     starts(&["hour", "honest", "honor", "honour", "heir"])
         || starts(&["a", "e", "i", "o", "u"]) && !starts(&["uni", "use", "usu", "usa", "util", "eu", "one", "once"])
         || starts(&["unin", "unim", "unid"])
-}
-
-/// Whether a text is in traditional characters, but for what is fixed in it.
-fn traditional(text: &str, fixed: &[Range<usize>]) -> bool {
-    let mut inside = fixed.iter().peekable();
-    is_traditional(text.char_indices().filter_map(|(at, c)| {
-        while inside.next_if(|range| range.end <= at).is_some() {}
-        inside.peek().is_none_or(|range| !range.contains(&at)).then_some(c)
-    }))
 }
 
 register!(augmenter "synonyms" => Synonyms, example = r#"

@@ -306,6 +306,19 @@ pub fn is_traditional(text: impl IntoIterator<Item = char>) -> bool {
     traditional > simplified
 }
 
+/// Whether a text is in classical Chinese rather than in today's.
+pub fn is_classical(text: impl IntoIterator<Item = char>) -> bool {
+    let (mut classical, mut modern) = (0, 0);
+    let mut text = text.into_iter().peekable();
+    while let Some(c) = text.next() {
+        // At the end of a clause 也 is a particle; elsewhere it is "also".
+        let particle = c == '也' && text.peek().is_none_or(|next| !next.is_alphanumeric());
+        classical += usize::from(particle || "之曰矣焉哉乎".contains(c));
+        modern += usize::from("的了是们們这這个個吗嗎呢么麼着著过過在说說都很你您她它".contains(c));
+    }
+    classical >= 2 && classical > modern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,6 +339,8 @@ mod tests {
 
     #[test]
     fn languages_are_told_apart() {
+        assert!(is_classical("學而時習之，不亦說乎？".chars()) && is_classical("彼亦人也，子曰。".chars()));
+        assert!(!is_classical("其中之一也是我们的。".chars()) && !is_classical("也许几乎也来。".chars()));
         assert!(is_traditional("這個".chars()) && !is_traditional("这个".chars()) && !is_traditional("a".chars()));
         assert!(is_chinese("耐心 ok") && !is_chinese("patience 好") && !is_chinese("123"));
     }

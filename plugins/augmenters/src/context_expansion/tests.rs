@@ -70,6 +70,9 @@ fn neighbours_of_what_is_quoted() {
     );
     let contexts = contexts("sources = []\nneighbours = 9", article());
     assert!(contexts.contains("上文：园丁种下种子。天气很好。下文：园丁等待。花开了。"), "{contexts:?}");
+    let mut titled = article();
+    titled["title"] = "种子需要耐心".into();
+    assert_eq!(questions(options, titled, 1).len(), 1, "the title is no quotation");
     let mut other = article();
     other["question"] = "《耐心》讲了什么？".into();
     assert_eq!(questions(options, other, 1), ["《耐心》讲了什么？"]);

@@ -1,7 +1,10 @@
 //! Chinese sentences.
 
 use super::Place;
-use crate::words::{JIEBA, is_traditional};
+use crate::{
+    sites::{Words, fixed, free},
+    words::{JIEBA, is_traditional},
+};
 
 /// Characters of words that refer to something said before.
 const REFERRING: [char; 13] = ['他', '她', '它', '这', '這', '那', '此', '其', '之', '该', '該', '彼', '牠'];
@@ -59,10 +62,10 @@ fn says_something(clause: &str) -> bool {
 
 /// A main clause without what ties it to a condition before it.
 fn untied(main: &str) -> Option<String> {
-    const TIES: &[&str] = &["那么就", "那麼就", "那么", "那麼", "那就", "就", "便", "则", "則"];
+    const TIES: &[&str] = &["那么就", "那麼就", "那么", "那麼", "就", "便", "则", "則"];
     let tied = |text: &str| text.contains(['就', '便', '才', '也', '又', '还', '還', '则', '則', '仍', '却', '卻']);
     if let Some(rest) = strip(main, TIES) {
-        return (!tied(rest)).then(|| rest.to_owned());
+        return (!tied(rest) && !rest.starts_with('是')).then(|| rest.to_owned());
     }
     for pronoun in PRONOUNS {
         if let Some(rest) = main.strip_prefix(pronoun).and_then(|rest| strip(rest, &["就", "便"])) {
@@ -96,7 +99,6 @@ const OPENINGS: &[(&[&str], &[&str])] = &[
     (&["如果", "假如", "倘若"], &["说", "說"]),
     (&["例如", "比如", "譬如"], &[]),
     (&["因此", "因而"], &[]),
-    (&["但是", "可是"], &[]),
     (&["无论", "不论"], &["如何"]),
     (&["無論", "不論"], &["如何"]),
     (&["即使", "即便"], &[]),
@@ -133,6 +135,9 @@ pub fn connectives(sentence: &str) -> Vec<String> {
     for (group, unless) in OPENINGS {
         clauses().for_each(|at| exchange(at, group, unless));
     }
+    // In a question, 可是 asks.
+    let group: &[&str] = if sentence.ends_with('。') { &["但是", "可是"] } else { &[] };
+    clauses().for_each(|at| exchange(at, group, &[]));
     for (group, with) in PAIRS {
         if clauses().skip(1).any(|at| strip(&sentence[at..], with).is_some()) {
             exchange(0, group, &["仅", "僅"]);
@@ -194,9 +199,17 @@ pub fn join(a: &str, b: &str) -> Option<String> {
     if let Some(rest) = strip(second, RESUMING) {
         return (sure && length(first) >= 6 && !rest.starts_with('，')).then(|| format!("{first}，{second}。"));
     }
-    // Sentences of the same length stand side by side.
-    let parallel = length(first) == length(second) && length(first) <= 20 && !second.contains('，');
+    let parallel = length(first) <= 20 && !second.contains('，') && side_by_side(first, second);
     (sure && parallel && says_something(second)).then(|| format!("{first}；{second}。"))
+}
+
+/// Whether two clauses have words of the same lengths, and one in common.
+fn side_by_side(a: &str, b: &str) -> bool {
+    let (a, b) = (JIEBA.cut(a, true), JIEBA.cut(b, true));
+    let mut pairs = a.iter().zip(&b);
+    a.len() == b.len()
+        && pairs.clone().all(|(a, b)| length(a.word) == length(b.word))
+        && pairs.any(|(a, b)| a.word == b.word)
 }
 
 /// Verbs that requests begin with.
@@ -223,8 +236,7 @@ fn request(text: &str) -> Option<&str> {
 
 pub fn question_form(sentence: &str, place: Place) -> Vec<String> {
     const ASKED: &[&str] = &["能否", "可否", "能不能", "可不可以", "可以", "能"];
-    const WORDS: &[&str] =
-        &["什么", "什麼", "谁", "誰", "怎样", "怎樣", "怎么", "怎麼", "哪", "如何", "为何", "為何", "多少"];
+    const WORDS: &[&str] = &["什么", "什麼", "谁", "誰", "怎样", "怎樣", "哪", "如何", "为何", "為何", "多少"];
     const RHETORICAL: &[&str] = &[
         "吗",
         "嗎",
@@ -248,8 +260,22 @@ pub fn question_form(sentence: &str, place: Place) -> Vec<String> {
         "請",
         "哪里",
         "哪裡",
+        "哪有",
+        "怎么",
+        "怎麼",
+        "呀",
+        "啊",
+        "啦",
+        "又",
+        "还",
+        "還",
+        "敢",
+        "那",
+        "可是",
+        "但",
+        "—",
     ];
-    let traditional = is_traditional(sentence.chars());
+    let traditional = is_traditional(free(sentence, &fixed(sentence, &Words::default())));
     let form = |simplified: &'static str, other: &'static str| if traditional { other } else { simplified };
     if let Some(question) = sentence.strip_suffix('？') {
         let asked = strip(question, ASKED).map(|rest| rest.trim_end_matches(['吗', '嗎']));

@@ -356,6 +356,10 @@ pub fn split(sentence: &str) -> Option<String> {
     if let Some(b) = b.strip_prefix("and ").filter(|b| begins(b, NOMINATIVES) && independent(b)) {
         return Some(format!("{a}. {}.", capitalised(b)));
     }
+    // An apology is no statement to contrast with.
+    if words(a).count() < 4 || has(a, &["sorry", "afraid"]) {
+        return None;
+    }
     let b = b.strip_prefix("but ").filter(|b| begins(b, NOMINATIVES) && independent(b))?;
     Some(format!("{a}. However, {b}."))
 }

@@ -66,6 +66,15 @@ impl Groups {
     }
 }
 
+/// How a text's Chinese is written.
+#[derive(Clone, Copy)]
+pub enum Script {
+    Simplified,
+    Traditional,
+    /// Today's words mean something else in it.
+    Classical,
+}
+
 /// Groups, and what cuts Chinese into words so that theirs are not cut up.
 struct BuiltIn {
     simplified: Groups,
@@ -129,10 +138,14 @@ impl Dictionary {
     }
 
     /// The groups for a text, those that come first first.
-    pub fn groups(&self, traditional: bool) -> impl Iterator<Item = &Groups> + Clone {
+    pub fn groups(&self, script: Script) -> impl Iterator<Item = &Groups> + Clone {
         let given = self.built_in.map(|given| {
-            let chinese = if traditional { &given.traditional } else { &given.simplified };
-            [chinese, &given.english]
+            let chinese = match script {
+                Script::Simplified => Some(&given.simplified),
+                Script::Traditional => Some(&given.traditional),
+                Script::Classical => None,
+            };
+            chinese.into_iter().chain([&given.english])
         });
         std::iter::once(&self.own).chain(given.into_iter().flatten())
     }

@@ -138,6 +138,14 @@ fn scripts_are_not_mixed() {
 }
 
 #[test]
+fn classical_chinese_is_left_to_the_readers_own_dictionary() {
+    let text = "吾聞之矣，其國之城市，不論大小，譬如星也。";
+    expect("rate = 1.0", text, &[text]);
+    let (_folder, options) = file("吾聞,余聞");
+    expect(&options, text, &[&text.replace("吾聞", "余聞")]);
+}
+
+#[test]
 fn wrong_options_are_refused() {
     let refused = |options: Value| {
         let declaration = test::declaration(Kind::Augmenter, "synonyms");
