@@ -137,9 +137,9 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let mut after = text[range.end..].chars();
     let (next, second) = (after.next(), after.next());
     let dotted = matches!(next, Some('.' | ':' | '(' | '[' | '-' | '\'' | '’'));
-    !text[..range.start].ends_with(|c| joins(c) || matches!(c, '.' | '-' | '\'' | '’'))
-        && !next.is_some_and(joins)
-        && !(dotted && second.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '"' | ')' | ']')))
+    let goes_on = dotted && second.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '"' | ')' | ']'));
+    let joined = text[..range.start].ends_with(|c| joins(c) || matches!(c, '.' | '-' | '\'' | '’'));
+    !(joined || goes_on || next.is_some_and(joins))
 }
 
 fn starts_sentence(before: &str) -> bool {

@@ -3,190 +3,33 @@
 use super::Place;
 
 /// Words that clauses begin with, and that are written small within a sentence; but for "I".
-const SUBJECTS: &[&str] = &[
-    "i",
-    "you",
-    "we",
-    "the",
-    "a",
-    "an",
-    "my",
-    "your",
-    "our",
-    "each",
-    "every",
-    "some",
-    "most",
-    "many",
-    "people",
-    "everyone",
-    "everybody",
-    "someone",
-    "somebody",
-];
+const SUBJECTS: &str = "\
+    i you we the a an my your our each every some most many people everyone everybody someone somebody";
 /// Pronouns that are only subjects.
-const NOMINATIVES: &[&str] = &["i", "we", "he", "she", "they"];
+const NOMINATIVES: &str = "i we he she they";
 /// Words that refer to something said before.
-const REFERRING: &[&str] = &[
-    "he",
-    "she",
-    "it",
-    "they",
-    "him",
-    "her",
-    "them",
-    "his",
-    "hers",
-    "its",
-    "their",
-    "theirs",
-    "himself",
-    "herself",
-    "itself",
-    "themselves",
-    "this",
-    "that",
-    "these",
-    "those",
-    "such",
-    "one",
-    "ones",
-    "former",
-    "latter",
-    "there",
-    "here",
-    "same",
-    "other",
-    "others",
-    "another",
-    "both",
-    "either",
-    "neither",
-];
+const REFERRING: &str = "\
+    he she it they him her them his hers its their theirs himself herself itself themselves this that these \
+    those such one ones former latter there here same other others another both either neither";
 /// Words that begin or may begin further clauses, so that it is not certain where one ends.
-const JOINING: &[&str] = &[
-    "and",
-    "or",
-    "but",
-    "nor",
-    "so",
-    "yet",
-    "that",
-    "which",
-    "who",
-    "whom",
-    "whose",
-    "whether",
-    "if",
-    "because",
-    "since",
-    "although",
-    "though",
-    "when",
-    "whenever",
-    "while",
-    "unless",
-    "until",
-    "before",
-    "after",
-    "as",
-    "than",
-    "then",
-    "where",
-    "why",
-    "how",
-    "what",
-    "ask",
-    "asks",
-    "asked",
-    "believe",
-    "believes",
-    "believed",
-    "check",
-    "checks",
-    "checked",
-    "decide",
-    "decides",
-    "decided",
-    "determine",
-    "determines",
-    "determined",
-    "explain",
-    "explains",
-    "explained",
-    "feel",
-    "feels",
-    "felt",
-    "find",
-    "finds",
-    "found",
-    "guess",
-    "hope",
-    "hopes",
-    "hoped",
-    "know",
-    "knows",
-    "knew",
-    "remember",
-    "remembers",
-    "remembered",
-    "say",
-    "says",
-    "said",
-    "see",
-    "sees",
-    "saw",
-    "show",
-    "shows",
-    "showed",
-    "suppose",
-    "sure",
-    "tell",
-    "tells",
-    "told",
-    "think",
-    "thinks",
-    "thought",
-    "wonder",
-    "wonders",
-    "wondered",
-];
+const JOINING: &str = "\
+    and or but nor so yet that which who whom whose whether if because since although though when whenever \
+    while unless until before after as than then where why how what ask asks asked believe believes believed \
+    check checks checked decide decides decided determine determines determined explain explains explained \
+    feel feels felt find finds found guess hope hopes hoped know knows knew remember remembers remembered say \
+    says said see sees saw show shows showed suppose sure tell tells told think thinks thought wonder wonders \
+    wondered";
 /// Words after which "because" gives no reason for the clause before.
-const NEGATING: &[&str] = &[
-    "not",
-    "never",
-    "no",
-    "nothing",
-    "nobody",
-    "none",
-    "cannot",
-    "hardly",
-    "only",
-    "just",
-    "even",
-    "mainly",
-    "partly",
-    "simply",
-    "largely",
-    "precisely",
-    "mostly",
-    "probably",
-    "perhaps",
-    "maybe",
-    "is",
-    "was",
-    "be",
-];
+const NEGATING: &str = "\
+    not never no nothing nobody none cannot hardly only just even mainly partly simply largely precisely \
+    mostly probably perhaps maybe is was be";
 /// Words of the present and of possibility: "since" with them is no date.
-const PRESENT: &[&str] =
-    &["is", "are", "am", "can", "will", "should", "must", "may", "might", "do", "does", "need", "want"];
+const PRESENT: &str = "is are am can will should must may might do does need want";
 /// Words that make a clause complete.
-const FINITE: &[&str] = &[
-    "is", "are", "am", "was", "were", "can", "could", "will", "would", "should", "must", "may", "might", "has", "have",
-    "had", "do", "does", "did",
-];
+const FINITE: &str = "\
+    is are am was were can could will would should must may might has have had do does did";
 /// Last words of what looks like a sentence and is none.
-const ABBREVIATIONS: &[&str] = &["mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "eg", "ie", "etc", "approx", "fig"];
+const ABBREVIATIONS: &str = "mr mrs ms dr prof st no vs eg ie etc approx fig";
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
@@ -210,12 +53,17 @@ fn first(text: &str) -> String {
     words(text).next().unwrap_or_default()
 }
 
-fn has(text: &str, list: &[&str]) -> bool {
-    words(text).any(|word| list.contains(&word.as_str()))
+/// Whether `word` is in a list of words with spaces between them.
+fn is_in(word: &str, list: &str) -> bool {
+    list.split(' ').any(|listed| listed == word)
 }
 
-fn begins(text: &str, list: &[&str]) -> bool {
-    list.contains(&first(text).as_str())
+fn has(text: &str, list: &str) -> bool {
+    words(text).any(|word| is_in(&word, list))
+}
+
+fn begins(text: &str, list: &str) -> bool {
+    is_in(&first(text), list)
 }
 
 /// A sentence without its full stop, if nothing makes it uncertain where it and its clauses end.
@@ -223,7 +71,7 @@ fn body(sentence: &str) -> Option<&str> {
     let body = sentence.strip_suffix('.')?;
     let plain = |c: char| c.is_alphanumeric() || " ,;'’-%".contains(c);
     let last = body.rsplit(' ').next()?;
-    let whole = last.chars().count() > 1 && last.chars().all(char::is_lowercase) && !ABBREVIATIONS.contains(&last);
+    let whole = last.chars().count() > 1 && last.chars().all(char::is_lowercase) && !is_in(last, ABBREVIATIONS);
     (whole && body.chars().all(plain)).then_some(body)
 }
 
@@ -235,8 +83,7 @@ fn free(text: &str) -> bool {
 
 /// Whether `text` can stand as a sentence.
 fn independent(text: &str) -> bool {
-    let subject =
-        begins(text, SUBJECTS) || begins(text, NOMINATIVES) || begins(text, &["it", "this", "these", "there"]);
+    let subject = begins(text, SUBJECTS) || begins(text, NOMINATIVES) || begins(text, "it this these there");
     subject && words(text).count() >= 3
 }
 
@@ -326,7 +173,7 @@ pub fn connectives(sentence: &str) -> Vec<String> {
     if let Some((side, main)) = in_front("Since ")
         && independent(side)
         && has(side, PRESENT)
-        && !has(side, &["have", "has", "had", "ve"])
+        && !has(side, "have has had ve")
     {
         new.push(format!("Because {side}, {main}"));
     }
@@ -357,7 +204,7 @@ pub fn split(sentence: &str) -> Option<String> {
         return Some(format!("{a}. {}.", capitalised(b)));
     }
     // An apology is no statement to contrast with.
-    if words(a).count() < 4 || has(a, &["sorry", "afraid"]) {
+    if words(a).count() < 4 || has(a, "sorry afraid") {
         return None;
     }
     let b = b.strip_prefix("but ").filter(|b| begins(b, NOMINATIVES) && independent(b))?;
@@ -376,127 +223,19 @@ pub fn join(a: &str, b: &str) -> Option<String> {
 }
 
 /// Verbs that requests begin with.
-const VERBS: &[&str] = &[
-    "add",
-    "analyze",
-    "analyse",
-    "arrange",
-    "calculate",
-    "categorize",
-    "choose",
-    "classify",
-    "come",
-    "compare",
-    "compose",
-    "compute",
-    "construct",
-    "convert",
-    "create",
-    "define",
-    "delete",
-    "derive",
-    "describe",
-    "determine",
-    "develop",
-    "differentiate",
-    "discuss",
-    "divide",
-    "edit",
-    "elaborate",
-    "evaluate",
-    "explain",
-    "find",
-    "formulate",
-    "generate",
-    "give",
-    "identify",
-    "illustrate",
-    "implement",
-    "improve",
-    "introduce",
-    "make",
-    "organize",
-    "paraphrase",
-    "predict",
-    "prepare",
-    "propose",
-    "provide",
-    "recommend",
-    "rephrase",
-    "replace",
-    "rewrite",
-    "select",
-    "simplify",
-    "solve",
-    "sort",
-    "suggest",
-    "summarise",
-    "summarize",
-    "take",
-    "tell",
-    "translate",
-    "transform",
-    "turn",
-    "verify",
-    "write",
-];
+const VERBS: &str = "\
+    add analyze analyse arrange calculate categorize choose classify come compare compose compute construct \
+    convert create define delete derive describe determine develop differentiate discuss divide edit \
+    elaborate evaluate explain find formulate generate give identify illustrate implement improve introduce \
+    make organize paraphrase predict prepare propose provide recommend rephrase replace rewrite select \
+    simplify solve sort suggest summarise summarize take tell translate transform turn verify write";
 /// Verbs that are nouns too; what follows tells.
-const NOUNS_TOO: &[&str] = &[
-    "answer",
-    "brainstorm",
-    "change",
-    "complete",
-    "correct",
-    "count",
-    "design",
-    "estimate",
-    "group",
-    "list",
-    "name",
-    "outline",
-    "plan",
-    "rank",
-    "rate",
-    "read",
-    "remove",
-    "research",
-    "show",
-    "state",
-    "use",
-];
-const DETERMINERS: &[&str] = &[
-    "a",
-    "an",
-    "the",
-    "this",
-    "these",
-    "that",
-    "those",
-    "your",
-    "my",
-    "its",
-    "their",
-    "some",
-    "any",
-    "all",
-    "each",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "different",
-    "at",
-    "me",
-    "why",
-    "how",
-    "what",
-    "whether",
-];
+const NOUNS_TOO: &str = "\
+    answer brainstorm change complete correct count design estimate group list name outline plan rank rate \
+    read remove research show state use";
+const DETERMINERS: &str = "\
+    a an the this these that those your my its their some any all each two three four five six seven eight \
+    nine ten different at me why how what whether";
 
 /// A request's verb and what follows, without "please".
 fn request(text: &str) -> Option<String> {
@@ -505,9 +244,9 @@ fn request(text: &str) -> Option<String> {
     let (verb, rest) = text.split_once(' ')?;
     let verb = verb.to_lowercase();
     let next = first(rest);
-    let plain = VERBS.contains(&verb.as_str()) && !["is", "are", "was", "were", "of"].contains(&next.as_str());
+    let plain = is_in(&verb, VERBS) && !is_in(&next, "is are was were of");
     let number = next.bytes().all(|b| b.is_ascii_digit());
-    let certain = NOUNS_TOO.contains(&verb.as_str()) && (number || DETERMINERS.contains(&next.as_str()));
+    let certain = is_in(&verb, NOUNS_TOO) && (number || is_in(&next, DETERMINERS));
     ((plain || certain) && !text.contains(['?', '!'])).then(|| small(text))
 }
 
@@ -533,8 +272,7 @@ pub fn question_form(sentence: &str, place: Place) -> Vec<String> {
         None if place.alone && sentence.ends_with(char::is_alphanumeric) => sentence,
         None => return Vec::new(),
     };
-    if text.ends_with('.') || text.rsplit(' ').next().is_some_and(|last| ABBREVIATIONS.contains(&&*last.to_lowercase()))
-    {
+    if text.ends_with('.') || text.rsplit(' ').next().is_some_and(|last| is_in(&last.to_lowercase(), ABBREVIATIONS)) {
         return Vec::new();
     }
     let Some(request) = request(text) else { return Vec::new() };
