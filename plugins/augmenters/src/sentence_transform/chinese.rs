@@ -261,6 +261,13 @@ pub fn question_form(sentence: &str, place: Place) -> Vec<String> {
         "哪里",
         "哪裡",
         "哪有",
+        "哪像",
+        "哪怕",
+        "没",
+        "沒",
+        "什么可",
+        "什麼可",
+        "能否",
         "怎么",
         "怎麼",
         "呀",
@@ -284,6 +291,7 @@ pub fn question_form(sentence: &str, place: Place) -> Vec<String> {
         }
         let real = WORDS.iter().any(|word| question.contains(word))
             && !RHETORICAL.iter().any(|word| question.contains(word))
+            && length(question) >= 4
             && balanced(question);
         let mut new = Vec::new();
         if real && place.first {

@@ -188,6 +188,8 @@ fn requests_become_questions() {
         "这难道是什么好事？",
         "总结是好的。",
         "怎么，谁怕了？",
+        "为什么？",
+        "这点小事谁没做过？",
     ] {
         stays(form, text);
     }
