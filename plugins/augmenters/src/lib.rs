@@ -1,12 +1,17 @@
 //! Augmenter plugins that come with the framework, one file each.
 
 mod clean_html;
+mod context_expansion;
+mod copies;
 mod deduplicate;
 mod filter;
 mod keep;
 mod key_points;
 mod normalize_text;
 mod qa_pairs;
+mod sentence_transform;
+mod sites;
+mod synonyms;
 mod texts;
 mod words;
 

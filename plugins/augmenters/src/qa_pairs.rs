@@ -33,6 +33,10 @@ options! {
         /// What 类别 is if there is no category.
         #[serde(default = "uncategorised")]
         default_category: String,
+        /// Fields of the article that its questions keep, after their own: `keywords` for augmenters that protect
+        /// them, `content` for those that need it. What an article does not have is left out.
+        #[serde(default)]
+        keep: Vec<String>,
     }
 }
 
@@ -87,9 +91,12 @@ fn uncategorised() -> String {
 
 impl Augmenter for QaPairs {
     fn validate(&self) -> Result<()> {
-        match self.types.is_empty() {
-            true => Err(PluginError::new("`types` is empty; no questions would be asked")),
-            false => Ok(()),
+        if self.types.is_empty() {
+            return Err(PluginError::new("`types` is empty; no questions would be asked"));
+        }
+        match self.keep.iter().find(|name| matches!(name.as_str(), "question" | "answer" | "type")) {
+            Some(name) => Err(PluginError::new(format!("`keep` has `{name}`, which is a field of the question's own"))),
+            None => Ok(()),
         }
     }
 
@@ -99,7 +106,13 @@ impl Augmenter for QaPairs {
             number += 1;
             let article = Article::of(&record, &options);
             let article = article.map_err(|e| PluginError::new(format!("record {number}: {}", e.message)))?;
-            Ok(options.pairs(&article, mix(seed, number)))
+            let mut pairs = options.pairs(&article, mix(seed, number));
+            for name in &options.keep {
+                if let Some(value) = record.get(name) {
+                    pairs.iter_mut().for_each(|pair| drop(pair.insert(name.clone(), value.clone())));
+                }
+            }
+            Ok(pairs)
         }))
     }
 }
@@ -246,7 +259,7 @@ impl QaPairs {
 }
 
 /// Steele, Lea and Flood's SplitMix64, one step from each of two numbers.
-fn mix(seed: u64, n: u64) -> u64 {
+pub fn mix(seed: u64, n: u64) -> u64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -313,6 +326,16 @@ mod tests {
             json!({"概述": "One sentence.", "关键段落": ["One sentence. Two."]})
         );
         assert_eq!(pairs[0]["answer"]["文章信息"]["类别"], "未分类");
+    }
+
+    #[test]
+    fn fields_are_kept_if_wanted() {
+        let pair = pairs("keep = [\"keywords\", \"missing\", \"date\"]", article(), 1).remove(0);
+        assert_eq!(pair.keys().collect::<Vec<_>>(), ["question", "answer", "type", "keywords", "date"]);
+        assert_eq!(pair["keywords"], article()["keywords"]);
+        let declaration = test::declaration(framework_sdk::Kind::Augmenter, "qa-pairs");
+        let refused = declaration.build.augmenter("qa-pairs", &json!({"keep": ["answer"]})).err().unwrap();
+        assert!(refused.message.contains("`keep` has `answer`"), "{refused}");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub fn change(
     }))
 }
 
-fn for_each(record: &mut Record, fields: &[String], mut f: impl FnMut(&mut String)) -> Result<()> {
+/// Calls `f` with every text in these fields, however deep.
+pub fn for_each(record: &mut Record, fields: &[String], mut f: impl FnMut(&mut String)) -> Result<()> {
     if fields.is_empty() {
         record.values_mut().for_each(|value| deep(value, &mut f));
     }

@@ -4,7 +4,8 @@ use crate::texts::is_wide;
 use jieba_rs::Jieba;
 use std::sync::LazyLock;
 
-static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+/// What finds words, with its own dictionary.
+pub static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// Words that say nothing about what a text is about.
 const STOP: &[&str] = &[
@@ -288,6 +289,36 @@ pub fn is_chinese(text: &str) -> bool {
     wide > 0 && wide * 2 >= all
 }
 
+/// Common characters that are only traditional.
+pub const TRADITIONAL: &str =
+    "為爲們這個說來時國學會對無長開門問間東車馬見過還進遠點體書語讀讓認論請誰謝變邊當從將發現實給難聽寫買賣親愛";
+/// Common characters that are only simplified.
+pub const SIMPLIFIED: &str =
+    "为们这说来时国学会对长开门问间东车马见过还进远点书语读让认论请谁谢变边当从将发现实给难听写买卖亲爱";
+
+/// Whether a text's characters are traditional rather than simplified.
+pub fn is_traditional(text: impl IntoIterator<Item = char>) -> bool {
+    let (mut traditional, mut simplified) = (0, 0);
+    for c in text {
+        traditional += usize::from(TRADITIONAL.contains(c));
+        simplified += usize::from(SIMPLIFIED.contains(c));
+    }
+    traditional > simplified
+}
+
+/// Whether a text is in classical Chinese rather than in today's.
+pub fn is_classical(text: impl IntoIterator<Item = char>) -> bool {
+    let (mut classical, mut modern) = (0, 0);
+    let mut text = text.into_iter().peekable();
+    while let Some(c) = text.next() {
+        // At the end of a clause 也 is a particle; elsewhere it is "also".
+        let particle = c == '也' && text.peek().is_none_or(|next| !next.is_alphanumeric());
+        classical += usize::from(particle || "之曰矣焉哉乎".contains(c));
+        modern += usize::from("的了是们們这這个個吗嗎呢么麼着著过過在说說都很你您她它".contains(c));
+    }
+    classical >= 2 && classical > modern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +339,9 @@ mod tests {
 
     #[test]
     fn languages_are_told_apart() {
+        assert!(is_classical("學而時習之，不亦說乎？".chars()) && is_classical("彼亦人也，子曰。".chars()));
+        assert!(!is_classical("其中之一也是我们的。".chars()) && !is_classical("也许几乎也来。".chars()));
+        assert!(is_traditional("這個".chars()) && !is_traditional("这个".chars()) && !is_traditional("a".chars()));
         assert!(is_chinese("耐心 ok") && !is_chinese("patience 好") && !is_chinese("123"));
     }
 }
