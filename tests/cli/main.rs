@@ -11,6 +11,7 @@ mod generating;
 mod hub;
 mod killed;
 mod libraries;
+mod magazine;
 mod quickstart;
 mod recipes;
 mod registry;

@@ -1,12 +1,15 @@
 //! Augmenter plugins that come with the framework, one file each.
 
+mod balance_types;
 mod clean_html;
 mod deduplicate;
 mod filter;
+mod hash;
 mod keep;
 mod key_points;
 mod normalize_text;
 mod qa_pairs;
+mod split;
 mod texts;
 mod words;
 
