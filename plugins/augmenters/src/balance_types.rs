@@ -157,7 +157,8 @@ impl BalanceTypes {
             }
             chosen.extend(held.into_iter().map(|record| (0, record.number, record.text)));
         }
-        tracing::info!("balance-types: {}", told.join(", "));
+        let told = if told.is_empty() { "no records".to_owned() } else { told.join(", ") };
+        tracing::info!("balance-types: {told}");
         chosen.extend(copies);
         chosen.sort_unstable();
         Box::new(chosen.into_iter().map(|(.., text)| Ok(serde_json::from_str(&text)?)))

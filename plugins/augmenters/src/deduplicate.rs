@@ -14,7 +14,8 @@ options! {
     ///
     /// Two records are the same if the chosen fields are exactly equal, and with `near`, if their texts are nearly the
     /// same. What is remembered of a record is a 128-bit hash, however long the text. The seed plays no part: which
-    /// records are left out depends on the records and these options alone.
+    /// records are left out depends on the records and these options alone. Training and validation records pass
+    /// through separately: what is in both is not found.
     pub struct Deduplicate {
         /// The fields to compare; all of them if none is named.
         #[serde(default)]
