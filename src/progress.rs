@@ -1,6 +1,7 @@
 //! What is shown on stderr while something runs.
 
 use framework_engine::{
+    data::Progress,
     hub::{self, Transfer},
     train::Event,
 };
@@ -48,6 +49,34 @@ pub fn show_downloads() {
             Transfer::Waits { id, file } => eprintln!("waiting for another process that downloads {file} of {id}"),
         }
     });
+}
+
+/// A bar for reading and tokenizing the data; nothing where stderr is not a terminal.
+pub struct DataProgress {
+    bar: ProgressBar,
+}
+
+impl DataProgress {
+    pub fn new() -> Self {
+        Self { bar: ProgressBar::hidden() }
+    }
+
+    pub fn at(&mut self, progress: Progress) {
+        if self.bar.is_hidden() && std::io::stderr().is_terminal() {
+            let (bar, style) = match progress.total {
+                Some(total) => (ProgressBar::new(total as u64), "{bar:30} {pos}/{len} rows {per_sec} left {eta} {msg}"),
+                None => (ProgressBar::new_spinner(), "{spinner} {pos} rows {per_sec} {msg}"),
+            };
+            let style = ProgressStyle::with_template(style);
+            self.bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        }
+        self.bar.set_position(progress.records as u64);
+        self.bar.set_message(format!("{} examples", progress.examples));
+    }
+
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// A bar for training; lines instead where stderr is not a terminal.

@@ -149,7 +149,7 @@ impl Speaker {
 
     fn reader(&self, raw: bool) -> Reader<'_> {
         let lead = if raw { "" } else { self.template.lead() };
-        Reader::new(&self.tokenizer, lead, &self.session.recipe.generate.settings.stop)
+        Reader::new(&self.tokenizer, lead, &self.session.recipe.generate.settings)
     }
 
     fn generator<'a>(&'a self, reader: Reader<'a>) -> Result<Generator<'a>> {

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod blueprint;
+mod cached;
 mod catalog;
 pub mod data;
 mod error;
@@ -15,6 +16,7 @@ pub mod infer;
 mod init;
 mod memory;
 pub mod plan;
+pub mod prepare;
 pub mod preview;
 pub mod recipe;
 pub mod run;

@@ -2,10 +2,11 @@
 
 use crate::{
     blueprint::Blueprint,
-    data::{Corpus, DataReport, Sequence},
+    data::{Corpus, DataReport, Progress},
     error::{Error, Result},
     executor::Device,
     hub::{self, Missing},
+    recipe::{Recipe, Train},
     session::Session,
     train::{batches, examples, total_steps},
 };
@@ -38,12 +39,44 @@ pub struct Plan {
     pub supervised_tokens: u64,
     /// Sequences and tokens of the largest forward pass.
     pub largest_batch: (usize, usize),
+    /// How much of the batches is padding.
+    pub padding: Padding,
     /// Floating-point operations of an optimizer step, forward and backward.
     pub flops_per_step: u64,
     /// Estimated peak memory by part, in bytes.
     pub memory: Memory,
     /// Weights on the hub that have not been downloaded; whether they fit the configuration is not known yet.
     pub download: Option<Missing>,
+}
+
+/// Padding as a share of the tokens in the batches of the first epoch: as the recipe has it, and as it might.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Padding {
+    /// As the recipe has it.
+    pub set: f64,
+    /// With neither `group_by_length` nor `packing`.
+    pub plain: f64,
+    /// With `group_by_length` alone.
+    pub grouped: f64,
+    /// With `packing` alone.
+    pub packed: f64,
+}
+
+impl Padding {
+    fn of(corpus: &Corpus, recipe: &Recipe) -> Self {
+        let share = |group_by_length, packing| {
+            let train = Train { group_by_length, packing, ..recipe.train.clone() };
+            let (padding, all) = batches(corpus, &Recipe { train, ..recipe.clone() }, 0).padding();
+            padding as f64 / all.max(1) as f64
+        };
+        let Train { group_by_length, packing, .. } = recipe.train;
+        Self {
+            set: share(group_by_length, packing),
+            plain: share(false, false),
+            grouped: share(true, false),
+            packed: share(false, true),
+        }
+    }
 }
 
 /// Estimated peak memory by part, in bytes.
@@ -68,16 +101,16 @@ impl Memory {
 }
 
 /// Plans a checked recipe: reads its data and its configuration, runs the model on shapes, and opens the device.
-pub fn plan(session: &Session) -> Result<Plan> {
-    plan_of(session).map_err(|e| session.placed(e))
+pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
+    plan_of(session, progress).map_err(|e| session.placed(e))
 }
 
-fn plan_of(session: &Session) -> Result<Plan> {
+fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
     Device::open(&recipe.backend)?;
     let data = match recipe.dataset.is_empty() {
         true => Ok(None),
-        false => examples(session, &mut |_| {}).map(Some),
+        false => examples(session, progress).map(Some),
     };
     let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
     blueprint.try_out(session)?;
@@ -95,6 +128,7 @@ fn plan_of(session: &Session) -> Result<Plan> {
         steps_per_epoch: 0,
         supervised_tokens: 0,
         largest_batch: (0, 0),
+        padding: Padding::default(),
         flops_per_step: 0,
         memory: Memory { weights: 4 * parameters as u64, ..Memory::default() },
         download: recipe.model.weights.as_deref().map_or(Ok(None), hub::missing)?,
@@ -126,9 +160,10 @@ impl Plan {
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
         self.steps = total_steps(train, self.steps_per_epoch);
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
-        let longest = corpus.train.iter().map(Sequence::len).max().unwrap_or(0);
-        let rows = train.batch_size.min(corpus.train.len());
+        let longest = batches.longest();
+        let rows = train.batch_size.min(batches.rows.len());
         self.largest_batch = (rows, longest);
+        self.padding = Padding::of(&corpus, &session.recipe);
         self.data = Some(corpus.report);
         if rows == 0 || longest == 0 {
             return Ok(());
@@ -172,6 +207,16 @@ impl fmt::Display for Plan {
                 f,
                 "steps        {} in all, {} an epoch; {} supervised tokens an epoch",
                 self.steps, self.steps_per_epoch, self.supervised_tokens
+            )?;
+            let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+            let Padding { set, plain, grouped, packed } = self.padding;
+            writeln!(
+                f,
+                "padding      {} of the tokens in batches; with neither {}, with group_by_length {}, with packing {}",
+                percent(set),
+                percent(plain),
+                percent(grouped),
+                percent(packed)
             )?;
             let (rows, time) = self.largest_batch;
             writeln!(

@@ -27,8 +27,8 @@ pub fn train_tokenizer(training: &TokenizerTraining, texts: &Texts) -> Result<To
         }
         Texts::Recipe(session) => {
             let (sources, augmenters) = (sources(session)?, augmenters(session)?);
-            let records = data::records(&inputs(session, &sources, &augmenters))?;
-            Tokenizer::train(training, records.train.iter().flat_map(data::texts))
+            let inputs = inputs(session, &sources, &augmenters);
+            data::with_texts(&inputs, |texts| Tokenizer::train(training, texts))
         }
     }
 }

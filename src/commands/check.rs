@@ -1,4 +1,7 @@
-use crate::cli::{Format, overrides, print_json};
+use crate::{
+    cli::{Format, overrides, print_json},
+    progress::DataProgress,
+};
 use framework_engine::{PluginSources, Result, Session, plan};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,7 +23,9 @@ pub struct Check {
 impl Check {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let session = Session::open(&self.recipe, &overrides(&self.set, self.backend.as_ref()), sources)?;
-        let plan = plan::plan(&session)?;
+        let mut reading = DataProgress::new();
+        let plan = plan::plan(&session, &mut |at| reading.at(at))?;
+        reading.end();
         if self.format == Format::Json {
             return print_json(&plan);
         }

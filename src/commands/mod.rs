@@ -10,6 +10,7 @@ pub mod generate;
 pub mod init;
 pub mod list_plugins;
 pub mod new_plugin;
+pub mod prepare;
 pub mod preview;
 pub mod tokenizer;
 pub mod train;

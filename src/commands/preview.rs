@@ -1,3 +1,4 @@
+use crate::progress::DataProgress;
 use framework_engine::{PluginSources, Result, Session, preview};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -17,7 +18,10 @@ pub struct Preview {
 impl Preview {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let session = Session::open(&self.recipe, &self.set, sources)?;
-        let preview = preview::preview(&session, self.number, std::io::stdout().is_terminal())?;
+        let mut reading = DataProgress::new();
+        let color = std::io::stdout().is_terminal();
+        let preview = preview::preview(&session, self.number, color, &mut |at| reading.at(at))?;
+        reading.end();
         for (i, text) in preview.examples.iter().enumerate() {
             println!("--- example {} ---\n{text}\n", i + 1);
         }

@@ -1,4 +1,7 @@
-use crate::{cli::overrides, progress::TrainProgress};
+use crate::{
+    cli::overrides,
+    progress::{DataProgress, TrainProgress},
+};
 use framework_engine::{
     PluginSources, Result, Session,
     train::{self, Event},
@@ -24,7 +27,9 @@ pub struct Train {
 impl Train {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let session = Session::open(&self.recipe, &overrides(&self.set, self.backend.as_ref()), sources)?;
-        let prepared = train::prepare(session, &mut |_| {})?;
+        let mut reading = DataProgress::new();
+        let prepared = train::prepare(session, &mut |at| reading.at(at))?;
+        reading.end();
         eprintln!("{}", prepared.headline());
         let mut progress = TrainProgress::new();
         let mut samples = Vec::new();

@@ -5,6 +5,7 @@ mod plugins;
 #[path = "../common/hub.rs"]
 mod server;
 
+mod caching;
 mod export;
 mod families;
 mod generating;
@@ -12,6 +13,7 @@ mod hub;
 mod killed;
 mod libraries;
 mod magazine;
+mod prepare;
 mod quickstart;
 mod recipes;
 mod registry;

@@ -132,6 +132,8 @@ pub fn base() -> &'static Path {
 pub fn framework(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framework"));
     command.current_dir(folder).env("XDG_DATA_HOME", folder.join("no-data")).env_remove("FRAMEWORK_PLUGIN_PATH");
+    // No token cache but a test's own.
+    command.env("FRAMEWORK_TOKEN_CACHE", "");
     command.stdin(Stdio::null());
     command
 }

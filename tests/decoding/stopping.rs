@@ -38,7 +38,7 @@ fn stop_strings_end_each_answer_of_a_batch() {
     let model = reciting(&tokenizer);
     let stop = ["\n\n", "User:"].map(str::to_owned).to_vec();
     let settings = GenerateSettings { stop, ..GenerateSettings::default() };
-    let reader = Reader::new(&tokenizer, "", &settings.stop);
+    let reader = Reader::new(&tokenizer, "", &settings);
     let prompts: Vec<Vec<u32>> = (0..3).map(|k| vec![k]).collect();
     for (name, options) in [
         ("greedy", json!({})),
@@ -71,7 +71,7 @@ fn a_special_token_can_be_a_stop_string() {
     let end = tokenizer.token(tokenizer.end()).unwrap();
     let settings = GenerateSettings { stop: vec![end], ..GenerateSettings::default() };
     let greedy = decoder("greedy", json!({}));
-    let reader = Reader::new(&tokenizer, "", &settings.stop);
+    let reader = Reader::new(&tokenizer, "", &settings);
     let new = |eos: &[u32]| {
         let generator = Generator::new(&model, &greedy, &settings, eos, 0).unwrap().stopping(reader).unwrap();
         generator.generate(&[vec![0]], 0, &mut |_, _| {}).unwrap().swap_remove(0)

@@ -4,7 +4,7 @@ use crate::golden::{Golden, distance, plugins, within};
 use framework_core::Kind;
 use framework_engine::{
     Source, build,
-    data::Batch,
+    data::{Batch, pack},
     executor::{Device, Grads, Network},
     load_adapter,
     weights::{AdapterFolder, ModelFolder},
@@ -79,6 +79,42 @@ fn of_lora_are_those_of_peft() {
                 same(&format!("{} {name} gradients", golden.case), &grads, &expected, GRADIENT);
             }
         }
+    });
+}
+
+/// Sequences in one row do not see each other: as in rows of their own, and as one by one, but for the balance of
+/// experts, which is one of the whole batch.
+#[test]
+fn of_packed_sequences_are_those_of_each_alone() {
+    Golden::each(|golden| {
+        let network = adapted(golden, "full", &json!({}));
+        let (sequences, tokens) = (golden.sequences(), golden.batch().supervised() as f64);
+        let tight = sequences.iter().map(|s| s.len()).sum::<usize>() / 2 + 1;
+        let rows = pack(&sequences, tight);
+        assert!(rows.len() < sequences.len(), "{}: {rows:?}", golden.case);
+        let packed = Batch::packed(rows.iter().map(|row| row.iter().map(|&i| &sequences[i]).collect()), 0);
+        assert_eq!(packed.supervised() as f64, tokens);
+        for checkpointing in [false, true] {
+            let (loss, grads) = gradients(&network, &packed, checkpointing);
+            let (padded_loss, padded) = gradients(&network, &golden.batch(), checkpointing);
+            within(&format!("{} packed loss", golden.case), (loss / padded_loss - 1.0).abs(), 1e-6);
+            same(&format!("{} packed gradients", golden.case), &grads, &padded, 1e-5);
+        }
+        let alone = sequences.iter().map(|s| network.evaluate(&Batch::new([s], 0)).unwrap().0).sum::<f64>();
+        let (sum, counted) = network.evaluate(&packed).unwrap();
+        assert_eq!(counted as f64, tokens);
+        within(&format!("{} packed evaluation", golden.case), (sum / alone - 1.0).abs(), 1e-6);
+        if golden.balanced() {
+            return;
+        }
+        let mut sum = Grads::default();
+        for sequence in &sequences {
+            let batch = Batch::new([sequence], 0);
+            sum.merge(network.gradients(&batch, 1.0 / tokens, 7, false).unwrap().1).unwrap();
+        }
+        let sum: Tensors = sum.0.into_iter().map(|(name, grad)| (name, grad.to_f32().unwrap())).collect();
+        let (_, grads) = gradients(&network, &packed, false);
+        same(&format!("{} packed, one by one", golden.case), &grads, &sum, GRADIENT);
     });
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use std::ops::Range;
 
-/// Batches whose sequences are sorted by length together, as in transformers' `group_by_length`.
+/// Batches whose rows are sorted by length together, as in transformers' `group_by_length`.
 const WINDOW: usize = 50;
 
 /// The order of an epoch.
@@ -17,39 +17,53 @@ pub enum Order {
     /// Another order in every epoch.
     #[default]
     Shuffled,
-    /// Another order in every epoch, with sequences of similar length in the same batch: less padding.
+    /// Another order in every epoch, with rows of similar length in the same batch: less padding.
     ByLength,
 }
 
-/// Sequences side by side, filled up on the right to the longest.
+/// Rows of sequences side by side, filled up on the right to the longest row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Token ids `[rows, time]`.
     pub ids: Vec<u32>,
     /// Labels `[rows, time]`, unshifted; [`IGNORE`] where nothing is trained.
     pub labels: Vec<i32>,
-    /// The length `[rows]` of each sequence; what comes after it is padding.
-    pub lengths: Vec<usize>,
-    /// Number of sequences.
+    /// For each row the lengths of its sequences, one behind the other; what comes after them is padding.
+    pub segments: Vec<Vec<usize>>,
+    /// Number of rows.
     pub rows: usize,
-    /// Length of the longest.
+    /// Length of the longest row.
     pub time: usize,
 }
 
 impl Batch {
-    /// Puts sequences together.
+    /// Puts sequences together, each in a row of its own.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a Sequence>, pad: u32) -> Self {
-        let sequences: Vec<_> = sequences.into_iter().collect();
-        let (rows, time) = (sequences.len(), sequences.iter().map(|s| s.len()).max().unwrap_or(0));
+        Self::packed(sequences.into_iter().map(|sequence| vec![sequence]), pad)
+    }
+
+    /// Puts rows of sequences together. Nothing predicts a sequence's first token: what is before it is another's.
+    pub fn packed<'a>(rows: impl IntoIterator<Item = Vec<&'a Sequence>>, pad: u32) -> Self {
+        let all: Vec<_> = rows.into_iter().collect();
+        let segments: Vec<Vec<usize>> = all.iter().map(|row| row.iter().map(|s| s.len()).collect()).collect();
+        let (rows, time) = (all.len(), segments.iter().map(|row| row.iter().sum()).max().unwrap_or(0));
         let (mut ids, mut labels) = (Vec::with_capacity(rows * time), Vec::with_capacity(rows * time));
-        for (row, sequence) in (1..).zip(&sequences) {
-            ids.extend(&sequence.ids);
-            ids.resize(row * time, pad);
-            labels.extend(&sequence.labels);
-            labels.resize(row * time, IGNORE);
+        for (end, row) in (1..).map(|row| row * time).zip(all) {
+            for sequence in row {
+                let first = labels.len();
+                ids.extend(&sequence.ids);
+                labels.extend(&sequence.labels);
+                labels[first..].iter_mut().take(1).for_each(|label| *label = IGNORE);
+            }
+            ids.resize(end, pad);
+            labels.resize(end, IGNORE);
         }
-        let lengths = sequences.iter().map(|s| s.len()).collect();
-        Self { ids, labels, lengths, rows, time }
+        Self { ids, labels, segments, rows, time }
+    }
+
+    /// The number of tokens that are not padding.
+    pub fn tokens(&self) -> usize {
+        self.segments.iter().flatten().sum()
     }
 
     /// The number of tokens that the loss counts.
@@ -61,11 +75,13 @@ impl Batch {
 
 /// The batches of a training run. What an epoch looks like depends on nothing but these fields and its number, so a
 /// run that is resumed goes on in the same order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Batches<'a> {
     /// What is trained on.
     pub sequences: &'a [Sequence],
-    /// Sequences per batch.
+    /// Which sequences, by their numbers, share a row: [`alone`](super::alone) or [`pack`](super::pack).
+    pub rows: Vec<Vec<usize>>,
+    /// Rows per batch.
     pub batch_size: usize,
     /// Batches per optimizer step.
     pub accumulation: usize,
@@ -80,7 +96,7 @@ pub struct Batches<'a> {
 impl Batches<'_> {
     /// Batches in an epoch; the last may be short.
     pub fn batches_per_epoch(&self) -> usize {
-        self.sequences.len().div_ceil(self.batch_size.max(1))
+        self.rows.len().div_ceil(self.batch_size.max(1))
     }
 
     /// Optimizer steps in an epoch; the last may have fewer batches.
@@ -91,31 +107,52 @@ impl Batches<'_> {
     /// The plan of an epoch, counted from 0.
     pub fn epoch(&self, epoch: u64) -> Epoch {
         let size = self.batch_size.max(1);
-        let mut order: Vec<usize> = (0..self.sequences.len()).collect();
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
         if self.order != Order::Fixed {
             shuffle(&mut order, &mut stream(self.seed, Purpose::Order(epoch)));
         }
         if self.order == Order::ByLength {
             for window in order.chunks_mut(WINDOW * size) {
-                window.sort_by_key(|i| std::cmp::Reverse(self.sequences[*i].len()));
+                window.sort_by_key(|&row| std::cmp::Reverse(self.length(row)));
             }
         }
         let mut batches: Vec<Vec<usize>> = order.chunks(size).map(<[_]>::to_vec).collect();
         if self.order == Order::ByLength {
             // A short batch stays last.
-            let whole = self.sequences.len() / size;
+            let whole = self.rows.len() / size;
             shuffle(&mut batches[..whole], &mut stream(self.seed, Purpose::Batches(epoch)));
         }
         Epoch { batches, accumulation: self.accumulation.max(1) }
     }
 
-    /// Puts a batch together, of sequences by their numbers.
+    /// Puts a batch together, of rows by their numbers.
     pub fn batch(&self, numbers: &[usize]) -> Batch {
-        Batch::new(numbers.iter().map(|i| &self.sequences[*i]), self.pad)
+        let row = |&row: &usize| self.rows[row].iter().map(|&i| &self.sequences[i]).collect();
+        Batch::packed(numbers.iter().map(row), self.pad)
+    }
+
+    /// Tokens in the longest row.
+    pub fn longest(&self) -> usize {
+        (0..self.rows.len()).map(|row| self.length(row)).max().unwrap_or(0)
+    }
+
+    fn length(&self, row: usize) -> usize {
+        self.rows[row].iter().map(|&i| self.sequences[i].len()).sum()
+    }
+
+    /// Tokens in the batches of the first epoch that are padding, and all tokens.
+    pub fn padding(&self) -> (usize, usize) {
+        let (mut tokens, mut all) = (0, 0);
+        for batch in self.epoch(0).batches {
+            let lengths = || batch.iter().map(|&row| self.length(row));
+            tokens += lengths().sum::<usize>();
+            all += batch.len() * lengths().max().unwrap_or(0);
+        }
+        (all - tokens, all)
     }
 }
 
-/// The plan of an epoch: which sequences, by their numbers, are in which batch.
+/// The plan of an epoch: which rows, by their numbers, are in which batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Epoch {
     /// All batches, in order.

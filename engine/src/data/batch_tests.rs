@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    super::{alone, pack},
+    *,
+};
 
 fn sequence(length: usize) -> Sequence {
     let labels = (0..length as i32).map(|i| if i == 0 { IGNORE } else { i }).collect();
@@ -6,13 +9,13 @@ fn sequence(length: usize) -> Sequence {
 }
 
 fn batches(sequences: &[Sequence], batch_size: usize, accumulation: usize, order: Order) -> Batches<'_> {
-    Batches { sequences, batch_size, accumulation, order, seed: 42, pad: 9 }
+    Batches { sequences, rows: alone(sequences), batch_size, accumulation, order, seed: 42, pad: 9 }
 }
 
 #[test]
 fn sequences_are_filled_up_on_the_right() {
     let batch = Batch::new([&sequence(1), &sequence(3)], 9);
-    assert_eq!((batch.rows, batch.time, batch.lengths.as_slice()), (2, 3, [1, 3].as_slice()));
+    assert_eq!((batch.rows, batch.time, batch.segments.as_slice()), (2, 3, [vec![1], vec![3]].as_slice()));
     assert_eq!(batch.ids, [0, 9, 9, 0, 1, 2]);
     assert_eq!(batch.labels, [IGNORE, IGNORE, IGNORE, IGNORE, 1, 2]);
     assert_eq!(batch.supervised(), 2);
@@ -54,15 +57,36 @@ fn every_order_has_every_sequence_once_and_comes_again() {
     }
 }
 
+/// The first token of a sequence is not predicted from the one before it, which is another's.
 #[test]
-fn grouping_by_length_saves_padding() {
+fn sequences_share_a_row() {
+    let whole = |n: u32| Sequence { ids: (0..n).collect(), labels: (0..n as i32).collect() };
+    let (two, three) = (whole(2), whole(3));
+    let batch = Batch::packed([vec![&three, &two], vec![&two]], 9);
+    assert_eq!((batch.rows, batch.time, batch.tokens()), (2, 5, 7));
+    assert_eq!(batch.segments, [vec![3, 2], vec![2]]);
+    assert_eq!(batch.ids, [0, 1, 2, 0, 1, 0, 1, 9, 9, 9]);
+    assert_eq!(batch.labels, [IGNORE, 1, 2, IGNORE, 1, IGNORE, 1, IGNORE, IGNORE, IGNORE]);
+    assert_eq!(batch.supervised(), 4);
+}
+
+#[test]
+fn grouping_by_length_saves_padding_and_packing_more() {
     let sequences: Vec<_> = (0..400).map(|i| sequence(i * 37 % 100 + 1)).collect();
-    let padding = |order| -> usize {
-        let b = batches(&sequences, 8, 1, order);
-        let batches = b.epoch(0).batches;
-        batches.iter().map(|n| b.batch(n)).map(|b| b.ids.len() - b.lengths.iter().sum::<usize>()).sum()
+    let shuffled = batches(&sequences, 8, 1, Order::Shuffled);
+    let packed = Batches { rows: pack(&sequences, 200), ..shuffled.clone() };
+    let by_length = Batches { order: Order::ByLength, ..shuffled.clone() };
+    let counted = |b: &Batches| -> (usize, usize) {
+        let all: Vec<_> = b.epoch(0).batches.iter().map(|n| b.batch(n)).collect();
+        let of = |f: fn(&Batch) -> usize| all.iter().map(f).sum();
+        (of(|b| b.ids.len() - b.tokens()), of(|b| b.ids.len()))
     };
-    assert!(padding(Order::ByLength) * 10 < padding(Order::Shuffled));
+    for b in [&shuffled, &by_length, &packed] {
+        assert_eq!(b.padding(), counted(b));
+    }
+    assert!(by_length.padding().0 * 10 < shuffled.padding().0);
+    assert!(packed.padding().0 * 2 < by_length.padding().0, "{:?}, {:?}", packed.padding(), by_length.padding());
+    assert_eq!(packed.longest(), 200);
 }
 
 /// The order of runs that have been saved must not change with a new version of anything. Expected: ChaCha8, seeded as

@@ -1,19 +1,22 @@
 //! The whole pipeline: records in, sequences out.
 
 use super::{
-    Encoded, Encoder, Example, Inputs, Sequence,
-    report::{DataReport, Lengths, SetReport},
-    source::{augment, read},
+    Encoder, Example, Inputs, Sequence,
+    report::{Counted, DataReport, Lengths, SetReport},
+    source::{Flow, Reading},
 };
-use crate::{Error, Problem, Result};
+use crate::{Error, Result, recipe::Split};
 use framework_core::Record;
 use rayon::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// Records that are encoded side by side before the next ones are read.
-const CHUNK: usize = 4096;
+/// Records that are worked on side by side while the next ones are read: so many at most, and about so many bytes.
+const CHUNK: usize = 1024;
+const CHUNK_BYTES: usize = 2 << 20;
 
 /// What is trained and evaluated on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Corpus {
     /// Sequences for training, in the records' order.
     pub train: Vec<Sequence>,
@@ -23,84 +26,163 @@ pub struct Corpus {
     pub report: DataReport,
 }
 
+/// How far the work on the records is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that the datasets gave.
+    pub records: usize,
+    /// All that they will give, if that is known.
+    pub total: Option<usize>,
+    /// Examples that the augmenters made of them.
+    pub examples: usize,
+}
+
 impl Corpus {
     /// An error that says why, if nothing is left to train on.
     pub fn require_training(&self) -> Result<()> {
-        let DataReport { datasets, train, .. } = &self.report;
-        if train.kept > 0 {
-            return Ok(());
-        }
-        let rows: usize = datasets.iter().map(|d| d.rows).sum();
-        let message = format!(
-            "nothing is left to train on: {rows} records were read, {} went into training, {} examples came out of the \
-             augmenters, and {} of them were dropped because no trained token was left",
-            train.records, train.examples, train.dropped_unsupervised
-        );
-        let help = match train.dropped_unsupervised {
-            0 => "look at the datasets' paths, `limit`, `split` and `weight`, and at filtering augmenters",
-            _ => "raise `prompt.max_length`: the prompts alone fill it",
-        };
-        Err(Error::invalid(Problem::new(message).help(help).key("dataset")))
+        if self.report.train.kept > 0 { Ok(()) } else { Err(self.report.nothing_left()) }
     }
 }
 
 /// Reads, augments, renders and tokenizes everything. The same inputs give the same corpus, however many threads.
 ///
-/// `progress` is told how many examples are done, from time to time.
+/// Records are read as a stream and kept as tokens only. `progress` is told how far that is, from time to time.
 ///
 /// # Errors
 /// Wrong data, or records that the template cannot render: [`Error::Invalid`].
-pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(usize)) -> Result<Corpus> {
-    let sets = read(inputs)?;
-    let mut done = 0;
-    let mut encode = |set, records| {
-        encode(inputs, encoder, set, records, &mut |n| {
-            done += n;
-            progress(done);
-        })
+pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(Progress)) -> Result<Corpus> {
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    let compact = |mut sequence: Sequence, _| {
+        sequence.ids.shrink_to_fit();
+        sequence.labels.shrink_to_fit();
+        Ok(sequence)
     };
-    let (train, train_report) = encode("training", sets.train)?;
-    let (validation, validation_report) = encode("validation", sets.validation)?;
-    let report = DataReport { datasets: sets.datasets, train: train_report, validation: validation_report };
+    let report = sequences(inputs, encoder, progress, compact, &mut |set, sequence| {
+        if set == Split::Train {
+            train.push(sequence)
+        } else {
+            validation.push(sequence)
+        }
+        Ok(())
+    })?;
     Ok(Corpus { train, validation, report })
 }
 
-fn encode(
+/// What is trained, one sequence after the other, then what is evaluated on. `ready` is called for several side by side.
+pub(crate) fn sequences<T: Send>(
     inputs: &Inputs,
     encoder: &Encoder,
-    set: &str,
-    records: Vec<Record>,
-    progress: &mut dyn FnMut(usize),
-) -> Result<(Vec<Sequence>, SetReport)> {
-    let mut report = SetReport { records: records.len(), ..SetReport::default() };
-    let (mut sequences, mut lengths) = (Vec::new(), Vec::new());
-    let mut stream = augment(inputs, records)?;
-    loop {
-        let chunk: Vec<Record> = stream.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
-        if chunk.is_empty() {
-            break;
-        }
-        let encoded: Vec<_> = chunk.par_iter().map(|record| one(encoder, record)).collect();
-        // One after the other, so that the first wrong record is the one that is named.
-        for result in encoded {
-            let number = report.examples + 1;
-            for (example, encoded) in result.map_err(|e| in_record(e, set, number))? {
-                let (text, empty) = (matches!(example, Example::Text(_)), example.is_empty());
-                lengths.push(encoded.length);
-                if report.count(&encoded, text, empty) {
-                    sequences.push(encoded.sequence);
-                }
+    progress: &mut dyn FnMut(Progress),
+    ready: impl Fn(Sequence, Split) -> Result<T> + Sync,
+    keep: &mut dyn FnMut(Split, T) -> Result<()>,
+) -> Result<DataReport> {
+    let mut lengths = BTreeMap::new();
+    let tokenize = |set: Split, record: Record| {
+        let made = encoder.template.examples(&record)?.into_iter();
+        let encode = |example: Example| {
+            let encoded = encoder.encode(&example)?;
+            let counted = Counted::of(&encoded, &example);
+            Ok((ready(encoded.sequence, set)?, counted))
+        };
+        made.map(encode).collect::<Result<Vec<_>>>()
+    };
+    let mut report = each(inputs, progress, tokenize, &mut |set, report, encoded| {
+        for (sequence, counted) in encoded {
+            *lengths.entry((set == Split::Train, counted.length)).or_insert(0) += 1;
+            if report.count(&counted) {
+                keep(set, sequence)?;
             }
         }
-        progress(chunk.len());
-    }
-    report.lengths = Lengths::of(lengths);
-    Ok((sequences, report))
+        Ok(())
+    })?;
+    let of = |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
+    report.train.lengths = Lengths::of_counts(of(true));
+    report.validation.lengths = Lengths::of_counts(of(false));
+    Ok(report)
 }
 
-fn one(encoder: &Encoder, record: &Record) -> Result<Vec<(Example, Encoded)>> {
-    let encode = |example: Example| encoder.encode(&example).map(|encoded| (example, encoded));
-    encoder.template.examples(record)?.into_iter().map(encode).collect()
+/// Does `work` on all records, several at a time, and hands what comes of it to `take` in the records' order: first
+/// those for training. The next records are read meanwhile.
+pub(crate) fn each<T: Send>(
+    inputs: &Inputs,
+    progress: &mut dyn FnMut(Progress),
+    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
+) -> Result<DataReport> {
+    let reading = Reading::new(inputs)?;
+    let mut report = DataReport::default();
+    let mut done = Progress { total: reading.total(), ..Progress::default() };
+    for (set, name) in [(Split::Train, "training"), (Split::Validation, "validation")] {
+        let mut flow = reading.flow(set)?;
+        let counts = if set == Split::Train { &mut report.train } else { &mut report.validation };
+        let (before, examples, mut number) = (done.records, done.examples, 0);
+        let mut chunk = Chunk::read(&mut flow);
+        while !chunk.records.is_empty() {
+            let at = before + flow.read();
+            let (results, next) = rayon::join(
+                || chunk.records.into_par_iter().map(|record| work(set, record)).collect::<Vec<_>>(),
+                || {
+                    if chunk.end.is_none() {
+                        Chunk::read(&mut flow)
+                    } else {
+                        Chunk { end: chunk.end, ..Chunk::default() }
+                    }
+                },
+            );
+            // One after the other, so that the first wrong record is the one that is named.
+            for result in results {
+                number += 1;
+                let result = result.and_then(|made| take(set, counts, made));
+                result.map_err(|e| in_record(e, name, number))?;
+            }
+            (done.records, done.examples) = (at, examples + counts.examples);
+            progress(done);
+            chunk = next;
+        }
+        if let Some(Err(e)) = chunk.end {
+            return Err(e);
+        }
+        done.records = before + flow.read();
+        counts.records = flow.read();
+        counts.stages = reading.stages(&flow);
+    }
+    report.datasets = reading.datasets();
+    Ok(report)
+}
+
+/// Records that are worked on side by side.
+#[derive(Default)]
+struct Chunk {
+    records: Vec<Record>,
+    /// Whether it is the last, and why.
+    end: Option<Result<()>>,
+}
+
+impl Chunk {
+    fn read(flow: &mut Flow) -> Self {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        while records.len() < CHUNK && bytes < CHUNK_BYTES {
+            match flow.next() {
+                Some(Ok(record)) => {
+                    bytes += record.values().map(size).sum::<usize>();
+                    records.push(record);
+                }
+                Some(Err(e)) => return Self { records, end: Some(Err(e)) },
+                None => return Self { records, end: Some(Ok(())) },
+            }
+        }
+        Self { records, end: None }
+    }
+}
+
+/// About so many bytes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size).sum::<usize>(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + size(value)).sum(),
+        _ => 8,
+    }
 }
 
 /// Says which record it was; what it came from is not known after the augmenters.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     data::{
-        Source, Template,
+        Source, StageReport, Template,
         test::{doubling, source, source_of},
     },
     recipe::Split,
@@ -15,7 +15,7 @@ fn run(sources: &[Source], template: &str, max_length: usize) -> Result<Corpus> 
     let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length, train_on_prompt: false };
     let inputs = Inputs { sources, augmenters: &augmenters, validation_fraction: 0.2, seed: 1 };
     let mut last = 0;
-    let corpus = load(&inputs, &encoder, &mut |done| last = done)?;
+    let corpus = load(&inputs, &encoder, &mut |done| last = done.examples)?;
     assert_eq!(last, corpus.report.train.examples + corpus.report.validation.examples);
     Ok(corpus)
 }
@@ -36,6 +36,9 @@ fn everything_is_counted() {
         (train.tokens + validation.tokens, train.supervised_tokens + validation.supervised_tokens);
     assert_eq!(tokens, all.clone().map(Sequence::len).sum::<usize>());
     assert_eq!(supervised, all.map(Sequence::supervised).sum::<usize>());
+    let stage = |n| vec![StageReport { name: "test-doubling".into(), records_in: n, records_out: 2 * n }];
+    assert_eq!((&train.stages, &validation.stages), (&stage(16), &stage(4)));
+    assert_eq!(train.lost_tokens + validation.lost_tokens, 40, "the second digit's and the end token of twenty");
     assert!(train.lengths.max > 4, "lengths are counted before the cut");
     assert!(serde_json::to_value(&corpus.report).unwrap()["datasets"][0]["split"] == "train");
 }

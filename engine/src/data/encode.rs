@@ -128,12 +128,17 @@ impl Encoder<'_> {
         }
         text += rest;
         let special = self.template.adds_special(&text);
-        let whole = self.tokenizer.encode_open(&text, special)?;
+        let whole = self.tokenizer.encode_places(&text, special)?;
         let mut cuts = Vec::new();
         for span in &spans {
-            if !whole.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
+            if !whole.0.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
                 cuts.push(span.start);
             }
+        }
+        if cuts.is_empty() {
+            let (ids, places) = whole;
+            let trained = spans.iter().map(|span| covering(&places, span)).collect();
+            return Ok(Tokens { ids, trained });
         }
         let (mut ids, mut places, mut at) = (Vec::new(), Vec::new(), 0);
         for cut in cuts.into_iter().chain([text.len()]) {
@@ -241,7 +246,7 @@ mod tests {
         let batch = Batch::new([&sequence("b"), &sequence("bbb")], t.pad);
         assert_eq!(batch.ids, [0, 4, 5, 1, 1, 1, 0, 4, 5, 5, 5, 1]);
         assert_eq!(batch.labels, [-100, -100, 5, 1, -100, -100, -100, -100, 5, 5, 5, 1]);
-        assert_eq!((batch.supervised(), batch.lengths.as_slice()), (6, [4, 6].as_slice()));
+        assert_eq!((batch.supervised(), batch.segments.as_slice()), (6, [vec![4], vec![6]].as_slice()));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Example {
     }
 
     /// Whether there is nothing to learn but to stop.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
             Example::Turns { turns, .. } => turns.iter().any(|turn| turn.response.trim().is_empty()),
             Example::Text(text) => text.trim().is_empty(),

@@ -63,19 +63,46 @@ impl Gate {
 /// # Errors
 /// A record that the template cannot render.
 pub fn gates(records: &[Record], encoder: &Encoder) -> Result<Vec<Gate>> {
-    let new = |(name, message, help)| Gate { name, message, help, examples: Vec::new() };
-    let mut gates = GATES.map(new);
-    for (i, record) in records.iter().enumerate() {
-        let failed = one(record, encoder)?;
-        for (gate, failed) in gates.iter_mut().zip(failed) {
-            gate.examples.extend(failed.then_some(i));
-        }
+    let mut gates = Gates::default();
+    for record in records {
+        gates.add(failed(record, encoder)?);
     }
-    Ok(gates.into_iter().filter(|gate| !gate.examples.is_empty()).collect())
+    Ok(gates.closed())
 }
 
+/// Gates, as record after record comes to them.
+pub(super) struct Gates {
+    gates: [Gate; GATES.len()],
+    records: usize,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        let new = |(name, message, help)| Gate { name, message, help, examples: Vec::new() };
+        Self { gates: GATES.map(new), records: 0 }
+    }
+}
+
+impl Gates {
+    /// The next record, with what [`failed`] says of it.
+    pub(super) fn add(&mut self, failed: Failed) {
+        for (gate, failed) in self.gates.iter_mut().zip(failed) {
+            gate.examples.extend(failed.then_some(self.records));
+        }
+        self.records += 1;
+    }
+
+    /// Those that a record did not pass.
+    pub(super) fn closed(self) -> Vec<Gate> {
+        self.gates.into_iter().filter(|gate| !gate.examples.is_empty()).collect()
+    }
+}
+
+/// For each gate, whether a record does not pass it.
+pub(crate) type Failed = [bool; GATES.len()];
+
 /// Which gates a record does not pass.
-fn one(record: &Record, encoder: &Encoder) -> Result<[bool; GATES.len()]> {
+pub(crate) fn failed(record: &Record, encoder: &Encoder) -> Result<Failed> {
     let template = encoder.template;
     if !template.is_consistent(record)? {
         return Ok([false, false, false, false, true, false]);

@@ -5,6 +5,7 @@
 
 mod batch;
 mod builtin;
+pub(crate) mod cache;
 mod chat;
 mod compile;
 mod corpus;
@@ -15,22 +16,29 @@ mod gates;
 mod jinja;
 mod jinja_methods;
 mod jinja_text;
+mod pack;
+mod passes;
 mod preview;
 mod random;
 mod report;
 mod source;
 mod template;
+pub(crate) mod write;
 
 pub use batch::{Batch, Batches, Epoch, Order};
-pub use corpus::{Corpus, load};
+pub use corpus::{Corpus, Progress, load};
+pub(crate) use corpus::{each, sequences};
 pub use encode::{Encoded, Encoder, IGNORE, Sequence};
 pub use example::{Example, Turn};
 pub use fields::texts;
+pub(crate) use gates::failed;
 pub use gates::{Gate, gates};
+pub use pack::{alone, pack};
+pub(crate) use preview::Previewing;
 pub use preview::{Marks, Preview, Shown, preview};
-pub use report::{DataReport, DatasetReport, Lengths, SetReport};
-pub use source::{Inputs, RecordSets, Source, records};
+pub use report::{DataReport, DatasetReport, Lengths, SetReport, StageReport};
+pub use source::{Inputs, RecordSets, Source, Stage, records, with_texts};
 pub use template::Template;
 
 #[cfg(test)]
-mod test;
+pub(crate) mod test;

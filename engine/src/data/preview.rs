@@ -1,6 +1,9 @@
 //! Examples as they are trained, for people to look at.
 
-use super::{Encoded, Encoder, Gate, IGNORE, Sequence, gates};
+use super::{
+    Encoded, Encoder, Gate, IGNORE, Sequence,
+    gates::{Failed, Gates, failed},
+};
 use crate::{Result, tokenizer::Tokenizer};
 use framework_core::Record;
 use serde::Serialize;
@@ -48,22 +51,45 @@ pub struct Preview {
 /// # Errors
 /// A record that the template cannot render.
 pub fn preview(records: &[Record], encoder: &Encoder, show: usize, marks: Marks) -> Result<Preview> {
-    let mut examples = Vec::new();
+    let mut previewing = Previewing::new(show, marks);
     for record in records {
-        if examples.len() >= show {
-            break;
-        }
-        if !encoder.template.is_consistent(record)? {
-            continue;
-        }
-        for example in encoder.template.examples(record)?.iter().take(show - examples.len()) {
-            let Encoded { sequence, length, .. } = encoder.encode(example)?;
-            let text = marked(&sequence, encoder.tokenizer, marks)?;
-            let (tokens, supervised) = (sequence.len(), sequence.supervised());
-            examples.push(Shown { text, tokens, supervised, cut: length - tokens });
-        }
+        previewing.add(record, failed(record, encoder)?, encoder)?;
     }
-    Ok(Preview { examples, gates: gates(records, encoder)? })
+    Ok(previewing.done())
+}
+
+/// A preview, as record after record comes to it.
+pub(crate) struct Previewing {
+    examples: Vec<Shown>,
+    gates: Gates,
+    show: usize,
+    marks: Marks,
+}
+
+impl Previewing {
+    /// Will show so many examples.
+    pub(crate) fn new(show: usize, marks: Marks) -> Self {
+        Self { examples: Vec::new(), gates: Gates::default(), show, marks }
+    }
+
+    /// The next record, with what [`failed`] says of it.
+    pub(crate) fn add(&mut self, record: &Record, failed: Failed, encoder: &Encoder) -> Result<()> {
+        self.gates.add(failed);
+        if self.examples.len() >= self.show || !encoder.template.is_consistent(record)? {
+            return Ok(());
+        }
+        for example in encoder.template.examples(record)?.iter().take(self.show - self.examples.len()) {
+            let Encoded { sequence, length, .. } = encoder.encode(example)?;
+            let text = marked(&sequence, encoder.tokenizer, self.marks)?;
+            let (tokens, supervised) = (sequence.len(), sequence.supervised());
+            self.examples.push(Shown { text, tokens, supervised, cut: length - tokens });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn done(self) -> Preview {
+        Preview { examples: self.examples, gates: self.gates.closed() }
+    }
 }
 
 fn marked(sequence: &Sequence, tokenizer: &Tokenizer, marks: Marks) -> Result<String> {

@@ -1,12 +1,12 @@
 //! What became of the data.
 
-use super::Encoded;
-use crate::recipe::Split;
-use serde::Serialize;
+use super::{Encoded, Example};
+use crate::{Error, Problem, recipe::Split};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What was read, kept and dropped.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataReport {
     /// Each dataset, in the recipe's order.
     pub datasets: Vec<DatasetReport>,
@@ -17,7 +17,7 @@ pub struct DataReport {
 }
 
 /// What was read from a dataset.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetReport {
     /// Its name.
     pub name: String,
@@ -31,11 +31,24 @@ pub struct DatasetReport {
     pub trained: usize,
 }
 
+/// What an augmenter made of the records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// Its name.
+    pub name: String,
+    /// Records that went in.
+    pub records_in: usize,
+    /// Records that came out.
+    pub records_out: usize,
+}
+
 /// What became of the records for training, or of those for validation.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SetReport {
     /// Records before the augmenters.
     pub records: usize,
+    /// What each augmenter made of them, in order.
+    pub stages: Vec<StageReport>,
     /// Examples after the augmenters.
     pub examples: usize,
     /// Sequences kept.
@@ -44,6 +57,8 @@ pub struct SetReport {
     pub dropped_unsupervised: usize,
     /// Kept, but cut off at the greatest length.
     pub truncated: usize,
+    /// Tokens that are lost because the greatest length cuts them off, or because it leaves nothing that would be trained.
+    pub lost_tokens: usize,
     /// Kept, but the end token was cut off, so that they do not teach to stop.
     pub end_cut: usize,
     /// Kept, with a response that is empty.
@@ -63,6 +78,13 @@ impl fmt::Display for DataReport {
         for d in &self.datasets {
             writeln!(f, "dataset      {}: {} rows read, {} held back for validation", d.name, d.rows, d.held_back)?;
         }
+        for (i, stage) in self.train.stages.iter().enumerate() {
+            write!(f, "augmenter    {}: {} → {} records", stage.name, stage.records_in, stage.records_out)?;
+            match self.validation.stages.get(i).filter(|stage| stage.records_in > 0) {
+                Some(stage) => writeln!(f, "; validation {} → {}", stage.records_in, stage.records_out)?,
+                None => writeln!(f)?,
+            }
+        }
         write!(f, "training     {}", self.train)?;
         if self.validation.examples > 0 {
             write!(f, "\nvalidation   {}", self.validation)?;
@@ -80,13 +102,20 @@ impl fmt::Display for SetReport {
         if self.truncated > 0 {
             write!(f, ", {} cut off at max_length", self.truncated)?;
         }
+        if self.lost_tokens > 0 {
+            let share = 100.0 * self.lost_tokens as f64 / (self.tokens + self.lost_tokens) as f64;
+            write!(f, " ({} tokens lost, {share:.1} %)", self.lost_tokens)?;
+        }
+        if self.lengths.max == 0 {
+            return Ok(()); // not tokenized
+        }
         let Lengths { p50, p90, p95, max } = self.lengths;
         write!(f, "; lengths in tokens: half up to {p50}, 90 % up to {p90}, 95 % up to {p95}, longest {max}")
     }
 }
 
 /// Percentiles by nearest rank: the smallest length that so many percent do not exceed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Lengths {
     pub p50: usize,
@@ -99,28 +128,83 @@ impl Lengths {
     /// Percentiles of these lengths, in any order; zeros if there are none.
     pub fn of(mut lengths: Vec<usize>) -> Self {
         lengths.sort_unstable();
-        let Some(max) = lengths.last().copied() else { return Self::default() };
-        let rank = |percent: usize| lengths[(lengths.len() * percent).div_ceil(100).max(1) - 1];
-        Self { p50: rank(50), p90: rank(90), p95: rank(95), max }
+        Self::of_counts(lengths.into_iter().map(|length| (length, 1)))
+    }
+
+    /// Percentiles of lengths, ascending, each with how often it occurs; zeros if there are none.
+    pub fn of_counts(lengths: impl Iterator<Item = (usize, usize)> + Clone) -> Self {
+        let count: usize = lengths.clone().map(|(_, n)| n).sum();
+        let rank = |percent: usize| {
+            let (place, mut passed) = ((count * percent).div_ceil(100).max(1), 0);
+            let reached = |(_, n): &(usize, usize)| {
+                passed += n;
+                passed >= place
+            };
+            lengths.clone().find(reached).map_or(0, |(length, _)| length)
+        };
+        Self { p50: rank(50), p90: rank(90), p95: rank(95), max: rank(100) }
+    }
+}
+
+/// What is counted of an example.
+pub(super) struct Counted {
+    /// Tokens before anything is cut off.
+    pub length: usize,
+    tokens: usize,
+    supervised: usize,
+    end_cut: bool,
+    text: bool,
+    empty_response: bool,
+}
+
+impl Counted {
+    pub(super) fn of(encoded: &Encoded, example: &Example) -> Self {
+        Self {
+            length: encoded.length,
+            tokens: encoded.sequence.len(),
+            supervised: encoded.sequence.supervised(),
+            end_cut: encoded.end_cut,
+            text: matches!(example, Example::Text(_)),
+            empty_response: example.is_empty(),
+        }
+    }
+}
+
+impl DataReport {
+    /// That there is nothing to train on, and why.
+    pub(crate) fn nothing_left(&self) -> Error {
+        let train = &self.train;
+        let rows: usize = self.datasets.iter().map(|d| d.rows).sum();
+        let message = format!(
+            "nothing is left to train on: {rows} records were read, {} went into training, {} examples came out of the \
+             augmenters, and {} of them were dropped because no trained token was left",
+            train.records, train.examples, train.dropped_unsupervised
+        );
+        let help = match train.dropped_unsupervised {
+            0 => "look at the datasets' paths, `limit`, `split` and `weight`, and at filtering augmenters",
+            _ => "raise `prompt.max_length`: the prompts alone fill it",
+        };
+        Error::invalid(Problem::new(message).help(help).key("dataset"))
     }
 }
 
 impl SetReport {
     /// Counts an example; true if its sequence is kept.
-    pub(super) fn count(&mut self, encoded: &Encoded, text: bool, empty_response: bool) -> bool {
+    pub(super) fn count(&mut self, example: &Counted) -> bool {
         self.examples += 1;
-        let supervised = encoded.sequence.supervised();
-        if supervised == 0 {
+        if example.supervised == 0 {
+            self.lost_tokens += example.length;
             self.dropped_unsupervised += 1;
             return false;
         }
         self.kept += 1;
-        self.truncated += usize::from(encoded.length > encoded.sequence.len());
-        self.end_cut += usize::from(encoded.end_cut);
-        self.empty_responses += usize::from(empty_response);
-        self.texts += usize::from(text);
-        self.tokens += encoded.sequence.len();
-        self.supervised_tokens += supervised;
+        self.lost_tokens += example.length - example.tokens;
+        self.truncated += usize::from(example.length > example.tokens);
+        self.end_cut += usize::from(example.end_cut);
+        self.empty_responses += usize::from(example.empty_response);
+        self.texts += usize::from(example.text);
+        self.tokens += example.tokens;
+        self.supervised_tokens += example.supervised;
         true
     }
 }
@@ -136,5 +220,7 @@ mod tests {
         assert_eq!(Lengths::of((1..=100).collect()), Lengths { p50: 50, p90: 90, p95: 95, max: 100 });
         assert_eq!(Lengths::of(vec![]), Lengths::default());
         assert_eq!(Lengths::of(vec![7]).p50, 7);
+        let counts = [(15, 1), (20, 2), (35, 97)];
+        assert_eq!(Lengths::of_counts(counts.into_iter()), Lengths { p50: 35, p90: 35, p95: 35, max: 35 });
     }
 }

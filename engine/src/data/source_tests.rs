@@ -3,7 +3,7 @@ use crate::data::test::{doubling, source, source_of};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-fn inputs<'a>(sources: &'a [Source], augmenters: &'a [AugmenterObject], fraction: f64) -> Inputs<'a> {
+fn inputs<'a>(sources: &'a [Source], augmenters: &'a [Stage], fraction: f64) -> Inputs<'a> {
     Inputs { sources, augmenters, validation_fraction: fraction, seed: 42 }
 }
 
@@ -85,4 +85,76 @@ fn errors_in_the_data_are_the_users_and_panics_the_plugins() {
 
     let e = records(&inputs(&[source("a", 1, Split::Train, f64::NAN)], &[], 0.0)).unwrap_err();
     assert!(e.to_string().contains("`dataset.0.weight`"), "{e}");
+}
+
+/// The same choices, made with all rows at hand.
+fn chosen_at_once(rows: &[(&str, usize, f64)], fraction: f64, seed: u64) -> (Vec<String>, Vec<String>) {
+    let all: Vec<_> =
+        rows.iter().enumerate().flat_map(|(i, (name, n, _))| (0..*n).map(move |r| (i, format!("{name}{r}")))).collect();
+    let out = choose(all.len(), held_back(all.len(), fraction), &mut stream(seed, Purpose::Validation));
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    for (i, (_, _, weight)) in rows.iter().enumerate() {
+        let of_this = |row: &usize| all[*row].0 == i;
+        validation.extend(out.iter().copied().filter(of_this).map(|row| all[row].1.clone()));
+        let kept: Vec<_> =
+            (0..all.len()).filter(of_this).filter(|row| !out.contains(row)).map(|row| all[row].1.clone()).collect();
+        (0..weight.floor() as usize).for_each(|_| train.extend(kept.clone()));
+        let rest = (kept.len() as f64 * weight.fract()).round() as usize;
+        let more = choose(kept.len(), rest, &mut stream(seed, Purpose::Mixture(i)));
+        train.extend(more.into_iter().map(|row| kept[row].clone()));
+    }
+    (train, validation)
+}
+
+#[test]
+fn a_stream_makes_the_choices_that_are_made_with_all_rows_at_hand() {
+    for (seed, fraction) in [(1, 0.0), (2, 0.1), (3, 0.5), (4, 0.99)] {
+        for weights in [[1.0, 1.0], [2.5, 0.3], [0.7, 3.0]] {
+            let rows = [("a", 37, weights[0]), ("b", 11, weights[1])];
+            let sources = rows.map(|(name, n, weight)| source(name, n, Split::Train, weight));
+            let sets = records(&Inputs { seed, ..inputs(&sources, &[], fraction) }).unwrap();
+            let expected = chosen_at_once(&rows, fraction, seed);
+            assert_eq!(ids(&sets.train), expected.0, "{seed} {weights:?}");
+            assert_eq!(ids(&sets.validation), expected.1, "{seed} {weights:?}");
+            for (report, (_, n, _)) in sets.datasets.iter().zip(rows) {
+                assert_eq!(report.rows, n);
+            }
+            let sum = |of: fn(&DatasetReport) -> usize| sets.datasets.iter().map(of).sum::<usize>();
+            assert_eq!((sum(|d| d.trained), sum(|d| d.held_back)), (sets.train.len(), sets.validation.len()));
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_dataset_is_told_as_it_was_behind_augmenters_too() {
+    let sources = [
+        source("a", 9, Split::Train, 1.0),
+        source_of(json!({ "name": "b", "rows": 900, "fails_at": 700 }), Split::Train, 1.0),
+    ];
+    let augmenters = [doubling(), doubling()];
+    for fraction in [0.0, 0.1] {
+        let e = records(&inputs(&sources, &augmenters, fraction)).unwrap_err();
+        assert_eq!(e.exit_code(), 2);
+        assert_eq!(e.to_string(), "`dataset.1`: test-counting: data.csv:701: 3 fields, expected 2");
+    }
+}
+
+#[test]
+fn nothing_is_read_that_nobody_asks_for() {
+    let sources = [source_of(json!({ "name": "a", "rows": 5000, "fails_at": 4000 }), Split::Train, 1.0)];
+    let all = inputs(&sources, &[], 0.0);
+    let reading = Reading::new(&all).unwrap();
+    let first: Vec<_> = reading.flow(Split::Train).unwrap().take(3).collect::<Result<_>>().unwrap();
+    assert_eq!(ids(&first), ["a0", "a1", "a2"]);
+    assert!(reading.datasets()[0].rows < 4000);
+}
+
+#[test]
+fn strings_come_one_after_the_other_until_something_is_wrong() {
+    let texts = |options| {
+        let sources = [source_of(options, Split::Train, 1.0)];
+        with_texts(&inputs(&sources, &[doubling()], 0.0), |texts| Ok(texts.collect::<Vec<_>>()))
+    };
+    assert_eq!(texts(json!({ "name": "a", "rows": 2 })).unwrap(), ["a0", "a0", "a1", "a1"]);
+    assert_eq!(texts(json!({ "name": "a", "rows": 9, "fails_at": 5 })).unwrap_err().exit_code(), 2);
 }

@@ -1,6 +1,6 @@
 //! What the tests of this module share: plugins linked into the test program.
 
-use super::Source;
+use super::{Source, Stage};
 use crate::recipe::Split;
 use framework_core::{Record, ffi};
 use framework_sdk::prelude::*;
@@ -63,10 +63,11 @@ pub(crate) fn source(name: &str, rows: usize, split: Split, weight: f64) -> Sour
 
 pub(crate) fn source_of(options: serde_json::Value, split: Split, weight: f64) -> Source {
     let dataset = build("test-counting").dataset("test-counting", &options).unwrap();
-    Source { name: "test-counting".into(), dataset, limit: None, split, weight }
+    Source { name: "test-counting".into(), dataset: dataset.into(), limit: None, split, weight }
 }
 
 /// The doubling augmenter.
-pub(crate) fn doubling() -> ffi::AugmenterObject {
-    build("test-doubling").augmenter("test-doubling", &json!({})).unwrap()
+pub(crate) fn doubling() -> Stage {
+    let augmenter = build("test-doubling").augmenter("test-doubling", &json!({})).unwrap();
+    Stage { name: "test-doubling".into(), augmenter }
 }

@@ -40,22 +40,22 @@ pub(super) fn attention(q: Value, k: Value, v: Value, scale: Option<f64>, mask: 
     Ok(Value::float(out.reshape([1, batch, heads, time, width]), 4))
 }
 
-/// What each of `time` queries, the last of `all` positions, must not see: the future, padding in front of `starts`,
-/// and what lies `window` or more behind. None if everything is seen.
-pub(super) fn mask(time: usize, all: usize, window: Option<usize>, starts: &[usize], device: &Device) -> Option<Value> {
-    let padded = starts.iter().any(|&s| s > 0);
-    if time == 1 && !padded && window.is_none_or(|w| all <= w) {
+/// What queries, the last of `all` positions, must not see: the future, what lies before the first key that each may
+/// see (`first_seen`, a row for each row of the batch or one for all), and what lies `window` or more behind. None if
+/// everything is seen.
+pub(super) fn mask(first_seen: &[Vec<usize>], all: usize, window: Option<usize>, device: &Device) -> Option<Value> {
+    let time = first_seen.first().map_or(0, Vec::len);
+    if time == 1 && first_seen.iter().all(|row| row[0] == 0) && window.is_none_or(|w| all <= w) {
         return None;
     }
-    let rows: &[usize] = if padded { starts } else { &[0] };
-    let mut bias = Vec::with_capacity(rows.len() * time * all);
-    for &start in rows {
-        for query in all - time..all {
-            let seen = |key: usize| key <= query && key >= start && window.is_none_or(|w| query - key < w);
+    let mut bias = Vec::with_capacity(first_seen.len() * time * all);
+    for row in first_seen {
+        for (query, &first) in (all - time..).zip(row) {
+            let seen = |key: usize| key <= query && key >= first && window.is_none_or(|w| query - key < w);
             bias.extend((0..all).map(|key| if seen(key) { 0.0 } else { HIDDEN }));
         }
     }
-    let data = TensorData::new(bias, [1, rows.len(), 1, time, all]);
+    let data = TensorData::new(bias, [1, first_seen.len(), 1, time, all]);
     Some(Value::float(Burn::from_data(data, &device.0), 4))
 }
 

@@ -22,7 +22,7 @@ impl Case {
     }
 
     fn attend(&self, q: Value, k: Value, v: Value) -> Value {
-        let mask = mask(self.time, self.all, self.window, &self.starts, &Device::cpu());
+        let mask = mask(&self.starts.map(|start| vec![start; self.time]), self.all, self.window, &Device::cpu());
         let mask = mask.map(|mask| beside(&q, mask));
         attention(q, k, v, Some(0.7), mask).unwrap()
     }
@@ -96,7 +96,10 @@ fn padding_in_front_is_not_seen() {
 
 #[test]
 fn no_mask_is_made_where_everything_is_seen() {
-    let made = |time, all, window, starts: &[usize]| mask(time, all, window, starts, &Device::cpu()).is_some();
+    let made = |time: usize, all, window, starts: &[usize]| {
+        let first: Vec<_> = starts.iter().map(|&start| vec![start; time]).collect();
+        mask(&first, all, window, &Device::cpu()).is_some()
+    };
     assert!(!made(1, 6, None, &[0, 0]) && !made(1, 6, Some(6), &[0]));
     assert!(made(1, 6, Some(5), &[0]) && made(1, 6, None, &[0, 1]) && made(2, 6, None, &[0]));
 }

@@ -4,6 +4,7 @@ mod attention;
 mod backend;
 mod balance;
 mod cache;
+mod layout;
 mod loss;
 mod network;
 mod ops;

@@ -151,10 +151,9 @@ impl Network {
         ffi::unwrap(out)
     }
 
-    fn hidden(self: &Arc<Self>, ids: Vec<i32>, rows: usize, cache: Option<Arc<Mutex<Cache>>>) -> Result<Value> {
-        let time = ids.len() / rows.max(1);
-        let pass = Pass::new(self, Setup { graph: false, dropout: None, cache, rows, time, lengths: Vec::new() });
-        let ids = Value::from_ints(ids, &[rows, time], &self.device)?;
+    fn hidden(self: &Arc<Self>, ids: Vec<i32>, setup: Setup) -> Result<Value> {
+        let ids = Value::from_ints(ids, &[setup.rows, setup.time], &self.device)?;
+        let pass = Pass::new(self, setup);
         let mut hidden = self.stage(&pass, Stage::Embed, ids)?;
         for i in 0..self.spec.blocks {
             hidden = self.stage(&pass, Stage::Block(i), hidden)?;
@@ -177,7 +176,8 @@ impl Network {
 
     /// Logits `[rows, time, vocab]` of ids `[rows, time]`, row-major.
     pub fn logits(self: &Arc<Self>, ids: Vec<i32>, rows: usize) -> Result<Vec<f32>> {
-        let hidden = self.hidden(ids, rows, None)?;
+        let time = ids.len() / rows.max(1);
+        let hidden = self.hidden(ids, Setup::plain(rows, time))?;
         self.project(hidden)?.to_f32()
     }
 
@@ -188,7 +188,8 @@ impl Network {
             return Ok((0.0, 0));
         }
         let ids = batch.ids.iter().map(|&id| id as i32).collect();
-        let hidden = self.hidden(ids, batch.rows, None)?;
+        let segments = batch.segments.clone();
+        let hidden = self.hidden(ids, Setup { segments, ..Setup::plain(batch.rows, batch.time) })?;
         let hidden = train::pick(hidden, rows, &self.device)?;
         let (weight, bias) = self.output()?;
         let loss = linear_cross_entropy(hidden, weight, bias, &targets, 1.0, Want::default())?;
@@ -214,7 +215,7 @@ impl Network {
 
     fn extend(self: &Arc<Self>, cache: &Arc<Mutex<Cache>>, ids: Vec<i32>, rows: usize) -> Result<Vec<f32>> {
         let time = ids.len() / rows.max(1);
-        let hidden = self.hidden(ids, rows, Some(cache.clone()))?;
+        let hidden = self.hidden(ids, Setup { cache: Some(cache.clone()), ..Setup::plain(rows, time) })?;
         cache.lock().unwrap_or_else(PoisonError::into_inner).length += time;
         let last = framework_core::Op::Slice { dim: 1, start: time as i64 - 1, end: time as i64 };
         self.project(Value::execute(last, vec![hidden])?)?.to_f32()
@@ -225,8 +226,7 @@ impl Network {
         let Some(value) = self.param(name) else { return Ok(None) };
         let module = name.strip_suffix(".weight").unwrap_or(name);
         let Some(adapter) = self.hook(module) else { return Ok(Some(value)) };
-        let pass =
-            Pass::new(self, Setup { graph: false, dropout: None, cache: None, rows: 1, time: 1, lengths: Vec::new() });
+        let pass = Pass::new(self, Setup::plain(1, 1));
         let merged = adapter.merge(&pass.context(), module, ffi::wrap(value))?;
         Ok(Some(ffi::unwrap(merged)?))
     }

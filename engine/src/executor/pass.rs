@@ -3,6 +3,7 @@
 use super::{
     Cache, Device, Network, attention,
     balance::Router,
+    layout::Layout,
     ops,
     value::{R, Value},
 };
@@ -38,16 +39,23 @@ pub(super) struct Setup {
     /// Rows and tokens per row.
     pub rows: usize,
     pub time: usize,
-    /// Tokens of each row that are not padding behind them; empty if all are.
-    pub lengths: Vec<usize>,
+    /// Lengths of the sequences in each row, one behind the other; empty if each row is one.
+    pub segments: Vec<Vec<usize>>,
+}
+
+impl Setup {
+    /// Neither gradients nor dropout nor a cache.
+    pub fn plain(rows: usize, time: usize) -> Self {
+        Self { graph: false, dropout: None, cache: None, rows, time, segments: Vec::new() }
+    }
 }
 
 pub(super) struct Pass {
     network: Arc<Network>,
-    setup: Setup,
-    /// Positions in the cache before this pass, and padding in front of each row.
-    offset: usize,
-    starts: Vec<usize>,
+    graph: bool,
+    dropout: Option<u64>,
+    cache: Option<Arc<Mutex<Cache>>>,
+    layout: Layout,
     state: Mutex<State>,
     this: Weak<Pass>,
 }
@@ -71,18 +79,20 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Pass {
     pub(super) fn new(network: &Arc<Network>, setup: Setup) -> Arc<Self> {
-        let (offset, starts) = match &setup.cache {
+        let Setup { graph, dropout, cache, rows, time, segments } = setup;
+        let layout = match &cache {
             Some(cache) => {
                 let cache = lock(cache);
-                (cache.length, cache.starts.clone())
+                Layout::cached(rows, time, cache.length, cache.starts.clone())
             }
-            None => (0, vec![0; setup.rows]),
+            None => Layout::new(rows, time, segments),
         };
         Arc::new_cyclic(|this| Self {
             network: network.clone(),
-            setup,
-            offset,
-            starts,
+            graph,
+            dropout,
+            cache,
+            layout,
             state: Mutex::default(),
             this: this.clone(),
         })
@@ -124,7 +134,7 @@ impl Pass {
 
     pub(super) fn param(&self, name: &str) -> Result<Value> {
         let network = &self.network;
-        if !self.setup.graph {
+        if !self.graph {
             return network.param(name).ok_or_else(|| undeclared(name, network.names().iter()));
         }
         let mut state = lock(&self.state);
@@ -163,10 +173,9 @@ impl Pass {
     fn positions(&self) -> Result<Value> {
         let mut state = lock(&self.state);
         if state.positions.is_none() {
-            let at = |start: usize| (0..self.setup.time).map(move |i| (self.offset + i).saturating_sub(start) as i32);
-            let all: Vec<i32> = self.starts.iter().flat_map(|&start| at(start)).collect();
-            let value = Value::from_ints(all, &[self.setup.rows, self.setup.time], self.device())?;
-            state.positions = Some(if self.setup.graph { value.tracked() } else { value });
+            let Layout { rows, time, .. } = self.layout;
+            let value = Value::from_ints(self.layout.positions(), &[rows, time], self.device())?;
+            state.positions = Some(if self.graph { value.tracked() } else { value });
         }
         state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
     }
@@ -175,18 +184,18 @@ impl Pass {
     fn token_shares(&self) -> Result<Value> {
         let mut state = lock(&self.state);
         if state.shares.is_none() {
-            let Setup { rows, time, lengths, .. } = &self.setup;
-            let real = |row: usize| lengths.get(row).copied().unwrap_or(*time);
-            let share = 1.0 / (0..*rows).map(real).sum::<usize>() as f32;
-            let of_row = |row| (0..*time).map(move |i| if i < real(row) { share } else { 0.0 });
-            let value = Value::from_f32((0..*rows).flat_map(of_row).collect(), &[1, rows * time], self.device())?;
-            state.shares = Some(if self.setup.graph { value.tracked() } else { value });
+            let layout = &self.layout;
+            let Layout { rows, time, .. } = *layout;
+            let share = 1.0 / (0..rows).map(|row| layout.filled(row)).sum::<usize>() as f32;
+            let of_row = |row| (0..time).map(move |i| if i < layout.filled(row) { share } else { 0.0 });
+            let value = Value::from_f32((0..rows).flat_map(of_row).collect(), &[1, rows * time], self.device())?;
+            state.shares = Some(if self.graph { value.tracked() } else { value });
         }
         state.shares.clone().ok_or_else(|| PluginError::new("no shares"))
     }
 
     fn balance(&self, name: &str, weight: f64, chosen: Value, probabilities: Value) -> Result<()> {
-        if self.setup.dropout.is_none() {
+        if self.dropout.is_none() {
             return Ok(()); // not training
         }
         let mean = |x: Value| Value::execute(framework_core::Op::Matmul, vec![self.token_shares()?, x]);
@@ -200,9 +209,8 @@ impl Pass {
         if let Some((_, mask)) = state.masks.iter().find(|(w, _)| *w == window) {
             return mask.clone();
         }
-        let (time, all) = (self.setup.time, self.offset + self.setup.time);
-        let mask = attention::mask(time, all, window, &self.starts, self.device());
-        let mask = if self.setup.graph { mask.map(Value::tracked) } else { mask };
+        let mask = attention::mask(&self.layout.first_seen(), self.layout.all(), window, self.device());
+        let mask = if self.graph { mask.map(Value::tracked) } else { mask };
         state.masks.push((window, mask.clone()));
         mask
     }
@@ -214,7 +222,7 @@ impl Pass {
             (k, v) = adapter.keys_values(&self.own_context()?, block, k, v)?;
         }
         let (mut k, mut v): (Value, Value) = (ffi::unwrap(k)?, ffi::unwrap(v)?);
-        if let Some(cache) = &self.setup.cache {
+        if let Some(cache) = &self.cache {
             let entry = {
                 let mut state = lock(&self.state);
                 state.attentions += 1;
@@ -228,7 +236,7 @@ impl Pass {
     /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
     /// the stage has drawn: the same again when activations are computed a second time.
     fn dropout(&self, x: Value, p: f64) -> Result<Value> {
-        let Some(seed) = self.setup.dropout else { return Ok(x) };
+        let Some(seed) = self.dropout else { return Ok(x) };
         let (stage, draw) = {
             let mut state = lock(&self.state);
             state.draws += 1;
@@ -251,7 +259,7 @@ impl Pass {
         let mask: Vec<f32> = (0..count).map(|_| if rng.next_u32() < threshold { 0.0 } else { kept }).collect();
         let mask = Burn::<R>::from_data(TensorData::new(mask, dims), &self.device().0);
         let mask = Value::float(mask, x.rank);
-        Value::execute(framework_core::Op::Mul, vec![x, if self.setup.graph { mask.tracked() } else { mask }])
+        Value::execute(framework_core::Op::Mul, vec![x, if self.graph { mask.tracked() } else { mask }])
     }
 }
 
@@ -269,18 +277,14 @@ impl Host for Pass {
                 self.attention(ffi::unwrap(q)?, k, v, scale.into_option(), window).map(ffi::wrap)
             }
             CtxOp::Positions => self.positions().map(ffi::wrap),
-            CtxOp::Length => {
-                let padding = self.starts.iter().copied().min().unwrap_or(0);
-                let length = (self.offset + self.setup.time).saturating_sub(padding);
-                Value::zeros(&[length], self.device()).map(ffi::wrap)
-            }
+            CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),
             CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),
             CtxOp::AddLoss { name } => {
                 let value = next()?;
                 if value.shape().iter().product::<usize>() != 1 || value.dtype() == DType::Bool {
                     return Err(PluginError::new(format!("loss `{name}` is {value:?}, not one number")));
                 }
-                if self.setup.dropout.is_some() {
+                if self.dropout.is_some() {
                     lock(&self.state).losses.push(ffi::unwrap(value.clone())?);
                 }
                 Ok(value)

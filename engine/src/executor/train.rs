@@ -97,8 +97,8 @@ impl Network {
 impl Step<'_> {
     fn pass(&self, graph: bool) -> Arc<Pass> {
         let (rows, time) = (self.batch.rows, self.batch.time);
-        let lengths = self.batch.lengths.clone();
-        Pass::new(self.network, Setup { graph, dropout: Some(self.dropout), cache: None, rows, time, lengths })
+        let segments = self.batch.segments.clone();
+        Pass::new(self.network, Setup { graph, dropout: Some(self.dropout), cache: None, rows, time, segments })
     }
 
     /// Notes what a pass has added to the loss so far.

@@ -56,6 +56,27 @@ fn nothing_is_recorded_below_what_is_trained() {
     assert_eq!(seen("blocks.1.mix.bias", true), [(0, off), (1, on), (2, on), (2, on), (1, on)]);
 }
 
+#[test]
+fn sequences_in_a_row_do_not_see_each_other() {
+    let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), labels: ids.iter().map(|&id| id as i32).collect() };
+    let (first, second) = (sequence(&[1, 5, 2, 3]), sequence(&[4, 0]));
+    let network = network(json!({ "routed": true }), json!({ "trained": ALL }));
+    let run = |batch: &Batch, checkpointing| {
+        let (loss, grads) = network.gradients(batch, 1.0 / SUPERVISED, 7, checkpointing).unwrap();
+        (loss, grads.0.into_iter().map(|(name, grad)| (name, grad.to_f32().unwrap())).collect::<Gradients>())
+    };
+    for rows in [vec![vec![&second, &first]], vec![vec![&first, &second], vec![]]] {
+        let packed = Batch::packed(rows, 0);
+        for checkpointing in [false, true] {
+            let ((loss, grads), (expected, rows)) = (run(&packed, checkpointing), run(&batch(), checkpointing));
+            assert!((loss - expected).abs() < 1e-5, "{loss}, not {expected}");
+            same(&grads, &rows);
+        }
+        let (one, other) = (network.evaluate(&packed).unwrap(), network.evaluate(&batch()).unwrap());
+        assert!((one.0 - other.0).abs() < 1e-5 && one.1 == other.1);
+    }
+}
+
 const ALL: [&str; 13] = [
     "embed.weight",
     "blocks.0.mix.weight",
@@ -118,8 +139,7 @@ fn dropout_depends_on_seed_stage_and_draw() {
         pass.enter(stage);
         [0; 2].map(|_| ffi::unwrap::<Value>(pass.context().dropout(ffi::wrap(ones()), 0.25)).unwrap().to_f32().unwrap())
     };
-    let pass =
-        |dropout| Pass::new(&network, Setup { graph: false, dropout, cache: None, rows: 1, time: 1, lengths: vec![] });
+    let pass = |dropout| Pass::new(&network, Setup { dropout, ..Setup::plain(1, 1) });
     let [first, second] = draw(&pass(Some(1)), Stage::Block(0));
     let both = [first.clone(), second.clone()];
     assert_eq!(draw(&pass(Some(1)), Stage::Block(0)), both);
@@ -212,7 +232,7 @@ fn positions_count_from_the_first_token_of_each_row() {
     let network = network(json!({}), json!({}));
     let cache = Arc::new(Mutex::new(Cache::new(vec![0, 2])));
     let positions = |time| {
-        let setup = Setup { graph: false, dropout: None, cache: Some(cache.clone()), rows: 2, time, lengths: vec![] };
+        let setup = Setup { cache: Some(cache.clone()), ..Setup::plain(2, time) };
         ffi::unwrap::<Value>(Pass::new(&network, setup).context().positions()).unwrap().to_f32().unwrap()
     };
     assert_eq!(positions(4), [0., 1., 2., 3., 0., 0., 0., 1.]);

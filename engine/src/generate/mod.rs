@@ -3,6 +3,7 @@
 mod model;
 mod processors;
 mod text;
+mod verse;
 
 pub use model::{Continuation, LanguageModel};
 pub use processors::{Processor, pipeline, sampling_only};

@@ -1,7 +1,9 @@
 //! New tokens as text: without what the template makes every answer begin with, and up to a stop string.
 
+use super::verse;
 use crate::{
     error::Result,
+    recipe::GenerateSettings,
     tokenizer::{TextStream, Tokenizer},
 };
 
@@ -11,13 +13,14 @@ pub struct Reader<'a> {
     tokenizer: &'a Tokenizer,
     lead: &'a str,
     stop: &'a [String],
+    verse: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Reads with a tokenizer. `lead` is what every answer begins with and is not shown; the text ends before the first
-    /// of the strings `stop`, which are looked for behind it.
-    pub fn new(tokenizer: &'a Tokenizer, lead: &'a str, stop: &'a [String]) -> Self {
-        Self { tokenizer, lead, stop }
+    /// of the settings' stop strings, which are looked for behind it, and is laid out as they say.
+    pub fn new(tokenizer: &'a Tokenizer, lead: &'a str, settings: &'a GenerateSettings) -> Self {
+        Self { tokenizer, lead, stop: &settings.stop, verse: settings.verse }
     }
 
     /// Whether there are stop strings.
@@ -29,7 +32,8 @@ impl<'a> Reader<'a> {
     pub fn text(&self, new: &[u32]) -> Result<String> {
         let text = self.tokenizer.decode(new, true)?;
         let text = text.strip_prefix(self.lead).unwrap_or(&text);
-        Ok(text[..first(text, self.stop).unwrap_or(text.len())].to_owned())
+        let text = &text[..first(text, self.stop).unwrap_or(text.len())];
+        Ok(if self.verse { verse::lay_out(text) } else { text.to_owned() })
     }
 
     /// Begins to read an answer token by token.
@@ -40,6 +44,7 @@ impl<'a> Reader<'a> {
             stop: self.stop,
             held: String::new(),
             stopped: false,
+            verse: self.verse.then(String::new),
         }
     }
 
@@ -82,6 +87,8 @@ pub struct Transcript<'a> {
     /// What may turn out to be the beginning of a stop string.
     held: String,
     stopped: bool,
+    /// The text so far, if it can be laid out only as a whole.
+    verse: Option<String>,
 }
 
 impl Transcript<'_> {
@@ -89,14 +96,25 @@ impl Transcript<'_> {
     pub fn push(&mut self, token: u32) -> Result<String> {
         let piece = self.text.push(token)?;
         let piece = self.lead.strip(&piece);
-        Ok(self.show(&piece))
+        let shown = self.show(&piece);
+        Ok(match &mut self.verse {
+            Some(whole) => {
+                whole.push_str(&shown);
+                String::new()
+            }
+            None => shown,
+        })
     }
 
     /// The rest of the text.
     pub fn finish(mut self) -> Result<String> {
         let rest = self.text.clone().finish()?;
         let rest = self.lead.strip(&rest) + &self.lead.finish();
-        Ok(self.show(&rest) + &self.held)
+        let rest = self.show(&rest) + &self.held;
+        Ok(match self.verse {
+            Some(whole) => verse::lay_out(&(whole + &rest)),
+            None => rest,
+        })
     }
 
     /// Whether the text has come to a stop string.
@@ -157,6 +175,10 @@ mod tests {
     use super::*;
     use crate::tokenizer::tests::{folder, trained};
 
+    fn stopping<const N: usize>(stop: [&str; N]) -> GenerateSettings {
+        GenerateSettings { stop: stop.map(str::to_owned).to_vec(), ..GenerateSettings::default() }
+    }
+
     /// The pieces as they come, and the rest.
     fn pieces(reader: Reader, ids: &[u32]) -> Vec<String> {
         let mut transcript = reader.transcript();
@@ -170,7 +192,8 @@ mod tests {
         let tokenizer = trained();
         for (text, shown) in [("Assistant: Hello", "Hello"), ("Assisted.", "Assisted."), ("As", "As"), ("", "")] {
             let ids = tokenizer.encode(text, false).unwrap();
-            let reader = Reader::new(&tokenizer, "Assistant: ", &[]);
+            let plain = GenerateSettings::default();
+            let reader = Reader::new(&tokenizer, "Assistant: ", &plain);
             assert_eq!(pieces(reader, &ids).concat(), shown);
             assert_eq!(reader.text(&ids).unwrap(), shown);
         }
@@ -180,7 +203,7 @@ mod tests {
     #[test]
     fn the_text_ends_before_a_stop_string() {
         let tokenizer = trained();
-        let stop = ["\n\n", "User:", "月光下"].map(str::to_owned);
+        let stop = stopping(["\n\n", "User:", "月光下"]);
         let cases = [
             ("One.\n\nTwo.", "One.", true),
             ("A User: no", "A ", true),
@@ -209,7 +232,7 @@ mod tests {
     #[test]
     fn stop_strings_are_looked_for_behind_the_lead() {
         let tokenizer = trained();
-        let stop = ["\n\n".to_owned()];
+        let stop = stopping(["\n\n"]);
         let reader = Reader::new(&tokenizer, "<think>\n\n", &stop);
         let ids = tokenizer.encode("<think>\n\nSo.\n\nYes.", false).unwrap();
         assert_eq!(pieces(reader, &ids).concat(), "So.");
@@ -217,10 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn verse_is_laid_out_as_a_whole() {
+        let tokenizer = trained();
+        let settings = GenerateSettings { verse: true, ..stopping(["湖泊"]) };
+        let reader = Reader::new(&tokenizer, "", &settings);
+        let ids = tokenizer.encode("春 天。 月 光 下 的湖泊，", false).unwrap();
+        assert_eq!(reader.text(&ids).unwrap(), "春天。");
+        let all = pieces(reader, &ids);
+        assert_eq!((all.concat().as_str(), all.last().map(String::as_str)), ("春天。", Some("春天。")));
+    }
+
+    #[test]
     fn special_tokens_are_known_by_their_ids() {
         let dir = folder(r#"{"eos_token": "</s>"}"#);
         let tokenizer = Tokenizer::load(dir.path()).unwrap();
-        let stop = ["<end>", "b", "zz"].map(str::to_owned);
+        let stop = stopping(["<end>", "b", "zz"]);
         assert_eq!(Reader::new(&tokenizer, "", &stop).special_stops().unwrap(), [2]);
     }
 }

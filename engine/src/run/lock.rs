@@ -75,7 +75,7 @@ impl Lock {
 }
 
 impl LockedPlugin {
-    fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Self {
         let about = &entry.about;
         Self {
             kind: about.kind.name().into(),
@@ -84,6 +84,16 @@ impl LockedPlugin {
             origin: entry.origin.to_string(),
         }
     }
+}
+
+/// The files that the recipe's datasets and augmenters name.
+pub fn read_files(session: &Session) -> Result<Vec<PathBuf>> {
+    let recipe = &session.recipe;
+    let datasets = recipe.dataset.iter().map(|d| (Kind::Dataset, d.plugin.as_str(), &d.options));
+    let augmenters = recipe.augment.iter().map(|a| (Kind::Augmenter, a.plugin.as_str(), &a.options));
+    let named =
+        datasets.chain(augmenters).map(|(kind, name, options)| Ok(paths(&session.entry(kind, name)?.about, options)));
+    Ok(named.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// The files that options of the format `path` name; of a folder, the files in it.

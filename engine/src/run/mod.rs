@@ -5,6 +5,7 @@ mod log;
 mod metrics;
 
 pub use lock::Lock;
+pub(crate) use lock::{LockedPlugin, read_files};
 pub use log::LogFile;
 pub use metrics::{Metrics, append as append_metrics, read as read_metrics, truncate as truncate_metrics};
 

@@ -14,6 +14,7 @@ pub use stream::TextStream;
 
 use crate::{Error, Result};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, ops::Range, path::Path};
 use tokenizers::Tokenizer as Inner;
 
@@ -146,6 +147,21 @@ impl Tokenizer {
     /// Starts decoding ids one by one, as they are generated.
     pub fn stream(&self, skip_special: bool) -> TextStream<'_> {
         TextStream::new(self, skip_special)
+    }
+
+    /// A hash of everything that encoding and templates depend on.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, bytes) in &self.files {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        let rest =
+            (&self.eos, self.pad, self.bos, &self.chat_template, &self.chat_templates, &self.config, &self.named);
+        hash.update(serde_json::to_vec(&rest).unwrap_or_default());
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Writes the tokenizer's files into a folder, which is made if need be: those that it was loaded from, byte for

@@ -2,7 +2,7 @@
 
 use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish};
 use crate::{
-    data::{Batch, Batches, Corpus, Epoch, Order},
+    data::{Batch, Batches, Corpus, Epoch, Order, alone, pack},
     error::{Error, Result},
     evaluate::{Evaluation, evaluate},
     executor::Grads,
@@ -118,7 +118,7 @@ impl<'a> Course<'a> {
         self.state.pending_loss += loss;
         self.state.pending_tokens += supervised as u64;
         self.clock.seconds += started.elapsed().as_secs_f64();
-        self.clock.tokens += micro.iter().flat_map(|b| &b.lengths).map(|&n| n as u64).sum::<u64>();
+        self.clock.tokens += micro.iter().map(|b| b.tokens() as u64).sum::<u64>();
         observe(&Event::Step { step: self.state.step, loss: loss / supervised.max(1) as f64 });
         if self.state.step.is_multiple_of(train.log_every.max(1)) || self.state.step == self.total {
             self.log(rate, norm, observe)?;
@@ -197,8 +197,13 @@ pub(crate) fn batches<'a>(corpus: &'a Corpus, recipe: &Recipe, pad: u32) -> Batc
         (false, true) => Order::Shuffled,
         (false, false) => Order::Fixed,
     };
+    let rows = match train.packing {
+        true => pack(&corpus.train, recipe.prompt.max_length),
+        false => alone(&corpus.train),
+    };
     Batches {
         sequences: &corpus.train,
+        rows,
         batch_size: train.batch_size,
         accumulation: train.gradient_accumulation,
         order,

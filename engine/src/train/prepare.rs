@@ -3,7 +3,8 @@
 use crate::{
     assemble::{self, Source},
     blueprint::Blueprint,
-    data::{self, Corpus, Encoder, Inputs, Template},
+    cached,
+    data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
     error::{Error, Problem, Result},
     executor::{Device, Network},
     files,
@@ -12,7 +13,7 @@ use crate::{
     tokenizer::Tokenizer,
     weights::{Float, write_bytes},
 };
-use framework_core::{Kind, ModelSpec, ffi::AugmenterObject};
+use framework_core::{Kind, ModelSpec};
 use std::sync::Arc;
 
 /// A run that is ready to begin.
@@ -31,7 +32,7 @@ pub struct Prepared {
 }
 
 /// Reads the data, the tokenizer and the weights. Nothing is written.
-pub fn prepare(session: Session, progress: &mut dyn FnMut(usize)) -> Result<Prepared> {
+pub fn prepare(session: Session, progress: &mut dyn FnMut(Progress)) -> Result<Prepared> {
     match parts(&session, progress) {
         Ok((tokenizer, template, corpus, network, lock)) => {
             Ok(Prepared { session, corpus, tokenizer, template, network, lock })
@@ -43,7 +44,7 @@ pub fn prepare(session: Session, progress: &mut dyn FnMut(usize)) -> Result<Prep
 type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
-fn parts(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<Parts> {
+fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
     session.recipe.check_trainable()?;
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
@@ -56,7 +57,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<Parts> {
 }
 
 /// The recipe's tokenizer, template and tokenized examples.
-pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(Tokenizer, Template, Corpus)> {
+pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<(Tokenizer, Template, Corpus)> {
     let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
     let found = found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
     let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
@@ -65,7 +66,14 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(T
         Ok(found) => found,
         Err(e) => return Err(data::records(&inputs).err().into_iter().fold(e, Error::and)),
     };
+    let place = cached::Place::of(session, &tokenizer);
+    if let Some(corpus) = place.as_ref().and_then(cached::Place::read) {
+        return Ok((tokenizer, template, corpus));
+    }
     let corpus = data::load(&inputs, &encoder(session, &tokenizer, &template), progress)?;
+    if let Some(place) = place.filter(|_| !template.tells_the_day()) {
+        place.write(&corpus);
+    }
     Ok((tokenizer, template, corpus))
 }
 
@@ -73,21 +81,23 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(usize)) -> Result<(T
 pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
     let open = |d: &crate::recipe::Dataset| {
         let dataset = session.entry(Kind::Dataset, &d.plugin)?.dataset(&d.options.clone().into())?;
+        let dataset = dataset.into();
         Ok(data::Source { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
     };
     session.recipe.dataset.iter().map(open).collect()
 }
 
 /// The recipe's augmenters.
-pub fn augmenters(session: &Session) -> Result<Vec<AugmenterObject>> {
+pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
     let open = |a: &crate::recipe::Component| {
-        Ok(session.entry(Kind::Augmenter, &a.plugin)?.augmenter(&a.options.clone().into())?)
+        let augmenter = session.entry(Kind::Augmenter, &a.plugin)?.augmenter(&a.options.clone().into())?;
+        Ok(Stage { name: a.plugin.clone(), augmenter })
     };
     session.recipe.augment.iter().map(open).collect()
 }
 
 /// Where the recipe's records come from.
-pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [AugmenterObject]) -> Inputs<'a> {
+pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [Stage]) -> Inputs<'a> {
     let recipe = &session.recipe;
     Inputs { sources, augmenters, validation_fraction: recipe.validation.fraction, seed: recipe.seed }
 }
@@ -103,9 +113,8 @@ pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
     let recipe = &session.recipe;
     if let Some(training) = &recipe.tokenizer.train {
         let (sources, augmenters) = (sources(session)?, augmenters(session)?);
-        let records = data::records(&inputs(session, &sources, &augmenters))?;
-        let texts = records.train.iter().flat_map(data::texts);
-        return Tokenizer::train(training, texts);
+        let inputs = inputs(session, &sources, &augmenters);
+        return data::with_texts(&inputs, |texts| Tokenizer::train(training, texts));
     }
     match recipe.tokenizer.path.as_ref().or(recipe.model.weights.as_ref()) {
         Some(path) => Tokenizer::load(path),

@@ -22,7 +22,7 @@ pub struct TensorShape {
 
 /// Writes a file beside its place, syncs it and renames it: after a crash at any instant the old file or the new one
 /// is there, whole.
-pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn atomically(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     let failed = |e: io::Error| Error::io("write", path, e);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();

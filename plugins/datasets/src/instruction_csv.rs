@@ -16,6 +16,7 @@ options! {
     ///
     /// Yields records with the fields `instruction`, `input` and `output`. A table without the `input` column has empty
     /// inputs. The file may be packed with gzip or Zstandard.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionCsv {
         /// The CSV file, or a folder of `.csv` and `.tsv` files, which are read in the order of their names.
         path: FilePath,

@@ -14,6 +14,7 @@ options! {
     /// empty one. An object with `messages` (OpenAI: `role`, `content`) or `conversations` (ShareGPT: `from`, `value`)
     /// gives a record with `messages`, whose roles are `system`, `user`, `assistant` and `tool`, for the template
     /// `chat`. Both may be in one file. Files may be packed with gzip or Zstandard.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.
         path: FilePath,

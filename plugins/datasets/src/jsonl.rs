@@ -12,6 +12,7 @@ options! {
     /// Records from JSON lines, or from an array of objects, as they are.
     ///
     /// The file may be packed with gzip or Zstandard. Objects are read one at a time, however large the file is.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct Jsonl {
         /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
         path: FilePath,

@@ -15,6 +15,7 @@ options! {
     /// Yields records with the fields `title`, `author`, `volume`, `content` and `date`, all of them text, and after
     /// them whatever else the article has. Title and content must be there. The content is left as it is, HTML
     /// included; augmenters make training data of it. Files may be packed with gzip or Zstandard.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct MagazineJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.
         path: FilePath,

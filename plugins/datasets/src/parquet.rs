@@ -22,6 +22,7 @@ options! {
     /// Records from Parquet files, as they are.
     ///
     /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,

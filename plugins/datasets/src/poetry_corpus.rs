@@ -8,22 +8,31 @@ use crate::{
 use framework_sdk::prelude::*;
 use std::path::Path;
 
+mod form;
 mod plain;
 
 options! {
     /// Poems, to be learned as they stand, line by line.
     ///
-    /// Yields records with the field `text`, and with `title` and `author` where they are known. A JSON object is a
+    /// Yields records with the field `text`, and with `title` and `author` where they are known and `form` if asked for. A JSON object is a
     /// poem; its lines are a list or a text in `paragraphs`, `para`, `lines`, `content`, `text` or `poem`, whichever
     /// comes first. Objects inside of them are poems of their own, which have the outer title and author unless they
     /// say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain text, poems are
     /// separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left out.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct PoetryCorpus {
         /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
         path: FilePath,
         /// What a text begins with, each on a line of its own, where it is known.
         #[serde(default)]
         heading: Heading,
+        /// Whether a text begins, before its heading, with the poem's form in brackets on a line of its own: `［五言绝句］`,
+        /// `［七言律诗］`, `［杂言］`, `［新诗］` and so on, as the lengths of its verses tell.
+        #[serde(default)]
+        form: bool,
+        /// What stands between lines. For tokenizers that drop line breaks, as WordPiece does, a character that they keep.
+        #[serde(default = "line_break")]
+        line_break: String,
         /// What a poem is in plain text.
         #[serde(default)]
         unit: Unit,
@@ -74,6 +83,10 @@ options! {
     }
 }
 
+fn line_break() -> String {
+    "\n".into()
+}
+
 const BODY: [&str; 6] = ["paragraphs", "para", "lines", "content", "text", "poem"];
 const TITLE: [&str; 4] = ["title", "rhythmic", "chapter", "section"];
 
@@ -102,10 +115,10 @@ type Poems = Box<dyn Iterator<Item = Result<Record, Fault>> + Send>;
 
 impl PoetryCorpus {
     fn read(&self, path: &Path, encoding: &Encoding) -> Result<Poems> {
-        let (options, heading) = (self.clone(), self.heading);
+        let options = self.clone();
         if !extension(path).is_some_and(|e| JSON.contains(&e.as_str())) {
             let poems = plain::poems(path, encoding, self.unit)?;
-            return Ok(Box::new(poems.filter_map(move |poem| poem.map(|p| p.record(heading)).transpose())));
+            return Ok(Box::new(poems.filter_map(move |poem| poem.map(|p| p.record(&options)).transpose())));
         }
         let rows = input::json(path, encoding)?.flat_map(move |object| {
             let poems = object.and_then(|(place, object)| {
@@ -113,7 +126,7 @@ impl PoetryCorpus {
                 options.poems(object, &Poem::default(), &place, &mut poems).map(|()| poems)
             });
             match poems {
-                Ok(poems) => poems.into_iter().filter_map(|p| p.record(heading)).map(Ok).collect(),
+                Ok(poems) => poems.into_iter().filter_map(|p| p.record(&options)).map(Ok).collect(),
                 Err(e) => vec![Err(e)],
             }
         });
@@ -179,20 +192,24 @@ impl PoetryCorpus {
 
 impl Poem {
     /// None if it is empty.
-    fn record(self, heading: Heading) -> Option<Record> {
+    fn record(self, options: &PoetryCorpus) -> Option<Record> {
         if self.lines.is_empty() {
             return None;
         }
-        let head = match heading {
+        let form = if options.form { form::form(&self.lines) } else { None };
+        let bracketed = form.map(|form| format!("［{form}］"));
+        let head = match options.heading {
             Heading::None => [None, None],
             Heading::Title => [self.title.as_deref(), None],
             Heading::TitleAuthor => [self.title.as_deref(), self.author.as_deref()],
         };
-        let lines: Vec<_> = head.into_iter().flatten().chain(self.lines.iter().map(String::as_str)).collect();
-        let text = lines.join("\n");
+        let head = bracketed.as_deref().into_iter().chain(head.into_iter().flatten());
+        let lines: Vec<_> = head.chain(self.lines.iter().map(String::as_str)).collect();
+        let text = lines.join(&options.line_break);
         let mut record = Record::new();
         record.extend(self.title.map(|title| ("title".to_owned(), Value::from(title))));
         record.extend(self.author.map(|author| ("author".to_owned(), Value::from(author))));
+        record.extend(form.map(|form| ("form".to_owned(), Value::from(form))));
         record.insert("text".into(), text.into());
         Some(record)
     }
@@ -263,6 +280,14 @@ mod tests {
             (text("heading = \"title\""), text("heading = \"title-author\"")),
             (json!("题\na"), json!("题\n人\na"))
         );
+    }
+
+    #[test]
+    fn a_poem_may_begin_with_its_form() {
+        let object = r#"[{"title": "题", "paragraphs": ["云下小桥新，风来柳自春。", "云下小桥新，风来柳自春。"]}]"#;
+        let options = "form = true\nheading = \"title\"\nline_break = \"／\"";
+        let text = "［五言绝句］／题／云下小桥新，风来柳自春。／云下小桥新，风来柳自春。";
+        assert_eq!(read("p.json", object, options), [json!({"title": "题", "form": "五言绝句", "text": text})]);
     }
 
     #[test]

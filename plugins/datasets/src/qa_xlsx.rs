@@ -15,6 +15,7 @@ options! {
     /// Yields records with the fields `question` and `answer`, and `input` if a context column is named. The first row
     /// that is not empty holds the columns' names; small and capital letters are the same. Numbers and dates become
     /// text as they are stored, not as they are shown. Rows without question and answer are left out.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct QaXlsx {
         /// The workbook, or a folder of `.xlsx` files, which are read in the order of their names.
         path: FilePath,

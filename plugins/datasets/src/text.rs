@@ -14,6 +14,7 @@ options! {
     /// Yields records with the field `text`. A folder's files are read in the order of their names, without
     /// sub-folders. Files that end in `.jsonl`, `.ndjson`, `.json-lines` or `.json` hold JSON objects. Files may be
     /// packed with gzip or Zstandard. Blank texts are left out, and so is white space at a text's end.
+    #[schemars(extend("x-reads" = "paths"))]
     pub struct Text {
         /// The file, or the folder of `.txt` files.
         path: FilePath,

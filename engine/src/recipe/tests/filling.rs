@@ -43,6 +43,9 @@ train_on_prompt = false
 [validation]
 fraction = 0.0
 
+[data]
+cache = true
+
 [adapter]
 plugin = "lora"
 r = 8

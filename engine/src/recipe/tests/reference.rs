@@ -128,6 +128,14 @@ What is held back for evaluation.
 |---|---|---|---|
 | `fraction` | number, from 0 to below 1 | `0.0` | Share of the training records, from 0 to below 1. |
 
+## `[data]`
+
+What becomes of the data between two runs.
+
+| key | takes | default | |
+|---|---|---|---|
+| `cache` | boolean | `true` | Keep the tokens, so that the next run with the same data, template and tokenizer starts at once. |
+
 ## `[adapter]`
 
 What is trained.

@@ -1,4 +1,4 @@
-//! The tables `[[dataset]]`, `[prompt]` and `[validation]`.
+//! The tables `[[dataset]]`, `[prompt]`, `[validation]` and `[data]`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,20 @@ pub struct Validation {
     /// Share of the training records, from 0 to below 1.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub fraction: f64,
+}
+
+/// What becomes of the data between two runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// Keep the tokens, so that the next run with the same data, template and tokenizer starts at once.
+    pub cache: bool,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { cache: true }
+    }
 }
 
 impl Default for Prompt {

@@ -5,7 +5,7 @@ mod generate;
 mod model;
 mod train;
 
-pub use data::{Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
+pub use data::{Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
 pub use train::{EarlyStopping, Every, EveryName, SaveDtype, Schedule, Train};
@@ -63,6 +63,9 @@ pub struct Recipe {
     /// What is held back for evaluation.
     #[serde(default)]
     pub validation: Validation,
+    /// What becomes of the data between two runs.
+    #[serde(default)]
+    pub data: Data,
     /// What is trained.
     #[serde(default = "d::adapter")]
     pub adapter: Adapter,

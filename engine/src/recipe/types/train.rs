@@ -32,6 +32,8 @@ pub struct Train {
     pub shuffle: bool,
     /// Put sequences of similar length into the same batch.
     pub group_by_length: bool,
+    /// Put several sequences into the same row, up to `prompt.max_length` tokens; they do not see each other.
+    pub packing: bool,
     /// Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time.
     pub activation_checkpointing: bool,
     /// Steps between lines of `metrics.jsonl`.
@@ -120,6 +122,7 @@ impl Default for Train {
             max_grad_norm: 1.0,
             shuffle: true,
             group_by_length: false,
+            packing: false,
             activation_checkpointing: false,
             log_every: 10,
             eval_every: Every::Named(EveryName::Epoch),

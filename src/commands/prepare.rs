@@ -1,0 +1,58 @@
+use crate::{
+    cli::{Format, print_json},
+    progress::DataProgress,
+};
+use framework_engine::{
+    PluginSources, Result, Session,
+    prepare::{self, Form},
+};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Write what would be trained as JSON lines or Parquet, with a `split` of `train` or `validation` in every row.
+#[derive(clap::Args)]
+pub struct Prepare {
+    /// The recipe.
+    recipe: PathBuf,
+    /// The file: .jsonl, .jsonl.gz, .jsonl.zst or .parquet.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// What of the examples.
+    #[arg(long = "as", value_enum, default_value_t)]
+    form: What,
+    /// Override a key of the recipe; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum What {
+    /// Records as they come out of the augmenters.
+    #[default]
+    Records,
+    /// Prompts and responses as the template writes them.
+    Text,
+    /// Token ids and labels.
+    Tokens,
+}
+
+impl Prepare {
+    pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
+        let form = match self.form {
+            What::Records => Form::Records,
+            What::Text => Form::Text,
+            What::Tokens => Form::Tokens,
+        };
+        let session = Session::open(&self.recipe, &self.set, sources)?;
+        let mut progress = DataProgress::new();
+        let written = prepare::prepare(&session, &self.to, form, &mut |at| progress.at(at))?;
+        progress.end();
+        eprintln!("{}", written.data);
+        eprintln!("wrote {}: {} rows, {} bytes", written.file.display(), written.rows, written.bytes);
+        if self.format == Format::Json {
+            return print_json(&written);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

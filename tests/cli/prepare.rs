@@ -1,0 +1,129 @@
+//! What would be trained, as a file.
+
+use crate::setting::{FACTS, Setting, question};
+use serde_json::{Value, json};
+
+const AUGMENTED: (&str, &str) =
+    ("[prompt]", "[[augment]]\nplugin = \"filter\"\nfield = \"instruction\"\ndrop = \"flamingo\"\n\n[prompt]");
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn records_come_after_the_augmenters_with_their_split() {
+    let setting = Setting::with(&[AUGMENTED]);
+    let args = ["prepare", "recipe.toml", "--to", "out.jsonl", "--set", "validation.fraction=0.2"];
+    let said = setting.run(args).succeeded();
+    assert_eq!(said.out, "");
+    for part in ["instruction-csv: 10 rows read, 2 held back", "filter: ", "wrote out.jsonl: 9 rows"] {
+        assert!(said.err.contains(part), "no {part} in\n{}", said.err);
+    }
+    let rows = lines(&setting.read("out.jsonl"));
+    let count = |split: &str| rows.iter().filter(|row| row["split"] == split).count();
+    assert_eq!((rows.len(), count("train") + count("validation")), (9, 9));
+    assert!(count("validation") > 0 && rows.iter().all(|row| row["instruction"] != question("a flamingo").as_str()));
+    let keys: Vec<_> = rows[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["instruction", "input", "output", "split"]);
+    assert_eq!(setting.files("."), ["data.csv", "out.jsonl", "recipe.toml"]);
+
+    let report = setting.run([&args[..], &["--format", "json"]].concat()).json();
+    let (train, validation) = (&report["data"]["train"], &report["data"]["validation"]);
+    assert_eq!(report["rows"], 9);
+    assert_eq!((&train["records"], &validation["records"]), (&json!(8), &json!(2)));
+    let stages = [&train["stages"][0], &validation["stages"][0]];
+    assert!(stages.iter().all(|stage| stage["name"] == "filter"), "{report}");
+    let sum = |key: &str| stages.iter().map(|stage| stage[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("records_in"), sum("records_out")), (10, 9));
+}
+
+#[test]
+fn the_same_bytes_every_time_in_every_format() {
+    let setting = Setting::with(&[AUGMENTED]);
+    for form in ["records", "text", "tokens"] {
+        for name in ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet"] {
+            setting.run(["prepare", "recipe.toml", "--to", name, "--as", form]).succeeded();
+            let first = setting.bytes(name);
+            setting.run(["prepare", "recipe.toml", "--to", name, "--as", form]).succeeded();
+            assert!(first == setting.bytes(name) && !first.is_empty(), "{name} as {form}");
+        }
+    }
+}
+
+/// What another recipe trains on that reads the file.
+fn tokens_from(setting: &Setting, plugin: &str, file: &str, template: &str) -> String {
+    let dataset = "plugin = \"instruction-csv\"\npath = \"data.csv\"";
+    let recipe = setting.read("recipe.toml").replace(dataset, &format!("plugin = \"{plugin}\"\npath = \"{file}\""));
+    assert!(recipe.contains(file));
+    setting.write("again.toml", &recipe.replace("\"plain\"", template));
+    setting.run(["prepare", "again.toml", "--to", "again.jsonl", "--as", "tokens"]).succeeded();
+    setting.read("again.jsonl")
+}
+
+#[test]
+fn what_is_written_is_a_dataset_that_trains_the_same() {
+    let setting = Setting::new();
+    setting.run(["prepare", "recipe.toml", "--to", "tokens.jsonl", "--as", "tokens"]).succeeded();
+    let expected = setting.read("tokens.jsonl");
+    let rows = lines(&expected);
+    assert_eq!(rows.len(), FACTS.len());
+    for row in &rows {
+        let numbers = |key: &str| row[key].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect::<Vec<_>>();
+        let (ids, labels) = (numbers("input_ids"), numbers("labels"));
+        let prompt = labels.iter().take_while(|label| **label == -100).count();
+        assert!(0 < prompt && prompt < ids.len() && ids.len() == labels.len(), "{row}");
+        assert_eq!(ids[prompt..], labels[prompt..]);
+    }
+    for (form, template) in [("records", "\"plain\""), ("text", "\"{{ prompt }}{{ response }}\"")] {
+        for (plugin, file) in
+            [("jsonl", "b.jsonl"), ("jsonl", "b.jsonl.gz"), ("jsonl", "b.jsonl.zst"), ("parquet", "b.parquet")]
+        {
+            setting.run(["prepare", "recipe.toml", "--to", file, "--as", form]).succeeded();
+            assert_eq!(tokens_from(&setting, plugin, file, template), expected, "{file} as {form}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_anything_is_read() {
+    let setting = Setting::new();
+    let refused = |to: &str| setting.redact(&setting.run(["prepare", "recipe.toml", "--to", to]).failed(2));
+    insta::assert_snapshot!(refused("out.csv"), @r"
+error: `--to`: out.csv does not say how to write it
+    Give the file's name one of the endings .jsonl, .jsonl.gz, .jsonl.zst and .parquet.
+");
+    insta::assert_snapshot!(refused("no/out.jsonl"), @r"
+error: `--to`: there is no folder no
+    Make it, or name another.
+");
+    std::fs::create_dir(setting.path("a.jsonl")).unwrap();
+    assert!(refused("a.jsonl").contains("a.jsonl is a folder"));
+    setting.write("rows.jsonl", "{\"instruction\": \"a\", \"output\": \"b\", \"split\": \"test\"}\n");
+    let recipe = setting.read("recipe.toml").replace("instruction-csv", "jsonl").replace("data.csv", "rows.jsonl");
+    setting.write("recipe.toml", &recipe);
+    assert!(
+        refused("./rows.jsonl").contains("the recipe reads ./rows.jsonl")
+            || refused("./rows.jsonl").contains("the recipe reads")
+    );
+    assert!(refused("b.jsonl").contains("training example 1: the record has a field `split` of its own, \"test\""));
+    assert!(!setting.path("b.jsonl").exists());
+    assert_eq!(setting.files("."), ["data.csv", "recipe.toml", "rows.jsonl"]);
+}
+
+#[test]
+fn a_wrong_row_far_down_leaves_no_file() {
+    let setting = Setting::new();
+    let rows: String = (0..5000).map(|i| format!("question {i},,answer\n")).collect();
+    setting.write("data.csv", &format!("instruction,input,output\n{rows}only one field\n"));
+    for fraction in ["0.0", "0.1"] {
+        let fraction = format!("validation.fraction={fraction}");
+        let err = setting.run(["prepare", "recipe.toml", "--to", "out.parquet", "--set", &fraction]).failed(2);
+        assert!(err.contains("`dataset.0`") && err.contains("data.csv:5002: the row has 1 fields"), "{err}");
+        assert_eq!(setting.files("."), ["data.csv", "recipe.toml"]);
+    }
+    let skip = setting.read("recipe.toml").replace("path = \"data.csv\"", "path = \"data.csv\"\non_error = \"skip\"");
+    setting.write("recipe.toml", &skip);
+    let said = setting.run(["prepare", "recipe.toml", "--to", "out.parquet", "--set", "validation.fraction=0.1"]);
+    let said = said.succeeded();
+    assert_eq!(said.err.matches("skipped 1 of 5001 rows").count(), 1, "said once, though read thrice: {}", said.err);
+}
