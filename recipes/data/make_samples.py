@@ -1,17 +1,14 @@
-"""Makes the samples that are not written by hand.
+"""Makes the sample that is not written by hand.
 
     pip install openpyxl==3.1.5
     python3 recipes/data/make_samples.py
 
 qa_sample.xlsx: the workbook that recipes/mistral-qa.toml reads.
-magazine_qa_sample.json: questions and structured answers for the articles of magazine_sample.json, in the form that the
-magazine's pipeline gives them. The same input gives the same bytes.
+The same input gives the same bytes.
 """
 
 import datetime
-import html
 import io
-import json
 import pathlib
 import re
 import zipfile
@@ -80,33 +77,5 @@ def workbook():
             out.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
 
 
-def answers():
-    articles = json.loads((HERE / "magazine_sample.json").read_text("utf-8"))
-    records = []
-    for i, article in enumerate(articles):
-        paragraphs = [html.unescape(p).replace("\u00a0", "") for p in re.findall(r"<p>(.*?)</p>", article["content"])]
-        title, last = article["title"], paragraphs[-1]
-        questions = [
-            f"请介绍《{title}》这篇文章。",
-            f"《{title}》的作者是谁？文章讲了什么？",
-            f"第{article['volume']}期的《{title}》想说明什么道理？",
-        ]
-        answer = {
-            "文章信息": {
-                "标题": title,
-                "作者": article["author"],
-                "卷期": f"第{article['volume']}期",
-                "类别": article["category"],
-            },
-            "主要内容": {"概述": paragraphs[0], "关键段落": paragraphs[1:]},
-            "关键词解释": {title: f"文章的题目，也是文章的中心：{paragraphs[0]}"},
-            "关键句子解释": {last: f"文章在结尾点明主题，回应题目“{title}”。"},
-        }
-        records.append({"question": questions[i % 3], "answer": answer})
-    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
-    (HERE / "magazine_qa_sample.json").write_text(f"[\n{lines}\n]\n", "utf-8")
-
-
 if __name__ == "__main__":
     workbook()
-    answers()

@@ -12,6 +12,7 @@ mod generating;
 mod hub;
 mod killed;
 mod libraries;
+mod magazine;
 mod prepare;
 mod process_func;
 mod quickstart;

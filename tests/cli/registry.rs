@@ -41,12 +41,14 @@ dataset parquet
 dataset poetry-corpus
 dataset qa-xlsx
 dataset text
+augmenter balance-types
 augmenter clean-html
 augmenter deduplicate
 augmenter filter
 augmenter key-points
 augmenter normalize-text
 augmenter qa-pairs
+augmenter split
 model llama llama
 model mistral mistral
 model mixtral mixtral

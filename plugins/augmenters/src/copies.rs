@@ -1,6 +1,6 @@
 //! What augmenters that make changed copies of records have in common.
 
-use crate::qa_pairs::mix;
+use crate::hash::mix;
 use framework_sdk::{PluginError, Record, Records, Result, tracing};
 use std::collections::VecDeque;
 

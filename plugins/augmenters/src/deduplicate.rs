@@ -1,51 +1,124 @@
 //! `deduplicate`: every record once.
 
-use crate::keep::{field, keep};
-use framework_sdk::prelude::*;
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
+use crate::{
+    hash,
+    keep::{field, keep_for},
 };
+use framework_sdk::prelude::*;
+use std::collections::HashSet;
+
+mod near;
 
 options! {
     /// Leaves out records that were seen before, keeping the first of each and the order.
     ///
-    /// Two records are the same if the chosen fields are exactly equal. What is remembered of a record is a 128-bit
-    /// hash, 16 bytes however long the text.
+    /// Two records are the same if the chosen fields are exactly equal, and with `near`, if their texts are nearly the
+    /// same. What is remembered of a record is a 128-bit hash, however long the text. The seed plays no part: which
+    /// records are left out depends on the records and these options alone. Training and validation records pass
+    /// through separately: what is in both is not found.
     pub struct Deduplicate {
         /// The fields to compare; all of them if none is named.
         #[serde(default)]
         fields: Vec<String>,
+        /// Leave out near-duplicates too: `near = { similarity = 0.8 }`, or `near = {}`.
+        #[serde(default)]
+        near: Option<Near>,
     }
 }
 
+options! {
+    /// What makes texts nearly the same.
+    ///
+    /// Compared are the sets of runs of words (shingles) in the texts of the chosen fields, however deep. Words are in
+    /// small letters; a Chinese character is a word; white space and punctuation do not count. The similarity is
+    /// Jaccard's: the shingles that two texts have in common over those that either has, estimated by MinHash (Broder,
+    /// "On the resemblance and containment of documents", 1997) with a standard error of
+    /// `sqrt(similarity * (1 - similarity) / permutations)`, 0.035 by default. Each record that is kept takes a byte for
+    /// each permutation and about 30 for each of some 20 bands: by default 0.8 KB.
+    pub struct Near {
+        /// How similar texts are at least, above 0 and up to 1.
+        #[serde(default = "similarity")]
+        similarity: f64,
+        /// How many minima the estimate is made of.
+        #[serde(default = "permutations")]
+        #[schemars(range(min = 16, max = 4096))]
+        permutations: usize,
+        /// How many words a shingle has. Of a text with fewer, all words together are one.
+        #[serde(default = "shingle")]
+        #[schemars(range(min = 1))]
+        shingle: usize,
+    }
+}
+
+fn similarity() -> f64 {
+    0.8
+}
+fn permutations() -> usize {
+    128
+}
+fn shingle() -> usize {
+    5
+}
+
 impl Augmenter for Deduplicate {
+    fn validate(&self) -> Result<()> {
+        let Some(near) = &self.near else { return Ok(()) };
+        if !(near.similarity > 0.0 && near.similarity <= 1.0) {
+            let message = format!("`near.similarity` is {}; expected more than 0 and at most 1", near.similarity);
+            return Err(PluginError::new(message));
+        }
+        if !(16..=4096).contains(&near.permutations) {
+            let message = format!("`near.permutations` is {}; expected 16 to 4096", near.permutations);
+            return Err(PluginError::new(message));
+        }
+        match near.shingle {
+            0 => Err(PluginError::new("`near.shingle` is 0; a shingle has at least one word")),
+            _ => Ok(()),
+        }
+    }
+
     fn augment(&self, records: Records, _seed: u64) -> Result<Records> {
         let (fields, mut seen) = (self.fields.clone(), HashSet::new());
-        Ok(keep(records, "deduplicate", move |record| {
-            let chosen = fields.iter().map(|name| field(record, name)).collect::<Result<Vec<_>>>()?;
-            Ok(seen.insert(if fields.is_empty() { hash(record) } else { hash(&chosen) }))
+        let mut kept = self.near.as_ref().map(near::Kept::new);
+        let reasons: &[&str] = if kept.is_some() { &["exact duplicates", "near-duplicates"] } else { &[] };
+        Ok(keep_for(records, "deduplicate", reasons, move |record| {
+            let (chosen, hash) = if fields.is_empty() {
+                (record.values().collect(), hash::record(record))
+            } else {
+                let chosen = fields.iter().map(|name| field(record, name)).collect::<Result<Vec<_>>>()?;
+                let hash = hash::values(chosen.iter().copied());
+                (chosen, hash)
+            };
+            if !seen.insert(hash) {
+                return Ok(Some(0));
+            }
+            let Some(kept) = &mut kept else { return Ok(None) };
+            let mut texts = Vec::new();
+            chosen.into_iter().for_each(|value| collect(value, &mut texts));
+            Ok((!kept.insert(&texts)).then_some(1))
         }))
     }
 }
 
-fn hash(value: &impl Hash) -> [u64; 2] {
-    [0_u8, 1].map(|half| {
-        let mut hasher = DefaultHasher::new();
-        half.hash(&mut hasher);
-        value.hash(&mut hasher);
-        hasher.finish()
-    })
+/// The texts of a value, however deep.
+fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
+        _ => {}
+    }
 }
 
 register!(augmenter "deduplicate" => Deduplicate, example = r#"
 fields = ["instruction", "output"]
+near = { similarity = 0.8, permutations = 128, shingle = 5 }
 "#);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use framework_sdk::test;
+    use framework_sdk::{Kind, test};
 
     fn records() -> [Value; 4] {
         [
@@ -79,5 +152,47 @@ mod tests {
     fn fields_are_not_run_together() {
         let pairs = [json!({"a": "xy", "b": "z"}), json!({"a": "x", "b": "yz"})];
         assert_eq!(test::augmenter("deduplicate", "fields = [\"a\", \"b\"]", pairs, 1).len(), 2);
+    }
+
+    /// The numbers of the records that are kept.
+    fn near(options: &str, texts: &[&str]) -> Vec<u64> {
+        let records = texts.iter().enumerate().map(|(i, text)| json!({"text": text, "n": i}));
+        let kept = |seed| test::augmenter("deduplicate", options, records.clone(), seed);
+        assert_eq!(kept(1), kept(2), "the seed plays no part");
+        kept(1).iter().map(|record| record["n"].as_u64().unwrap()).collect()
+    }
+
+    const TEXTS: [&str; 6] = [
+        "种子埋进土里以后，园丁能做的事情其实很少。浇水不能太勤，翻土不能太急，最要紧的是等待。",
+        "种子埋进土里以后, 园丁能做的事情其实很少! 浇水不能太勤,翻土不能太急,最要紧的是等待……",
+        "The bridge at the end of the village was mended three times, and its piers are a hundred years old.",
+        "the bridge  at the end of the village was mended three times and its piers are a hundred years OLD",
+        "The bridge at the end of the village was mended five times, and its piers are a thousand years old.",
+        "种子埋进土里以后，园丁能做的事情其实很多。松土、施肥、搭架子，哪一样都不能等。",
+    ];
+
+    #[test]
+    fn near_duplicates_differ_in_little() {
+        let all = [0, 1, 2, 3, 4, 5];
+        assert_eq!(near("fields = [\"text\"]", &TEXTS), all);
+        assert_eq!(near("fields = [\"text\"]\nnear = {}", &TEXTS), [0, 2, 4, 5]);
+        // 16 of the 20 words in either are in both, but only 8 of the 24 runs of five.
+        let words = "fields = [\"text\"]\nnear = { shingle = 1, similarity = 0.7, permutations = 512 }";
+        assert_eq!(near(words, &TEXTS), [0, 2, 5]);
+        assert_eq!(near("fields = [\"text\"]\nnear = {}", &["", "…", "!", ""]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        for (near, expected) in [
+            (json!({"similarity": 0.0}), "`near.similarity` is 0; expected more than 0"),
+            (json!({"similarity": 1.5}), "`near.similarity` is 1.5; "),
+            (json!({"permutations": 8}), "`near.permutations` is 8; expected 16 to 4096"),
+            (json!({"shingle": 0}), "`near.shingle` is 0; "),
+        ] {
+            let declaration = test::declaration(Kind::Augmenter, "deduplicate");
+            let error = declaration.build.augmenter("deduplicate", &json!({ "near": near })).err().expect(expected);
+            assert!(error.message.starts_with(expected), "{}", error.message);
+        }
     }
 }

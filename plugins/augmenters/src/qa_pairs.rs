@@ -1,6 +1,9 @@
 //! `qa-pairs`: questions about articles, with structured answers.
 
-use crate::words::{content_words, is_chinese, sentences};
+use crate::{
+    hash::mix,
+    words::{content_words, is_chinese, sentences},
+};
 use framework_sdk::prelude::*;
 
 mod templates;
@@ -256,14 +259,6 @@ impl QaPairs {
             "关键句子解释": Value::Object(key_sentences.collect()),
         })
     }
-}
-
-/// Steele, Lea and Flood's SplitMix64, one step from each of two numbers.
-pub fn mix(seed: u64, n: u64) -> u64 {
-    let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 register!(augmenter "qa-pairs" => QaPairs, example = r#"
