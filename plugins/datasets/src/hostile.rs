@@ -5,8 +5,9 @@
 use crate::{
     qa_xlsx::tests::{row, workbook},
     testing::{Folder, gz, zst},
+    valid::{self, Valid},
 };
-use framework_sdk::{Kind, Result, test};
+use framework_sdk::{Kind, PluginError, Record, Result, serde_json, test};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use std::time::{Duration, Instant};
 use zip::CompressionMethod;
@@ -186,6 +187,37 @@ proptest! {
     fn hostile_bytes(bytes in vec(any::<u8>(), 0..2000)) {
         for (plugin, name) in [("jsonl", "a.json"), ("instruction-csv", "a.csv"), ("text", "a.txt"), ("qa-xlsx", "a.xlsx")] {
             read(plugin, name, &bytes, "");
+        }
+    }
+}
+
+/// Every file cut off at every byte: what is read before the cut is what the whole file has there.
+#[test]
+fn files_are_cut_off_at_every_byte() {
+    for Valid { plugin, name, content, .. } in valid::files() {
+        let folder = Folder::of(name, b"");
+        let build = test::declaration(Kind::Dataset, plugin).build;
+        let options = serde_json::json!({"path": folder.path(name), "on_error": "skip"});
+        let read = |content: &[u8]| -> (Vec<Record>, Option<PluginError>) {
+            std::fs::write(folder.path(name), content).unwrap();
+            let (mut records, mut error) = (Vec::new(), None);
+            match build.dataset(plugin, &options).and_then(|dataset| dataset.open()) {
+                Err(e) => error = Some(e),
+                Ok(read) => read.for_each(|record| record.map_or_else(|e| error = Some(e), |r| records.push(r))),
+            }
+            (records, error)
+        };
+        let (whole, _) = read(&content);
+        for end in 0..content.len() {
+            let (records, error) = read(&content[..end]);
+            if let Some(e) = error {
+                assert_eq!(e.panicked_at, None, "{plugin}, {name}, {end} bytes: {}", e.message);
+                assert!(e.message.contains(name), "{plugin}, {end} bytes: names no file: {}", e.message);
+            }
+            // The last record may be cut too; how a text in another encoding is read may change with its length.
+            let kept = records.len().saturating_sub(1);
+            let is_utf_8 = std::str::from_utf8(&content).is_ok();
+            assert!(!is_utf_8 || whole.starts_with(&records[..kept]), "{plugin}, {name}, {end} bytes: {records:?}");
         }
     }
 }
