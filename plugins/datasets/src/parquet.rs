@@ -220,7 +220,7 @@ pub(crate) mod tests {
         let schema = "message m { optional group tokens (LIST) { repeated group list { required int64 element; } } \
                       required binary text (UTF8); }";
         let schema = Arc::new(parse_message_type(schema).unwrap());
-        let version = if rows % 2 == 0 { WriterVersion::PARQUET_1_0 } else { WriterVersion::PARQUET_2_0 };
+        let version = if rows.is_multiple_of(2) { WriterVersion::PARQUET_1_0 } else { WriterVersion::PARQUET_2_0 };
         let properties = WriterProperties::builder().set_compression(compression).set_writer_version(version);
         let mut out = Vec::new();
         let mut file = SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build())).unwrap();
