@@ -12,6 +12,10 @@ const PARTS: [&str; 5] = [
     "xl/styles.xml",
 ];
 
+/// Which part is the workbook; nothing is read without.
+const ROOT: &str = "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/\
+     relationships/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>";
+
 const DEFAULTS: [&str; 3] = [
     "<workbook><sheets><sheet name=\"QA\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>",
     "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\
@@ -24,11 +28,14 @@ const DEFAULTS: [&str; 3] = [
 pub fn workbook(content: &[u8]) -> Vec<u8> {
     let mut given = content.split(|b| *b == 0);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (i, name) in PARTS.into_iter().enumerate() {
-        let usual = i.checked_sub(2).map_or("", |i| DEFAULTS[i]).as_bytes();
-        let part = given.next().filter(|part| !part.is_empty()).unwrap_or(usual);
+    let mut add = |name, part: &[u8]| {
         let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
         zip.start_file(name, stored).and_then(|()| Ok(zip.write_all(part)?)).expect("written to memory");
+    };
+    add("_rels/.rels", ROOT.as_bytes());
+    for (i, name) in PARTS.into_iter().enumerate() {
+        let usual = i.checked_sub(2).map_or("", |i| DEFAULTS[i]).as_bytes();
+        add(name, given.next().filter(|part| !part.is_empty()).unwrap_or(usual));
     }
     zip.finish().expect("written to memory").into_inner()
 }

@@ -32,8 +32,8 @@ options! {
     /// Records from Parquet files, as they are.
     ///
     /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text. Files
-    /// that would take more memory than any sound file are refused: a footer of 16 MiB, pages that are held together of
-    /// 512 MiB, a list of 2 million values in a row.
+    /// that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more than
+    /// 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than 2 million values.
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,

@@ -83,7 +83,7 @@ fn files_made_by_hand_are_read() {
 #[test]
 fn pages_that_say_they_are_large_are_refused() {
     let text = |pages: &[u8]| file(TEXT, Compression::SNAPPY, pages, 2);
-    refused(&text(&data(2, 0, 0x7fff_ffff, b"x")), "the column `a`: the page at byte 4 unpacks to more than 512 MiB");
+    refused(&text(&data(2, 0, 0x7fff_ffff, b"x")), "the column `a`: the page at byte 4 unpacks to more than 256 MiB");
     refused(&text(&data(2, 0, -1, b"x")), "says that its size is negative");
     refused(&text(&dictionary(2, 1 << 26, b"x")), "the dictionary at byte 4 unpacks to more than 32 MiB");
     let mut cut = data(2, 0, 4, &[0; 300]);

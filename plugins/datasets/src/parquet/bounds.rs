@@ -19,6 +19,8 @@ const FOOTER: u64 = 16 << 20;
 const DEPTH: usize = 64;
 /// The most bytes that are held of a row group: of each column a page and its dictionary, unpacked.
 const HELD: u64 = 512 << 20;
+/// The most bytes of a page, unpacked.
+const PAGE: u64 = 256 << 20;
 /// A dictionary becomes many times as large when it is read.
 const DICTIONARY: u64 = 32 << 20;
 /// No byte of gzip becomes more bytes than this.
@@ -120,7 +122,7 @@ fn column_pages(file: &File, column: &ColumnChunkMetaData) -> Result<u64> {
         if packed > left {
             return Err(format!("the page at byte {at} says it has {packed} bytes, but {left} are left"));
         }
-        let limit = if kind == 2 { DICTIONARY } else { HELD };
+        let limit = if kind == 2 { DICTIONARY } else { PAGE };
         let real = || match column.compression() {
             Compression::GZIP(_) if packed.saturating_mul(GZIP_RATIO) > limit => {
                 gzip(seek(file, start)?.take(packed), limit)
