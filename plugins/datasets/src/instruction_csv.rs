@@ -125,7 +125,7 @@ impl Rows {
             let found = names.iter().take(20).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             find(name).ok_or_else(|| {
                 let hint = format!("say which one to read with `{option}`, or set `delimiter` if they are not split");
-                PluginError::at(path, 1, format!("there is no column `{name}`; the columns are {found}: {hint}"))
+                place.wrong(format!("there is no column `{name}`; the columns are {found}: {hint}")).into_error()
             })
         };
         let optional = options.input == input();
@@ -293,6 +293,7 @@ mod tests {
             "1: there is no column `instruction`; the columns are `a`, `a`",
         );
         assert!(read(&b"a,".repeat(1000), "").unwrap_err().message.len() < 500);
+        assert!(read(&b"a".repeat(1 << 20), "").unwrap_err().message.len() < 2500);
     }
 
     #[test]

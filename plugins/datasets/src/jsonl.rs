@@ -131,6 +131,13 @@ mod tests {
     }
 
     #[test]
+    fn messages_quote_in_short() {
+        let file = format!("{{\"{}\": 1}}\n", "春".repeat(1 << 20));
+        let error = Folder::of("a.jsonl", file).refused("jsonl", "columns = { a = \"b\" }");
+        assert!(error.len() < 2500 && error.contains("there is no field `b`, only `春春"), "{error}");
+    }
+
+    #[test]
     fn any_encoding_of_chinese() {
         let content = encoding_rs::GBK.encode("{\"题\": \"春天来了，花都开了\"}\n").0.into_owned();
         assert_eq!(Folder::of("a.jsonl", content).read("jsonl", "").unwrap(), [json!({"题": "春天来了，花都开了"})]);

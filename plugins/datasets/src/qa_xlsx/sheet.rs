@@ -1,8 +1,11 @@
 //! Columns of a sheet.
 
-use crate::{input::unreadable, rows::sound};
+use crate::{
+    input::{Place, unreadable},
+    rows::sound,
+};
 use calamine::{DataRef, Reader, Xlsx, XlsxError};
-use framework_sdk::{PluginError, Result};
+use framework_sdk::Result;
 use std::{
     fs::File,
     io::{self, BufReader, Read},
@@ -178,7 +181,8 @@ impl Columns<'_> {
                 let message = format!(
                     "there is no column `{wanted}`; the columns of `{sheet}` are {found}: name the right one with `{option}`"
                 );
-                return Err(PluginError::at(self.path, number, message));
+                let place = Place { path: self.path.into(), line: number, column: 0 };
+                return Err(place.wrong(message).into_error());
             };
             self.found.push(column);
         }
