@@ -199,6 +199,8 @@ fn files_are_cut_off_at_every_byte() {
         let build = test::declaration(Kind::Dataset, plugin).build;
         let options = serde_json::json!({"path": folder.path(name), "on_error": "skip"});
         let read = |content: &[u8]| -> (Vec<Record>, Option<PluginError>) {
+            // A file that is replaced may be flushed to the disk, a new one is not.
+            std::fs::remove_file(folder.path(name)).unwrap();
             std::fs::write(folder.path(name), content).unwrap();
             let (mut records, mut error) = (Vec::new(), None);
             match build.dataset(plugin, &options).and_then(|dataset| dataset.open()) {
