@@ -33,7 +33,7 @@ options! {
     ///
     /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text. Files
     /// that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more than
-    /// 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than 2 million values.
+    /// 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than a million values.
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,

@@ -125,7 +125,7 @@ fn lists_without_end_are_refused() {
         let body = [length(&levels), length(&[0xfe, 0xff, 0xff, 0xff, 0xf, 1]), vec![0; 64]].concat();
         let page = data(values, 0, body.len() as i64, &body);
         let made = file("repeated int64 a;", Compression::UNCOMPRESSED, &page, 1);
-        refused(&made, "a list in a row has more than 2097152 values");
+        refused(&made, "a list in a row has more than 1048576 values");
     }
 }
 

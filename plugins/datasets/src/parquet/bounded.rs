@@ -15,7 +15,7 @@ use ::parquet::{
 use std::fs::File;
 
 /// The most values in the lists of one row, all of its columns together.
-const VALUES: u64 = 2 << 20;
+const VALUES: u64 = 1 << 20;
 /// Pages of this encoding are unpacked once more, each value by itself.
 const PREFIXED: usize = 8 << 20;
 /// The most texts of a page whose lengths come before them.
