@@ -3,9 +3,10 @@
 use crate::keep;
 use framework_sdk::prelude::*;
 use regex::Regex;
+use whatlang::Lang;
 
 options! {
-    /// Keeps the records of which one field has the right length and matches the right patterns.
+    /// Keeps the records of which one field has the right length and language and matches the right patterns.
     ///
     /// All conditions that are given must hold. Several filters may follow each other, for several fields. Patterns
     /// are regular expressions (<https://docs.rs/regex#syntax>) and may match anywhere in the text; `^`, `$` and
@@ -25,10 +26,24 @@ options! {
         /// Leave out records in which this pattern is found.
         #[serde(default)]
         drop: Option<String>,
+        /// Keep only records in one of these languages, by their ISO 639-3 codes: `cmn` is Chinese, `eng` English. The
+        /// language is guessed from the text, with little certainty if it is but a few words.
+        #[serde(default)]
+        languages: Vec<String>,
     }
 }
 
 impl Filter {
+    fn known_languages(&self) -> Result<Vec<Lang>> {
+        let find = |code: &String| {
+            Lang::from_code(code.as_str()).ok_or_else(|| {
+                let codes: Vec<_> = Lang::all().iter().map(|lang| lang.code()).collect();
+                PluginError::new(format!("`languages` has no {code:?}; the codes are {}", codes.join(", ")))
+            })
+        };
+        self.languages.iter().map(find).collect()
+    }
+
     fn patterns(&self) -> Result<[Option<Regex>; 2]> {
         let compile = |option: &str, pattern: &Option<String>| {
             let regex = pattern.as_deref().map(Regex::new).transpose();
@@ -45,15 +60,18 @@ impl Augmenter for Filter {
         {
             return Err(PluginError::new(format!("`min_chars` ({min}) is larger than `max_chars` ({max})")));
         }
-        if self.min_chars.is_none() && self.max_chars.is_none() && self.keep.is_none() && self.drop.is_none() {
-            let message = "has no condition; give `min_chars`, `max_chars`, `keep` or `drop`";
+        let unlimited = self.min_chars.is_none() && self.max_chars.is_none();
+        if unlimited && self.keep.is_none() && self.drop.is_none() && self.languages.is_empty() {
+            let message = "has no condition; give `min_chars`, `max_chars`, `keep`, `drop` or `languages`";
             return Err(PluginError::new(message));
         }
+        self.known_languages()?;
         self.patterns().map(|_| ())
     }
 
     fn augment(&self, records: Records, _seed: u64) -> Result<Records> {
         let [wanted, unwanted] = self.patterns()?;
+        let languages = self.known_languages()?;
         let Self { field, min_chars, max_chars, .. } = self.clone();
         Ok(keep::keep(records, "filter", move |record| {
             let value = keep::field(record, &field)?;
@@ -63,7 +81,8 @@ impl Augmenter for Filter {
             Ok(min_chars.is_none_or(|min| count >= min)
                 && max_chars.is_none_or(|max| count <= max)
                 && wanted.as_ref().is_none_or(|pattern| pattern.is_match(text))
-                && !unwanted.as_ref().is_some_and(|pattern| pattern.is_match(text)))
+                && !unwanted.as_ref().is_some_and(|pattern| pattern.is_match(text))
+                && (languages.is_empty() || whatlang::detect_lang(text).is_some_and(|lang| languages.contains(&lang))))
         }))
     }
 }
@@ -101,6 +120,23 @@ mod tests {
     }
 
     #[test]
+    fn guesses_the_language() {
+        let texts = [
+            "The old gardener waits for the rain before he plants anything at all.",
+            "老园丁等着下雨，然后才种下种子。",
+            "Der alte Gärtner wartet auf den Regen, bevor er überhaupt etwas pflanzt.",
+            "",
+        ];
+        let kept = |options: &str| -> Vec<usize> {
+            let records = texts.map(|text| json!({"text": text}));
+            let found = test::augmenter("filter", &format!("field = \"text\"\n{options}"), records, 1);
+            found.iter().map(|r| texts.iter().position(|text| r["text"] == *text).unwrap()).collect()
+        };
+        assert_eq!(kept("languages = [\"cmn\"]"), [1]);
+        assert_eq!(kept("languages = [\"eng\", \"deu\"]"), [0, 2]);
+    }
+
+    #[test]
     #[should_panic(expected = "record 1: the field `text` is not text but [1]")]
     fn a_field_that_is_not_text_is_an_error() {
         test::augmenter("filter", "field = \"text\"\nmin_chars = 1", [json!({"text": [1]})], 1);
@@ -115,6 +151,7 @@ mod tests {
         };
         assert!(refused(json!({})).starts_with("has no condition"));
         assert!(refused(json!({"min_chars": 3, "max_chars": 2})).contains("larger than"));
+        assert!(refused(json!({"languages": ["zh"]})).starts_with("`languages` has no \"zh\"; the codes are epo, eng"));
         assert!(refused(json!({"keep": "("})).starts_with("`keep` is not a regular expression"));
     }
 }

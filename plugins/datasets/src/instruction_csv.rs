@@ -58,6 +58,9 @@ fn delimiter() -> char {
     ','
 }
 
+/// The most columns of a header.
+const MAX_COLUMNS: usize = 16 << 10;
+
 /// Follows the file's content, as a row of its own; if a quote is still open there, it ends up inside the last field.
 const END: &[u8] = b"\n\x01\x04\x04\x01";
 
@@ -109,6 +112,10 @@ impl Rows {
         if row.as_slice() == &END[1..] || row.as_slice().trim_ascii().is_empty() {
             return Err(PluginError::at(path, 1, "the file is empty; expected a header line"));
         }
+        if row.len() > MAX_COLUMNS {
+            let message = format!("the header has {} columns; the most that is read is {MAX_COLUMNS}", row.len());
+            return Err(PluginError::at(path, 1, message));
+        }
         let place = Place { path: path.into(), line: 1, column: 0 };
         let hint = csv.get_ref().get_ref().get_ref().0.hint();
         let names =
@@ -116,10 +123,10 @@ impl Rows {
         let names = names.collect::<Result<Vec<_>, Fault>>().map_err(Fault::into_error)?;
         let find = |name: &String| names.iter().position(|n| n == name);
         let need = |option: &str, name: &String| {
-            let found = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+            let found = names.iter().take(20).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             find(name).ok_or_else(|| {
                 let hint = format!("say which one to read with `{option}`, or set `delimiter` if they are not split");
-                PluginError::at(path, 1, format!("there is no column `{name}`; the columns are {found}: {hint}"))
+                place.wrong(format!("there is no column `{name}`; the columns are {found}: {hint}")).into_error()
             })
         };
         let optional = options.input == input();
@@ -276,6 +283,18 @@ mod tests {
         let mut file = b"instruction,output\na,b\nc,\"".to_vec();
         file.resize(40 << 20, b'x');
         refused(&crate::testing::gz(&file), "", "3: the row is longer than 16 MiB");
+    }
+
+    #[test]
+    fn headers_of_any_width_are_told_in_short() {
+        refused(&b"a,".repeat(1 << 20), "", "1: the header has 1048577 columns; the most that is read is 16384");
+        refused(
+            b"a,".repeat(1000).trim_ascii_end(),
+            "",
+            "1: there is no column `instruction`; the columns are `a`, `a`",
+        );
+        assert!(read(&b"a,".repeat(1000), "").unwrap_err().message.len() < 500);
+        assert!(read(&b"a".repeat(1 << 20), "").unwrap_err().message.len() < 2500);
     }
 
     #[test]

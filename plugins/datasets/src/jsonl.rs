@@ -119,6 +119,26 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_too_many_values_are_malformed() {
+        let many = format!("{{\"a\": [{}0]}}", "0,".repeat(1 << 20));
+        let text = format!("{{\"a\": \"{}\"}}", ",\\\"".repeat(1 << 20));
+        for (name, file) in [("a.jsonl", format!("{many}\n{text}\n")), ("a.json", format!("[{many},\n{text}]"))] {
+            let folder = Folder::of(name, file);
+            let error = folder.refused_at("jsonl", name);
+            assert!(error.contains("the object has more than 1048576 values"), "{error}");
+            let read = folder.read("jsonl", "on_error = \"skip\"").unwrap();
+            assert_eq!((read.len(), read[0]["a"].as_str().map(str::len)), (1, Some(2 << 20)), "{name}");
+        }
+    }
+
+    #[test]
+    fn messages_quote_in_short() {
+        let file = format!("{{\"{}\": 1}}\n", "春".repeat(1 << 20));
+        let error = Folder::of("a.jsonl", file).refused("jsonl", "columns = { a = \"b\" }");
+        assert!(error.len() < 2500 && error.contains("there is no field `b`, only `春春"), "{error}");
+    }
+
+    #[test]
     fn any_encoding_of_chinese() {
         let content = encoding_rs::GBK.encode("{\"题\": \"春天来了，花都开了\"}\n").0.into_owned();
         assert_eq!(Folder::of("a.jsonl", content).read("jsonl", "").unwrap(), [json!({"题": "春天来了，花都开了"})]);

@@ -18,6 +18,8 @@ mod text;
 mod hostile;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod valid;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,10 @@ use crate::{
     rows::{self, Fault, OnError, sound},
 };
 use ::parquet::{
-    file::reader::{FileReader, SerializedFileReader},
+    file::{
+        metadata::ColumnChunkMetaData,
+        reader::{FileReader, SerializedFileReader},
+    },
     record::{Field, Row, reader::RowIter},
     schema::types::Type,
 };
@@ -18,10 +21,19 @@ use std::{
     sync::Arc,
 };
 
+mod bounded;
+mod bounds;
+mod thrift;
+
+#[cfg(test)]
+mod bombs;
+
 options! {
     /// Records from Parquet files, as they are.
     ///
-    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text.
+    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text. Files
+    /// that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more than
+    /// 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than a million values.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
@@ -45,9 +57,6 @@ impl Dataset for Parquet {
     }
 }
 
-/// The most bytes that a column of a row group may need when it is unpacked.
-const MAX_COLUMN: i64 = 2 << 30;
-
 struct Table {
     path: Arc<Path>,
     rows: RowIter<'static>,
@@ -61,18 +70,19 @@ impl Table {
         let broken = |e: String| unreadable(&path, e);
         let file = File::open(&path).map_err(|e| broken(e.to_string()))?;
         let rows = sound(|| {
+            bounds::footer(&file)?;
+            let pages = file.try_clone().map_err(|e| e.to_string())?;
             let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
             let metadata = reader.metadata();
-            for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-                let size = column.uncompressed_size();
-                if !(0..=MAX_COLUMN).contains(&size) {
-                    let limit = MAX_COLUMN >> 30;
-                    return Err(format!("a column says it has {size} bytes; the most that is read is {limit} GiB"));
-                }
-            }
-            let schema = metadata.file_metadata().schema().clone();
-            let chosen = projection(&schema, &columns)?;
-            RowIter::from_file_into(Box::new(reader)).project(chosen).map_err(|e| e.to_string())
+            let chosen = projection(metadata.file_metadata().schema(), &columns)?;
+            let wanted = |column: &ColumnChunkMetaData| {
+                let name = column.column_path().parts().first();
+                chosen
+                    .as_ref()
+                    .is_none_or(|c| c.get_fields().iter().any(|field| Some(field.name()) == name.map(|n| &**n)))
+            };
+            metadata.row_groups().iter().try_for_each(|group| bounds::pages(&pages, group, wanted))?;
+            bounded::rows(reader, chosen).map_err(|e| e.to_string())
         });
         let rows = rows.map_err(broken)?;
         Ok(Self { path: path.into(), rows, number: 0, columns, ended: false })
@@ -105,7 +115,8 @@ impl Iterator for Table {
         let row = sound(|| self.rows.next().transpose().map_err(|e| e.to_string())).transpose();
         self.ended = !matches!(row, Some(Ok(_)));
         Some(row?.map_err(|e| place.broken(format!("row {}: {e}", self.number))).and_then(|row| {
-            let record = record(row).map_err(|e| place.wrong(e))?;
+            // Times that no calendar has panic when they are written out.
+            let record = sound(|| record(row)).map_err(|e| place.wrong(e))?;
             fields::rename(record, &self.columns, &place)
         }))
     }
@@ -148,6 +159,9 @@ fn value(field: Field) -> Result<Value, String> {
             };
             Value::Object(map.entries().iter().map(entry).collect::<Result<_, String>>()?)
         }
+        Field::Decimal(number) if number.data().len() > 64 || !(0..=1000).contains(&number.scale()) => {
+            return Err("a column holds a decimal number that is too long; choose others with `columns`".into());
+        }
         other => other.to_string().into(),
     })
 }
@@ -163,7 +177,10 @@ pub(crate) mod tests {
     use ::parquet::{
         basic::Compression,
         data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
-        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        file::{
+            properties::{WriterProperties, WriterVersion},
+            writer::SerializedFileWriter,
+        },
         schema::parser::parse_message_type,
     };
     use framework_sdk::serde_json::json;
@@ -195,6 +212,29 @@ pub(crate) mod tests {
             column.close().unwrap();
             rows.close().unwrap();
         }
+        file.close().unwrap();
+        out
+    }
+
+    /// One row group of `rows` rows: `tokens`, a list of three numbers, and `text`, which is the same in all of them.
+    pub fn lists(compression: Compression, rows: usize) -> Vec<u8> {
+        let schema = "message m { optional group tokens (LIST) { repeated group list { required int64 element; } } \
+                      required binary text (UTF8); }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let version = if rows.is_multiple_of(2) { WriterVersion::PARQUET_1_0 } else { WriterVersion::PARQUET_2_0 };
+        let properties = WriterProperties::builder().set_compression(compression).set_writer_version(version);
+        let mut out = Vec::new();
+        let mut file = SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build())).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let numbers: Vec<_> = (0..3 * rows as i64).collect();
+        let levels = ([0, 1, 1].repeat(rows), [2_i16].repeat(3 * rows));
+        column.typed::<Int64Type>().write_batch(&numbers, Some(&levels.1), Some(&levels.0)).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&vec![ByteArray::from("春"); rows], None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
         file.close().unwrap();
         out
     }

@@ -6,7 +6,7 @@ use crate::{
     rows::{self, Fault, OnError},
 };
 use framework_sdk::prelude::*;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 mod form;
 mod plain;
@@ -103,11 +103,14 @@ impl Dataset for PoetryCorpus {
     }
 }
 
+/// The most bytes of a title or an author, which every poem of an object may have.
+const MAX_NAME: usize = 4 << 10;
+
 /// A poem.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 struct Poem {
-    title: Option<String>,
-    author: Option<String>,
+    title: Option<Arc<str>>,
+    author: Option<Arc<str>>,
     lines: Vec<String>,
 }
 
@@ -115,20 +118,19 @@ type Poems = Box<dyn Iterator<Item = Result<Record, Fault>> + Send>;
 
 impl PoetryCorpus {
     fn read(&self, path: &Path, encoding: &Encoding) -> Result<Poems> {
-        let options = self.clone();
+        let options = Arc::new(self.clone());
         if !extension(path).is_some_and(|e| JSON.contains(&e.as_str())) {
             let poems = plain::poems(path, encoding, self.unit)?;
             return Ok(Box::new(poems.filter_map(move |poem| poem.map(|p| p.record(&options)).transpose())));
         }
         let rows = input::json(path, encoding)?.flat_map(move |object| {
-            let poems = object.and_then(|(place, object)| {
-                let mut poems = Vec::new();
-                options.poems(object, &Poem::default(), &place, &mut poems).map(|()| poems)
-            });
-            match poems {
-                Ok(poems) => poems.into_iter().filter_map(|p| p.record(&options)).map(Ok).collect(),
-                Err(e) => vec![Err(e)],
+            let (options, mut poems) = (options.clone(), Vec::new());
+            let read = object.and_then(|(place, object)| options.poems(object, &Poem::default(), &place, &mut poems));
+            if read.is_err() {
+                poems.clear();
             }
+            // One at a time, because each has a copy of what they share.
+            poems.into_iter().filter_map(move |poem| poem.record(&options)).map(Ok).chain(read.err().map(Err))
         });
         Ok(Box::new(rows))
     }
@@ -142,10 +144,16 @@ impl PoetryCorpus {
                 None => Ok(None),
             },
         };
-        let some = |text: Option<String>| text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+        let some = |text: Option<String>, what: &str| match text.as_deref().map(str::trim) {
+            Some(text) if text.len() > MAX_NAME => Err(place.wrong(format!(
+                "the {what} is longer than {} KiB; name the right field with `{what}`",
+                MAX_NAME >> 10
+            ))),
+            text => Ok(text.filter(|text| !text.is_empty()).map(Arc::from)),
+        };
         let mut poem = Poem {
-            title: some(first(&self.title, &TITLE)?).or_else(|| outer.title.clone()),
-            author: some(first(&self.author, &["author"])?).or_else(|| outer.author.clone()),
+            title: some(first(&self.title, &TITLE)?, "title")?.or_else(|| outer.title.clone()),
+            author: some(first(&self.author, &["author"])?, "author")?.or_else(|| outer.author.clone()),
             lines: Vec::new(),
         };
         let usual = || BODY.into_iter().find(|name| object.contains_key(*name));
@@ -207,8 +215,8 @@ impl Poem {
         let lines: Vec<_> = head.chain(self.lines.iter().map(String::as_str)).collect();
         let text = lines.join(&options.line_break);
         let mut record = Record::new();
-        record.extend(self.title.map(|title| ("title".to_owned(), Value::from(title))));
-        record.extend(self.author.map(|author| ("author".to_owned(), Value::from(author))));
+        record.extend(self.title.map(|title| ("title".to_owned(), Value::from(&*title))));
+        record.extend(self.author.map(|author| ("author".to_owned(), Value::from(&*author))));
         record.extend(form.map(|form| ("form".to_owned(), Value::from(form))));
         record.insert("text".into(), text.into());
         Some(record)
@@ -299,6 +307,23 @@ mod tests {
         let texts: Vec<_> = packed.whole("poetry-corpus", "").unwrap().iter().map(|r| r["text"].clone()).collect();
         assert_eq!(texts, [POEM, "a\nb", "c"]);
         assert_eq!(read("p.txt", "a\n\nb\n", "unit = \"line\""), [json!({"text": "a"}), json!({"text": "b"})]);
+    }
+
+    /// Poems in one object share its title, however many and long they are.
+    #[test]
+    fn shared_titles_and_short_lines_have_bounds() {
+        let poems = |title: &str, count: usize| {
+            format!(
+                "[{{\"title\": \"{title}\", \"para\": [{}{{\"para\": \"b\"}}]}}]",
+                "{\"para\": \"a\"},".repeat(count)
+            )
+        };
+        let read = read("p.json", &poems(&"t".repeat(4096), 10_000), "");
+        assert_eq!((read.len(), read[10_000]["title"].as_str().map(str::len)), (10_001, Some(4096)));
+        let error = Folder::of("p.json", poems(&"t".repeat(4097), 1)).refused_at("poetry-corpus", "p.json");
+        assert!(error.starts_with("1:2: the title is longer than 4 KiB; name the right field with `title`"), "{error}");
+        let error = Folder::of("p.txt", "a\n".repeat(400_000)).refused("poetry-corpus", "on_error = \"skip\"");
+        assert!(error.contains("p.txt: a poem is longer than 16 MiB"), "{error}");
     }
 
     #[test]

@@ -133,17 +133,28 @@ impl Decoded {
             let (source, from_reader) =
                 if pending.is_empty() { (self.reader.fill_buf()?, true) } else { (pending, false) };
             ended = source.is_empty();
-            let start = out.len();
-            out.resize(start + (source.len() * 3).clamp(16, WINDOW), 0);
-            let (result, read, written) = decoder.decode_to_utf8_without_replacement(source, &mut out[start..], ended);
-            out.truncate(start + written);
-            if let DecoderResult::Malformed(..) = result {
-                out.push(INVALID);
-                ended = false; // what the decoder still holds comes with the next call
+            out.resize((source.len() * 3).clamp(64, WINDOW), 0);
+            let (mut read, mut written) = (0, 0);
+            // It stops wherever something is malformed, which may be at every byte.
+            loop {
+                let last = out.len() - 1; // kept free for what stands for that
+                let (result, taken, made) =
+                    decoder.decode_to_utf8_without_replacement(&source[read..], &mut out[written..last], ended);
+                read += taken;
+                written += made;
+                if let DecoderResult::Malformed(..) = result {
+                    out[written] = INVALID;
+                    written += 1;
+                }
+                if result == DecoderResult::InputEmpty {
+                    break;
+                }
+                if result == DecoderResult::OutputFull || out.len() - written < 16 {
+                    ended = false; // what the decoder still holds comes with the next call
+                    break;
+                }
             }
-            if result == DecoderResult::OutputFull {
-                ended = false;
-            }
+            out.truncate(written);
             if from_reader { self.reader.consume(read) } else { self.raw.1 += read }
         }
         if ended {
@@ -323,6 +334,17 @@ mod tests {
         let (out, hint) = decode("auto", &WINDOWS_1252.encode("na\u{ef}ve caf\u{e9} \u{e0} la carte").0, 9);
         assert!(std::str::from_utf8(&out).is_err());
         assert!(matches!(hint, Hint::LooksLike("windows-1252")), "{hint:?}");
+    }
+
+    #[test]
+    fn damage_everywhere_is_read_at_once() {
+        let begun = std::time::Instant::now();
+        let (out, _) = decode("gbk", &vec![0xff; 32 << 20], 64 << 10);
+        assert!(out.len() == 32 << 20 && out.iter().all(|b| *b == INVALID));
+        assert!(begun.elapsed().as_secs() < 20, "takes {:?}", begun.elapsed());
+        for step in [1, 2, 3, 7, 64] {
+            assert_eq!(decode("gb18030", &[0xff; 101], step).0, [INVALID; 101], "step {step}");
+        }
     }
 
     #[test]

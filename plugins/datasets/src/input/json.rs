@@ -13,6 +13,9 @@ use std::{io::BufRead, path::Path, sync::Arc};
 /// Brackets that are followed; the parser itself stops at fewer.
 const DEPTH: usize = 512;
 
+/// The most values of an object; a parsed value takes many times the memory of its text.
+const VALUES: usize = 1 << 20;
+
 /// The objects of a file, with their places.
 pub fn json(
     path: &Path,
@@ -325,6 +328,9 @@ fn parse(place: &Place, bytes: &[u8], hint: Hint) -> Result<Record, Fault> {
     if let Some(found) = found {
         return Err(place.wrong(format!("expected an object in {{ }}, found {found}")));
     }
+    if bytes.len() > VALUES && values(bytes) > VALUES {
+        return Err(place.wrong(format!("the object has more than {VALUES} values, the most that is read")));
+    }
     serde_json::from_slice(bytes).map_err(|e| {
         if let Err(invalid) = text(bytes, place, hint, "the object") {
             return invalid;
@@ -335,4 +341,19 @@ fn parse(place: &Place, bytes: &[u8], hint: Hint) -> Result<Record, Fault> {
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
         place.after(&bytes[..at]).wrong(format!("not JSON: {said}"))
     })
+}
+
+/// How many values an object has at most: each but the first of an object or a list has a comma before it.
+fn values(bytes: &[u8]) -> usize {
+    let (mut values, mut in_string, mut escaped) = (0, false, false);
+    for b in bytes {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'{' | b'[' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values
 }

@@ -24,6 +24,9 @@ use std::{
 /// The most bytes of a file that are held as one row.
 pub const MAX_ROW: usize = 16 << 20;
 
+/// The most bytes of a message, which may quote what is in the file.
+const MAX_MESSAGE: usize = 2000;
+
 const BUFFER: usize = 64 << 10;
 
 /// The error for a file that cannot be read.
@@ -94,6 +97,11 @@ impl Place {
     }
 
     fn error(&self, message: impl std::fmt::Display) -> PluginError {
+        let mut message = message.to_string();
+        if message.len() > MAX_MESSAGE {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            message.push('…');
+        }
         match self.column {
             0 => PluginError::at(&self.path, self.line, message),
             column => PluginError::new(format!("{}:{}:{column}: {message}", self.path.display(), self.line)),

@@ -8,6 +8,9 @@ use crate::{
 use framework_sdk::Result;
 use std::path::Path;
 
+/// What a line takes in memory beside its text.
+const LINE: usize = 48;
+
 /// The poems of a file.
 pub fn poems(
     path: &Path,
@@ -23,7 +26,7 @@ pub fn poems(
                 Ok("") if poem.is_empty() && wrong.is_none() => {}
                 Ok("") => break,
                 Ok(line) => {
-                    bytes += line.len();
+                    bytes += line.len() + LINE;
                     poem.push(line.to_owned());
                 }
                 Err(e @ Fault::File(_)) => return Some(Err(e)),
@@ -54,5 +57,5 @@ fn headed(mut lines: Vec<String>) -> Poem {
         return Poem { lines, ..Poem::default() };
     };
     lines.remove(0);
-    Poem { title: Some(title), author: Some(author).filter(|a| !a.is_empty()), lines }
+    Poem { title: Some(title.into()), author: Some(author).filter(|a| !a.is_empty()).map(Into::into), lines }
 }

@@ -1,16 +1,23 @@
 //! Columns of a sheet.
 
-use crate::{input::unreadable, rows::sound};
+use crate::{
+    input::{Place, unreadable},
+    rows::sound,
+};
 use calamine::{DataRef, Reader, Xlsx, XlsxError};
-use framework_sdk::{PluginError, Result};
+use framework_sdk::Result;
 use std::{
     fs::File,
     io::{self, BufReader, Read},
     path::Path,
 };
 
-/// The most bytes that a workbook may unpack to, and of text in the columns that are read.
+/// The most bytes that a workbook may unpack to, and that the columns that are read may take.
 const MAX: u64 = 256 << 20;
+/// The most elements of a workbook: the library keeps strings that nothing refers to.
+const ELEMENTS: u64 = 16 << 20;
+/// What a cell takes beside its text.
+const CELL: u64 = 64;
 
 /// A row: its number, counted from 1, and the cells of the wanted columns; an error cell is an `Err`.
 pub struct Row {
@@ -42,16 +49,55 @@ pub fn read(path: &Path, sheet: Option<&str>, wanted: &[(&str, String)]) -> Resu
 fn measure(file: File) -> Result<(), String> {
     let not = |e| format!("it is not an .xlsx workbook: {e}");
     let mut zip = zip::ZipArchive::new(BufReader::new(file)).map_err(not)?;
-    let mut left = MAX;
+    let (mut left, mut elements) = (MAX, Elements::default());
     for i in 0..zip.len() {
         let part = zip.by_index(i).map_err(|e| e.to_string())?;
         let name = part.name().map_err(|e| e.to_string())?.into_owned();
-        let size = io::copy(&mut part.take(left + 1), &mut io::sink());
+        let size = io::copy(&mut part.take(left + 1), &mut elements);
         let size = size.map_err(|e| format!("its part {name} is damaged: {e}"))?;
+        if elements.count.max(elements.strings) > ELEMENTS {
+            return Err(format!(
+                "the workbook has, or says it has, more than {ELEMENTS} cells and strings; export the sheet as CSV"
+            ));
+        }
         let bomb = || format!("the workbook unpacks to more than {} MiB; export the sheet as CSV", MAX >> 20);
         left = left.checked_sub(size).ok_or_else(bomb)?;
     }
     Ok(())
+}
+
+/// Counts the elements of the XML that is written to it, and finds what it says of its number of strings.
+#[derive(Default)]
+struct Elements {
+    count: u64,
+    /// The highest `uniqueCount`: the library makes room for as many.
+    strings: u64,
+    matched: usize,
+    value: u64,
+}
+
+const STRINGS: &[u8] = b" uniqueCount";
+
+impl io::Write for Elements {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for &b in bytes {
+            self.count += u64::from(b == b'<');
+            let blank = b.is_ascii_whitespace();
+            if self.matched < STRINGS.len() {
+                let next = b == STRINGS[self.matched] && !blank;
+                self.matched = if next { self.matched + 1 } else { usize::from(blank) };
+            } else if b.is_ascii_digit() {
+                self.value = self.value.saturating_mul(10).saturating_add(u64::from(b - b'0'));
+                self.strings = self.strings.max(self.value);
+            } else if !blank && !matches!(b, b'=' | b'"' | b'\'' | b'+') || self.value > 0 {
+                (self.matched, self.value) = (usize::from(blank), 0);
+            }
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Columns<'a> {
@@ -89,7 +135,7 @@ impl Columns<'_> {
             row.0 = number;
             if self.found.is_empty() || self.found.contains(&column) {
                 let text = text(cell.get_value());
-                self.text += text.as_ref().map_or(0, String::len) as u64;
+                self.text += text.as_ref().map_or(0, String::len) as u64 + CELL;
                 if self.text > MAX {
                     return Err(format!("the sheet has more than {} MiB of text; export it as CSV", MAX >> 20));
                 }
@@ -135,7 +181,8 @@ impl Columns<'_> {
                 let message = format!(
                     "there is no column `{wanted}`; the columns of `{sheet}` are {found}: name the right one with `{option}`"
                 );
-                return Err(PluginError::at(self.path, number, message));
+                let place = Place { path: self.path.into(), line: number, column: 0 };
+                return Err(place.wrong(message).into_error());
             };
             self.found.push(column);
         }
