@@ -34,6 +34,8 @@ class Process:
     wall_seconds: float
     # Cores that all other processes kept busy meanwhile, if the system tells.
     other_cores: float | None
+    # Seconds of all its threads and ended children together.
+    cpu_seconds: float = 0.0
 
 
 @dataclass
@@ -74,10 +76,10 @@ def execute(side: str, command: list[str], log: Path, env: dict[str, str]) -> Pr
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
         raise Failed(f"{side} ended with {process.returncode}; the end of {log}:\n{tail}")
     wall, others = time.perf_counter() - start, None
+    own = usage.ru_utime + usage.ru_stime
     if busy is not None:
-        own = usage.ru_utime + usage.ru_stime
         others = max(0.0, machine.busy_seconds() - busy - own) / wall
-    return Process(machine.max_rss_bytes(usage.ru_maxrss), wall, others)
+    return Process(machine.max_rss_bytes(usage.ru_maxrss), wall, others, own)
 
 
 def thread_variables(threads: int) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Run:
     process: Process
     # Reading and tokenizing; for us, everything.
     seconds: float
+    # The same, of all threads and processes together.
+    cpu_seconds: float
     rows: int
     # A hash of all ids and labels.
     digest: str
@@ -110,14 +112,14 @@ def run_ours(args: argparse.Namespace) -> Run:
     process = execute(OURS, command, args.work / "ours.log", thread_variables(args.threads))
     run_script(args, "digest", str(to))
     result = json.loads((args.work / "digest.json").read_text())
-    return Run(process, process.wall_seconds, result["rows"], result["digest"])
+    return Run(process, process.wall_seconds, process.cpu_seconds, result["rows"], result["digest"])
 
 
 def run_peer(args: argparse.Namespace, mode: str) -> Run:
     shutil.rmtree(args.work / "hf", ignore_errors=True)
     process = run_script(args, mode)
     result = json.loads((args.work / f"{mode}.json").read_text())
-    return Run(process, result["seconds"], result["rows"], result["digest"])
+    return Run(process, *(result[key] for key in ("seconds", "cpu_seconds", "rows", "digest")))
 
 
 def measure(args: argparse.Namespace) -> dict[str, list[Run]]:
@@ -132,15 +134,16 @@ def measure(args: argparse.Namespace) -> dict[str, list[Run]]:
 
 def table(runs: dict[str, list[Run]]) -> str:
     ours = runs[OURS]
-    lines = ["| side | seconds | rows/s | peak MiB | theirs/ours, time | theirs/ours, memory |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    lines = ["| side | seconds | CPU seconds | rows/s | peak MiB | theirs/ours, time | theirs/ours, memory |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for side, of_side in runs.items():
         seconds = median(run.seconds for run in of_side)
+        cpu = median(run.cpu_seconds for run in of_side)
         peak = median(run.process.peak_bytes for run in of_side)
         speed = median(run.seconds / own.seconds for run, own in zip(of_side, ours))
         memory = median(run.process.peak_bytes / own.process.peak_bytes for run, own in zip(of_side, ours))
         lines.append(
-            f"| {side} | {seconds:.2f} | {of_side[0].rows / seconds:.0f} | {peak / 2**20:.0f} "
+            f"| {side} | {seconds:.2f} | {cpu:.2f} | {of_side[0].rows / seconds:.0f} | {peak / 2**20:.0f} "
             f"| {speed:.2f} | {memory:.2f} |"
         )
     return "\n".join(lines)

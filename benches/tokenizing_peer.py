@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import time
 from array import array
@@ -73,7 +74,7 @@ def run(work: Path, mode: str) -> None:
     datasets.disable_progress_bars()
     max_length = json.loads((work / "settings.json").read_text())["max_length"]
     tokenizer = load_tokenizer(work)
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), os.times()
     # Without this, pandas takes "None" and "NA" for missing.
     table = datasets.load_dataset("csv", data_files=str(work / "rows.csv"), split="train", keep_default_na=False)
     encode = one_row if mode == "rows" else many_rows
@@ -83,9 +84,10 @@ def run(work: Path, mode: str) -> None:
         num_proc=2 if mode == "processes" else None,
         remove_columns=table.column_names,
     )
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, sum(os.times()[:4]) - sum(busy[:4])
     found, rows = digest(table.iter(1000))
-    (work / f"{mode}.json").write_text(json.dumps({"seconds": seconds, "digest": found, "rows": rows}))
+    result = {"seconds": seconds, "cpu_seconds": cpu, "digest": found, "rows": rows}
+    (work / f"{mode}.json").write_text(json.dumps(result))
 
 
 def train_tokenizer(work: Path, file: Path) -> None:

@@ -57,6 +57,7 @@ fn losses(dir: &Path, backend: &str, more: &[&str]) -> Vec<f64> {
     std::fs::write(&recipe, RECIPE).unwrap();
     let output = dir.join(format!("run-{backend}"));
     let mut set = vec![format!("backend.name=\"{backend}\""), format!("output={:?}", output.display().to_string())];
+    set.push("data.cache=false".into());
     set.extend(more.iter().map(|s| (*s).to_owned()));
     let session = Session::open(&recipe, &set, &PluginSources::default()).unwrap();
     let prepared = train::prepare(session, &mut |_| {}).unwrap();

@@ -54,12 +54,20 @@ const SPLIT: &str = "split";
 ///
 /// Nothing is held but a few rows. The model is not looked at, and the tokenizer only where it is needed.
 pub fn prepare(session: &Session, to: &Path, form: Form, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
-    prepare_of(session, to, form, progress).map_err(|e| session.placed(e))
-}
-
-fn prepare_of(session: &Session, to: &Path, form: Form, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
     let format = Format::of(to)?;
     refuse(session, to)?;
+    let data = write(session, to, format, form, progress).map_err(|e| session.placed(e))?;
+    let bytes = std::fs::metadata(to).map_err(|e| Error::io("read", to, e))?.len();
+    Ok(Written { file: to.to_owned(), form, rows: data.train.kept + data.validation.kept, bytes, data })
+}
+
+fn write(
+    session: &Session,
+    to: &Path,
+    format: Format,
+    form: Form,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<DataReport> {
     let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
     let inputs = inputs(session, &sources, &augmenters);
     let tokens = match form {
@@ -108,8 +116,7 @@ fn prepare_of(session: &Session, to: &Path, form: Form, progress: &mut dyn FnMut
         }
         rows.finish()
     })?;
-    let bytes = std::fs::metadata(to).map_err(|e| Error::io("read", to, e))?.len();
-    Ok(Written { file: to.to_owned(), form, rows: data.train.kept + data.validation.kept, bytes, data })
+    Ok(data)
 }
 
 fn count(report: &mut SetReport) {

@@ -101,7 +101,7 @@ error: `--to`: there is no folder no
     setting.write("rows.jsonl", "{\"instruction\": \"a\", \"output\": \"b\", \"split\": \"test\"}\n");
     let recipe = setting.read("recipe.toml").replace("instruction-csv", "jsonl").replace("data.csv", "rows.jsonl");
     setting.write("recipe.toml", &recipe);
-    assert!(refused("./rows.jsonl").contains("the recipe reads"));
+    assert!(refused("./rows.jsonl").contains("the recipe reads rows.jsonl"));
     assert!(refused("b.jsonl").contains("training example 1: the record has a field `split` of its own, \"test\""));
     assert!(!setting.path("b.jsonl").exists());
     assert_eq!(setting.files("."), ["data.csv", "recipe.toml", "rows.jsonl"]);

@@ -64,7 +64,7 @@ pub fn train(golden: &Golden, tables: &str) -> Trained {
     );
     let path = dir.path().join("recipe.toml");
     fs::write(&path, recipe).unwrap();
-    let session = Session::open(&path, &[], &PluginSources::default()).unwrap();
+    let session = Session::open(&path, &["data.cache=false".into()], &PluginSources::default()).unwrap();
     let mut prepared = train::prepare(session, &mut |_| {}).unwrap();
     assert_eq!(prepared.corpus.train[0].ids, [3, 4, 5, 2], "the recipe's own dataset");
     prepared.corpus = Corpus { train: golden.examples(), ..Corpus::default() };

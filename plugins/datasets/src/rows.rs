@@ -49,7 +49,7 @@ pub fn records(
     mut rows: impl Iterator<Item = Result<Record, Fault>> + Send + 'static,
 ) -> Records {
     let (mut read, mut skipped, mut first) = (0_u64, 0_u64, None);
-    Box::new(std::iter::from_fn(move || {
+    let records = std::iter::from_fn(move || {
         loop {
             let Some(row) = rows.next() else {
                 if skipped > 0 {
@@ -77,7 +77,9 @@ pub fn records(
                 Err(Fault::File(e)) => return Some(Err(e)),
             }
         }
-    }))
+    });
+    // The end is told once, however often it is asked for.
+    Box::new(records.fuse())
 }
 
 /// The rows of several files, each opened when it is its turn.
