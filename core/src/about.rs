@@ -62,7 +62,8 @@ pub struct About {
     pub kind: Kind,
     /// Its name in recipes, in kebab-case.
     pub name: String,
-    /// Names under which other tools' files know it: a Hugging Face `model_type`, a PEFT `peft_type`.
+    /// Names under which other tools' files know it: a Hugging Face `model_type` (`phi3`) and the class of transformers
+    /// that goes with it (`Phi3ForCausalLM`, for the `architectures` of trained models), a PEFT `peft_type`.
     #[serde(default)]
     pub aliases: Vec<String>,
     /// The version of the crate that it came with.

@@ -12,7 +12,7 @@ use crate::{
     train::model_type,
     weights::{AdapterFolder, Float, ModelFolder, SHARD, TensorShape, save_adapter, save_model, write_bytes},
 };
-use framework_core::Param;
+use framework_core::{Kind, Param};
 use serde_json::{Map, Value, json};
 use std::{
     borrow::Cow,
@@ -101,8 +101,8 @@ fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources
         (None, Some(base)) => stored(&ModelFolder::open(base)?),
         (None, None) => session.recipe.train.save_dtype.into(),
     };
-    let config = model_config(&network, base, &model_type(&session)?)?;
     let tokenizer = infer::tokenizer(run, &session)?;
+    let config = model_config(&network, &session, &tokenizer)?;
     let whole = Whole { config, base, format, shard: options.shard, tokenizer: &tokenizer };
     whole.write(to, &network.spec().params, |name| {
         let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
@@ -205,15 +205,31 @@ impl Whole<'_> {
     }
 }
 
-/// The `config.json` of a trained model: the base model's own, or the architecture's options.
-pub(crate) fn model_config(network: &Network, base: Option<&Path>, kind: &str) -> Result<Map<String, Value>> {
-    if let Some(base) = base {
+/// The `config.json` of a trained model: the base model's own, or the architecture's options and the tokenizer's tokens.
+pub(crate) fn model_config(network: &Network, session: &Session, tokenizer: &Tokenizer) -> Result<Map<String, Value>> {
+    if let Some(base) = &session.recipe.model.weights {
         return Ok(ModelFolder::open(base)?.config().clone());
     }
+    let kind = model_type(session)?;
+    let about = &session.entry(Kind::Model, &session.recipe.model.plugin)?.about;
+    // What is null stays: to leave it out would mean the default of transformers, which may be another.
     let mut config = network.config()?.as_object().cloned().unwrap_or_default();
-    config.retain(|_, value| !value.is_null());
+    config.extend(architecture(&about.aliases, &kind).map(|name| ("architectures".to_owned(), json!([name]))));
     config.insert("model_type".into(), kind.into());
+    config.insert("bos_token_id".into(), json!(tokenizer.bos));
+    config.insert("eos_token_id".into(), json!(tokenizer.end()));
+    // transformers does not train the padding token's embedding, so that it must not be the end token.
+    let pad = Some(tokenizer.pad).filter(|pad| !tokenizer.eos.contains(pad));
+    if config.get("pad_token_id").is_none_or(Value::is_null) {
+        config.insert("pad_token_id".into(), json!(pad));
+    }
     Ok(config)
+}
+
+/// The class of transformers that is called after a `model_type`: `Phi3ForCausalLM` after `phi3`.
+fn architecture<'a>(aliases: &'a [String], kind: &str) -> Option<&'a String> {
+    let class = format!("{}forcausallm", kind.replace('_', ""));
+    aliases.iter().find(|alias| alias.to_lowercase() == class)
 }
 
 /// A run's adapter, if it has come to its end.

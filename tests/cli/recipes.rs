@@ -117,6 +117,29 @@ fn small(name: &str, plugin: &str, published: Option<&str>) -> Vec<String> {
     overrides.into_iter().chain(rest.map(str::to_owned)).collect()
 }
 
+/// What a model from scratch leaves says to transformers what it is. Set `FRAMEWORK_PYTHON` to a Python with what
+/// tests/reference/requirements.txt lists, and transformers loads it and has the same loss on a text.
+fn read_by_transformers(setting: &Setting, name: &str, plugin: &str) {
+    let config: Value = serde_json::from_str(&setting.read("run/model/config.json")).unwrap();
+    let class = if plugin == "phi-3" { "Phi3ForCausalLM" } else { "MixtralForCausalLM" };
+    assert_eq!(config["architectures"], json!([class]), "{name}");
+    // A default of transformers, 32000 for Phi-3, would be outside of the vocabulary.
+    for token in ["pad_token_id", "bos_token_id", "eos_token_id"] {
+        let token = config.get(token).unwrap_or_else(|| panic!("{name}: no {token}"));
+        assert!(token.is_null() || token.as_u64().unwrap() < config["vocab_size"].as_u64().unwrap(), "{name}");
+    }
+    let Some(python) = std::env::var_os("FRAMEWORK_PYTHON") else { return };
+    setting.write("text.txt", "春天来了，花开了。\n夜晚的城市，有风。\n远方的山，月光下的湖泊。\n");
+    let loss = &setting.run(["eval", "--model", "run/model", "--text", "text.txt", "--format", "json"]).json()["loss"];
+    let script = recipes().join("../tests/reference/check_text.py");
+    let mut check = std::process::Command::new(python);
+    check.arg(script).arg("--model").arg(setting.path("run/model")).arg("--text").arg(setting.path("text.txt"));
+    println!(
+        "{name}: {}",
+        said(check.args(["--tolerance", "1e-4", "--expect-loss", &loss.to_string()])).succeeded().out
+    );
+}
+
 #[test]
 fn each_recipe_trains_in_small() {
     let published = PUBLISHED.map(|(name, plugin, config, _)| (name, plugin, Some(config)));
@@ -132,6 +155,9 @@ fn each_recipe_trains_in_small() {
         assert!((loss - f64::ln(2048.0)).abs() < 1.5, "{name}: {loss}, and no word is likelier than another at first");
         let written = if setting.path("run/adapter").is_dir() { "adapter/adapter_model" } else { "model/model" };
         assert!(setting.path(&format!("run/{written}.safetensors")).is_file(), "{name}");
+        if config.is_none() {
+            read_by_transformers(&setting, name, plugin);
+        }
         let prompts = setting.read("run/samples.md").matches("**\n\n").count();
         assert!(prompts >= 2, "{name}: {prompts}");
     }

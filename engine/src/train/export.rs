@@ -1,34 +1,23 @@
 //! What a run leaves behind: the adapter in PEFT's format, or the whole model as a Hugging Face folder.
 
+use super::Prepared;
 use crate::{
     assemble::{numbers, peft_key},
     error::{Error, Result},
-    executor::Network,
     export::{Whole, model_config},
     files, hub,
     run::RunFolder,
-    tokenizer::Tokenizer,
-    weights::{Float, SHARD, TensorShape, save_adapter},
+    weights::{SHARD, TensorShape, save_adapter},
 };
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
-/// Writes the run's `adapter/` or `model/` and returns which. `base` is the base model's folder, `kind` its
-/// `model_type`.
-pub(super) fn export(
-    run: &RunFolder,
-    network: &Network,
-    base: Option<&Path>,
-    kind: &str,
-    format: Float,
-    tokenizer: &Tokenizer,
-) -> Result<PathBuf> {
+/// Writes the run's `adapter/` or `model/` and returns which.
+pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
+    let Prepared { session, network, tokenizer, .. } = prepared;
+    let (base, format) = (session.recipe.model.weights.as_deref(), prepared.format());
     let plan = network.plan();
     let Some(peft) = &plan.peft_config else {
-        let config = model_config(network, base, kind)?;
+        let config = model_config(network, session, tokenizer)?;
         let whole = Whole { config, base, format, shard: SHARD, tokenizer };
         let path = run.model();
         whole.write(&path, &network.spec().params, |name| Ok(Cow::Owned(numbers(network, name)?)))?;

@@ -1,6 +1,6 @@
 //! The end of a run, and the answers that are sampled on the way.
 
-use super::{Event, Observer, checkpoint, course::Course, encoder, export, prepare::model_type};
+use super::{Event, Observer, checkpoint, course::Course, encoder, export};
 use crate::{
     error::{Error, Result},
     generate::{Generator, Reader},
@@ -63,14 +63,7 @@ pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
         course.sampled = None;
         observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
     }
-    let output = export::export(
-        &course.run,
-        &prepared.network,
-        recipe.model.weights.as_deref(),
-        &model_type(&prepared.session)?,
-        prepared.format(),
-        &prepared.tokenizer,
-    )?;
+    let output = export::export(&course.run, prepared)?;
     let losses: Vec<f64> = read_metrics(&course.run.metrics())?.into_iter().filter_map(|m| m.loss).collect();
     let count = |params: &mut dyn Iterator<Item = &framework_core::Param>| params.map(|p| p.len()).sum();
     let (network, clock) = (&prepared.network, course.clock());

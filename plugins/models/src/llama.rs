@@ -156,7 +156,7 @@ impl ModelArch for Llama {
     }
 }
 
-register!(model "llama" aliases ["llama"] => Llama, example = r#"
+register!(model "llama" aliases ["llama", "LlamaForCausalLM"] => Llama, example = r#"
 vocab_size = 32000
 hidden_size = 256
 num_hidden_layers = 6

@@ -155,7 +155,7 @@ impl ModelArch for Mistral {
     }
 }
 
-register!(model "mistral" aliases ["mistral"] => Mistral, example = r#"
+register!(model "mistral" aliases ["mistral", "MistralForCausalLM"] => Mistral, example = r#"
 vocab_size = 32000
 hidden_size = 256
 num_hidden_layers = 6

@@ -184,7 +184,7 @@ impl ModelArch for Mixtral {
     }
 }
 
-register!(model "mixtral" aliases ["mixtral"] => Mixtral, example = r#"
+register!(model "mixtral" aliases ["mixtral", "MixtralForCausalLM"] => Mixtral, example = r#"
 vocab_size = 32000
 hidden_size = 256
 num_hidden_layers = 4

@@ -207,7 +207,7 @@ impl ModelArch for Phi3 {
     }
 }
 
-register!(model "phi-3" aliases ["phi3"] => Phi3, example = r#"
+register!(model "phi-3" aliases ["phi3", "Phi3ForCausalLM"] => Phi3, example = r#"
 vocab_size = 32064
 hidden_size = 256
 num_hidden_layers = 6

@@ -195,7 +195,7 @@ impl ModelArch for Pythia {
     }
 }
 
-register!(model "pythia" aliases ["gpt_neox"] => Pythia, example = r#"
+register!(model "pythia" aliases ["gpt_neox", "GPTNeoXForCausalLM"] => Pythia, example = r#"
 vocab_size = 50304
 hidden_size = 128
 num_hidden_layers = 6

@@ -230,7 +230,7 @@ impl ModelArch for Qwen {
     }
 }
 
-register!(model "qwen" aliases ["qwen2", "qwen3"] => Qwen, example = r#"
+register!(model "qwen" aliases ["qwen2", "qwen3", "Qwen2ForCausalLM", "Qwen3ForCausalLM"] => Qwen, example = r#"
 model_type = "qwen2"
 vocab_size = 151936
 hidden_size = 256
