@@ -100,10 +100,9 @@ fn types_are_balanced() {
         for per_type in [1, 4] {
             let (records, report) = prepared(name, "records", &[&format!("augment.{at}.per_type={per_type}")]);
             let last = report["data"]["train"]["stages"].as_array().unwrap().last().unwrap().clone();
-            assert_eq!(
-                (&last["name"], last["records_out"] == last["records_in"]),
-                (&"balance-types".into(), per_type == 1)
-            );
+            assert_eq!(last["name"], "balance-types");
+            let count = |key: &str| last[key].as_u64().unwrap();
+            assert!(per_type == 1 || count("records_out") < count("records_in"), "{last}");
             for (split, enough) in [("train", 15), ("validation", 1)] {
                 let mut types: BTreeMap<String, usize> = BTreeMap::new();
                 for record in rows(&records).iter().filter(|record| record["split"] == split) {

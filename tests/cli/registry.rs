@@ -43,12 +43,16 @@ dataset qa-xlsx
 dataset text
 augmenter balance-types
 augmenter clean-html
+augmenter context-expansion
 augmenter deduplicate
 augmenter filter
 augmenter key-points
 augmenter normalize-text
 augmenter qa-pairs
+augmenter select-fields
+augmenter sentence-transform
 augmenter split
+augmenter synonyms
 model llama llama
 model mistral mistral
 model mixtral mixtral

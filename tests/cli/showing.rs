@@ -32,7 +32,7 @@ fn plugins_are_described() {
     assert!(about["schema"]["properties"]["alpha"]["description"].is_string(), "{about}");
     insta::assert_snapshot!(setting.run(["describe", "lore"]).failed(2), @r"
 error: no plugin is called `lore`; did you mean `lora`?
-    There are: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text, balance-types, clean-html, deduplicate, filter, key-points, normalize-text, qa-pairs, split, llama, mistral, mixtral, phi-3, pythia, qwen, full, lora, adamw, sgd, beam, greedy, top-p.
+    There are: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text, balance-types, clean-html, context-expansion, deduplicate, filter, key-points, normalize-text, qa-pairs, select-fields, sentence-transform, split, synonyms, llama, mistral, mixtral, phi-3, pythia, qwen, full, lora, adamw, sgd, beam, greedy, top-p.
 ");
 }
 
