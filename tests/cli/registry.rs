@@ -53,12 +53,12 @@ augmenter select-fields
 augmenter sentence-transform
 augmenter split
 augmenter synonyms
-model llama llama
-model mistral mistral
-model mixtral mixtral
-model phi-3 phi3
-model pythia gpt_neox
-model qwen qwen2 qwen3
+model llama llama LlamaForCausalLM
+model mistral mistral MistralForCausalLM
+model mixtral mixtral MixtralForCausalLM
+model phi-3 phi3 Phi3ForCausalLM
+model pythia gpt_neox GPTNeoXForCausalLM
+model qwen qwen2 qwen3 Qwen2ForCausalLM Qwen3ForCausalLM
 adapter full
 adapter lora LORA
 optimizer adamw
