@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     shipped = ROOT / "recipes/data/handbook.csv"
     parser.add_argument("data", type=Path, nargs="?", default=shipped, help="(handbook.csv)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows in all (100000)")
+    parser.add_argument("--distinct", action="store_true", help="number the rows, so that no two are equal")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each side (1)")
     parser.add_argument("--max-length", type=int, default=512, help="tokens per example (512)")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="(all cores)")
@@ -67,7 +68,10 @@ def make_inputs(args: argparse.Namespace) -> None:
     rows = alpaca.read_rows(args.data)
     if not rows:
         raise Failed(f"{args.data} has no rows")
-    alpaca.write_rows(args.work / "rows.csv", list(islice(cycle(rows), args.rows)))
+    repeated = list(islice(cycle(rows), args.rows))
+    if args.distinct:
+        repeated = [row | {"instruction": f"{row['instruction']} ({n})"} for n, row in enumerate(repeated)]
+    alpaca.write_rows(args.work / "rows.csv", repeated)
     settings = {"max_length": args.max_length}
     (args.work / "settings.json").write_text(json.dumps(settings))
     run_script(args, "tokenizer", str(args.data.resolve()))

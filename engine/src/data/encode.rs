@@ -128,6 +128,15 @@ impl Encoder<'_> {
         }
         text += rest;
         let special = self.template.adds_special(&text);
+        if let ([span], "") = (&spans[..], rest) {
+            // Where the tokens stand in the text need not be known: it takes time to find out.
+            let prompt = self.tokenizer.encode_open(&text[..span.start], special)?;
+            let ids = self.tokenizer.encode_open(&text, special)?;
+            if ids.starts_with(&prompt) {
+                let response = prompt.len()..ids.len();
+                return Ok(Tokens { ids, trained: vec![response] });
+            }
+        }
         let whole = self.tokenizer.encode_places(&text, special)?;
         let mut cuts = Vec::new();
         for span in &spans {

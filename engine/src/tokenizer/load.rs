@@ -132,6 +132,7 @@ impl Tokenizer {
             suffix,
             vocab_size,
             files,
+            memo: super::memo::Memo::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 mod added;
 mod character;
 mod load;
+mod memo;
 mod special;
 mod stream;
 mod train;
@@ -44,6 +45,7 @@ pub struct Tokenizer {
     suffix: Vec<u32>,
     vocab_size: usize,
     files: BTreeMap<String, Vec<u8>>,
+    memo: memo::Memo,
 }
 
 impl Tokenizer {
@@ -135,8 +137,10 @@ impl Tokenizer {
     }
 
     fn plain(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false);
-        Ok(encoding.map_err(|e| Error::failed(format!("the tokenizer failed: {e}")))?.get_ids().to_vec())
+        self.memo.get(text, || {
+            let encoding = self.inner.encode_fast(text, false);
+            Ok(encoding.map_err(|e| Error::failed(format!("the tokenizer failed: {e}")))?.get_ids().to_vec())
+        })
     }
 
     /// The text of token ids; incomplete characters become U+FFFD.
