@@ -9,6 +9,8 @@ pub static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// Words that say nothing about what a text is about.
 const STOP: &[&str] = &[
+    "从来",
+    "从来不",
     "一个",
     "一些",
     "一样",
@@ -247,7 +249,17 @@ pub fn content_words(text: &str) -> Vec<String> {
 fn is_content(word: &str) -> bool {
     let letters = word.chars().count();
     let enough = if word.chars().all(is_wide) { letters >= 2 } else { letters >= 3 };
-    enough && word.chars().all(char::is_alphabetic) && !STOP.contains(&word)
+    enough && word.chars().all(char::is_alphabetic) && !STOP.contains(&word) && !is_count(word)
+}
+
+/// A numeral with a measure word: 一张, 七本.
+fn is_count(word: &str) -> bool {
+    const NUMERALS: &str = "一二两兩三四五六七八九十百千万萬几幾每半";
+    const MEASURES: &str = "个個本张張句只隻条條件次天年月日遍章节節篇首块塊把位名口杯碗家座棵朵片层層排双雙对對种種样樣点點些下步声聲\
+        阵陣场場番趟回页頁字行段间間扇盏盞封滴粒颗顆根支枝道面门門辆輛艘匹头頭群";
+    let mut chars = word.chars();
+    matches!((chars.next(), chars.next(), chars.next()), (Some(n), Some(measure), None)
+        if NUMERALS.contains(n) && MEASURES.contains(measure))
 }
 
 /// The sentences of a text, with their marks, without the blanks around them.
@@ -335,6 +347,7 @@ mod tests {
     fn keywords_are_words_with_a_meaning() {
         let words = content_words("我们的园丁已经知道耐心，the gardener has 3 seeds");
         assert_eq!(words, ["园丁", "耐心", "gardener", "seeds"]);
+        assert_eq!(content_words("一张桌子，一句话，一生，七本书"), ["桌子", "一生"]);
     }
 
     #[test]

@@ -66,6 +66,7 @@ warmup_steps = 0
 max_grad_norm = 1.0
 shuffle = true
 group_by_length = false
+packing = false
 activation_checkpointing = false
 log_every = 10
 eval_every = "epoch"
@@ -86,6 +87,7 @@ min_p = 0.0
 repetition_penalty = 1.0
 no_repeat_ngram_size = 0
 stop = []
+verse = false
 "#);
 }
 

@@ -174,6 +174,7 @@ The course of training.
 | `max_grad_norm` | number, at least 0 | `1.0` | Largest norm of the gradient; 0 turns clipping off. |
 | `shuffle` | boolean | `true` | A new order of the examples in every epoch. |
 | `group_by_length` | boolean | `false` | Put sequences of similar length into the same batch. |
+| `packing` | boolean | `false` | Put several sequences into the same row, up to `prompt.max_length` tokens; they do not see each other. |
 | `activation_checkpointing` | boolean | `false` | Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time. |
 | `log_every` | integer, at least 1 | `10` | Steps between lines of `metrics.jsonl`. |
 | `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
@@ -207,6 +208,7 @@ How text is generated, for samples and by `generate` and `chat`.
 | `repetition_penalty` | number, above 0 | `1.0` | Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off. |
 | `no_repeat_ngram_size` | integer | `0` | No sequence of so many tokens occurs twice; 0 is off. |
 | `stop` | list of strings | `[]` | Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token ids end with the one that completes it. |
+| `verse` | boolean | `false` | Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence, and nothing of a last one that was cut off. Shown as a whole, not token by token. |
 
 The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
 `framework describe NAME` one plugin's keys.
