@@ -347,7 +347,7 @@ mod tests {
     fn keywords_are_words_with_a_meaning() {
         let words = content_words("我们的园丁已经知道耐心，the gardener has 3 seeds");
         assert_eq!(words, ["园丁", "耐心", "gardener", "seeds"]);
-        assert_eq!(content_words("一张桌子，一句话，一生，七本书"), ["桌子", "一生"]);
+        assert_eq!(content_words("一张桌子，一句话，一生"), ["桌子", "一生"]);
     }
 
     #[test]
