@@ -7,19 +7,26 @@
 use framework_core::{Kind, Param};
 use framework_engine::{
     PluginSources,
-    executor::Device,
+    executor::{Device, Network},
     from_folders,
+    recipe::Frozen,
     weights::{Float, SHARD, TensorShape, save_model},
 };
 use plugin_models as _;
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, env, fs, path::Path, process::Command};
+use std::{borrow::Cow, env, fs, path::Path, process::Command, sync::Arc};
 
 // As the command has it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const FOLDER: &str = "FRAMEWORK_TEST_FOLDER";
+const STORED: &str = "FRAMEWORK_TEST_STORED";
+
+fn open(folder: &Path, frozen: Frozen) -> Arc<Network> {
+    let registry = PluginSources::default().open(&[]).unwrap();
+    from_folders(&registry, folder, None, Device::cpu().keeping(frozen)).unwrap()
+}
 
 /// A configuration with about as many parameters.
 fn config(parameters: f64) -> Map<String, Value> {
@@ -67,11 +74,32 @@ fn status(key: &str) -> u64 {
 #[ignore = "is run by the other test"]
 fn load() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    let registry = PluginSources::default().open(&[]).unwrap();
-    let (device, before) = (Device::cpu(), status("VmRSS:"));
-    let network = from_folders(&registry, Path::new(&folder), None, device).unwrap();
+    let frozen = if env::var_os(STORED).is_some() { Frozen::Stored } else { Frozen::F32 };
+    let before = status("VmRSS:");
+    let network = open(Path::new(&folder), frozen);
     assert!(!network.names().is_empty());
     println!("memory {before} {}", status("VmHWM:"));
+}
+
+/// The memory that loading takes at the most, as a share of the weights at so many bytes each.
+fn taken(folder: &Path, parameters: usize, bytes: f64, frozen: Frozen) -> f64 {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "load", "--ignored", "--nocapture"]).env(FOLDER, folder);
+    if frozen == Frozen::Stored {
+        child.env(STORED, "1");
+    }
+    let output = child.output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    let line = out.lines().find_map(|line| line.split("memory ").nth(1)).unwrap_or_else(|| panic!("{output:?}"));
+    let numbers: Vec<f64> = line.split(' ').map(|n| n.parse().unwrap()).collect();
+    let (weights, taken) = (bytes * parameters as f64, numbers[1] - numbers[0]);
+    let mib = |bytes: f64| bytes / 1048576.0;
+    println!(
+        "{frozen:?}: {parameters} parameters, {:.0} MiB in memory: {:.0} MiB taken at the most",
+        mib(weights),
+        mib(taken)
+    );
+    taken / weights
 }
 
 #[test]
@@ -79,20 +107,21 @@ fn loading_takes_little_more_than_the_weights() {
     let parameters = env::var("FRAMEWORK_TEST_PARAMETERS").map_or(8e7, |text| text.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let parameters = make(dir.path(), &config(parameters));
-    let mut child = Command::new(env::current_exe().unwrap());
-    let output = child.args(["--exact", "load", "--ignored", "--nocapture"]).env(FOLDER, dir.path()).output().unwrap();
-    let out = String::from_utf8_lossy(&output.stdout);
-    let line = out.lines().find_map(|line| line.split("memory ").nth(1)).unwrap_or_else(|| panic!("{output:?}"));
-    let numbers: Vec<f64> = line.split(' ').map(|n| n.parse().unwrap()).collect();
-    // Parameters are held in f32.
-    let (weights, taken) = (4.0 * parameters as f64, numbers[1] - numbers[0]);
-    println!(
-        "{parameters} parameters, {:.0} MiB on disk, {:.0} MiB in memory: {:.0} MiB taken at the most, {:.3} of the weights",
-        weights / 2.0 / 1048576.0,
-        weights / 1048576.0,
-        taken / 1048576.0,
-        taken / weights
-    );
-    assert!(taken <= 1.1 * weights, "{:.3} of the weights", taken / weights);
-    assert!(taken > 0.9 * weights, "the measurement is wrong");
+    for (frozen, bytes) in [(Frozen::F32, 4.0), (Frozen::Stored, 2.0)] {
+        let share = taken(dir.path(), parameters, bytes, frozen);
+        println!("{share:.3} of the weights");
+        // What threads and the allocator take does not grow with the weights: 33 MiB here.
+        let most = 1.1 + f64::from(48 << 20) / (bytes * parameters as f64);
+        assert!(share <= most, "{share:.3} of the weights");
+        assert!(share > 0.9, "the measurement is wrong");
+    }
+}
+
+#[test]
+fn weights_of_16_bits_compute_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path(), &config(1e7));
+    let [widened, stored] =
+        [Frozen::F32, Frozen::Stored].map(|frozen| open(dir.path(), frozen).logits(vec![3, 1, 4, 1, 5, 9], 1).unwrap());
+    assert!(widened.iter().any(|x| *x != 0.0) && widened == stored);
 }

@@ -5,9 +5,9 @@ use crate::{
     executor::{Device, Network, Parts, Value},
     hub::{self, Use},
     init::initial,
-    recipe::{ModelConfig, Recipe},
+    recipe::{Frozen, ModelConfig, Recipe},
     session::Session,
-    weights::{AdapterFolder, ModelFolder},
+    weights::{AdapterFolder, Float, ModelFolder},
 };
 use framework_core::{Kind, Param, ffi::AdapterObject, ffi::HostTensor};
 use framework_registry::Registry;
@@ -84,11 +84,16 @@ pub fn build(
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
     let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
     for param in &network.spec().params {
-        let data = match source {
-            Source::Folder(folder) => folder.tensor_shaped(&param.name, &param.shape)?,
-            Source::Scratch(_) => initial(param, seed),
-        };
-        put(&network, param, data)?;
+        match source {
+            Source::Folder(folder)
+                if network.device().frozen() == Frozen::Stored && !network.is_trained(&param.name) =>
+            {
+                let value = stored(folder, param, network.device())?;
+                network.set(&param.name, value)?;
+            }
+            Source::Folder(folder) => put(&network, param, folder.tensor_shaped(&param.name, &param.shape)?)?,
+            Source::Scratch(_) => put(&network, param, initial(param, seed))?,
+        }
     }
     if let Source::Folder(folder) = source {
         let extra = folder.unexpected(|name| network.spec().get(name).is_some());
@@ -104,6 +109,18 @@ pub fn build(
         put(&network, param, initial(param, seed))?;
     }
     Ok(Arc::new(network))
+}
+
+/// A parameter in the number format of its file.
+fn stored(folder: &ModelFolder, param: &Param, device: &Device) -> Result<Value> {
+    match folder.info(&param.name).and_then(|info| Float::of(info.dtype)) {
+        Some(format @ (Float::F16 | Float::BF16)) => {
+            folder.check(&param.name, &param.shape)?;
+            Ok(Value::from_halves(folder.halves(&param.name)?, format, &param.shape, device)?)
+        }
+        // Of other formats, and of tensors that are missing, the reader knows what to say.
+        _ => Ok(Value::from_f32(folder.tensor_shaped(&param.name, &param.shape)?, &param.shape, device)?),
+    }
 }
 
 fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {

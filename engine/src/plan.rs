@@ -1,14 +1,16 @@
 //! The plan of a run: what it would train, for how long and with how much memory, before anything is allocated.
 
 use crate::{
+    assemble::Source,
     blueprint::Blueprint,
     data::{Corpus, DataReport, Progress},
     error::{Error, Result},
     executor::Device,
     hub::{self, Missing},
-    recipe::{Recipe, Train},
+    recipe::{Frozen, Recipe, Train},
     session::Session,
     train::{batches, examples, total_steps},
+    weights::Float,
 };
 use framework_core::{
     AdapterPlan, ModelSpec, Param,
@@ -130,7 +132,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         largest_batch: (0, 0),
         padding: Padding::default(),
         flops_per_step: 0,
-        memory: Memory { weights: 4 * parameters as u64, ..Memory::default() },
+        memory: Memory { weights: weights(session, &blueprint)?, ..Memory::default() },
         download: recipe.model.weights.as_deref().map_or(Ok(None), hub::missing)?,
     };
     let optimizer = session.optimizer()?;
@@ -144,6 +146,23 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         plan.of_data(session, model, spec, adapted, corpus)?;
     }
     Ok(plan)
+}
+
+/// Bytes of the weights of the base model and of the adapter, as they are kept.
+fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
+    let (recipe, trained) = (&session.recipe, blueprint.trained());
+    let source = match recipe.backend.frozen {
+        Frozen::F32 => None,
+        Frozen::Stored => Some(Source::of(recipe)?),
+    };
+    let bytes = |param: &Param| match &source {
+        Some(Source::Folder(folder)) if !trained.iter().any(|t| t.name == param.name) => {
+            folder.info(&param.name).and_then(|info| Float::of(info.dtype)).map_or(4, Float::size)
+        }
+        _ => 4,
+    };
+    let params = blueprint.spec.params.iter().chain(&blueprint.adapted.params);
+    Ok(params.map(|param| (bytes(param) * param.len()) as u64).sum())
 }
 
 impl Plan {

@@ -2,14 +2,14 @@
 
 use crate::{
     error::{Error, Problem, Result},
-    recipe::{Backend, BackendName},
+    recipe::{Backend, BackendName, Frozen},
 };
 use burn::tensor::Device as BurnDevice;
 use serde::Serialize;
 
-/// Where tensors live.
+/// Where tensors live, and how weights that are not trained are kept there.
 #[derive(Clone)]
-pub struct Device(pub(super) BurnDevice);
+pub struct Device(pub(super) BurnDevice, Frozen);
 
 /// A backend as `list-plugins` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -110,7 +110,7 @@ pub fn backends() -> Vec<BackendInfo> {
 impl Device {
     /// The first processor device, which always answers.
     pub fn cpu() -> Self {
-        Self(BurnDevice::flex())
+        Self(BurnDevice::flex(), Frozen::F32)
     }
 
     /// Opens the device that a recipe asks for, or says in one sentence why not and what to do.
@@ -122,14 +122,30 @@ impl Device {
         if !compiled_in(backend.name) {
             return Err(fail(format!("backend `{name}` is not compiled into this program")));
         }
+        if backend.frozen == Frozen::Stored && backend.name != BackendName::Cpu {
+            let problem = Problem::new(format!("backend `{name}` keeps weights in 32 bits only"));
+            return Err(Error::invalid(
+                problem.key("backend.frozen").help("Leave it out, or set backend.name = \"cpu\"."),
+            ));
+        }
         let found = devices(backend.name);
         if found.is_empty() {
             return Err(fail(format!("backend `{name}` finds no device")));
         }
         let count = found.len();
-        found.into_iter().nth(backend.device).map(Self).ok_or_else(|| {
+        found.into_iter().nth(backend.device).map(|device| Self(device, backend.frozen)).ok_or_else(|| {
             let message = format!("backend `{name}` has no device {}; it has {count}, from 0", backend.device);
             Error::invalid(Problem::new(message).key("backend.device"))
         })
+    }
+
+    /// Keeping weights that are not trained like this.
+    pub fn keeping(self, frozen: Frozen) -> Self {
+        Self(self.0, frozen)
+    }
+
+    /// How weights that are not trained are kept.
+    pub fn frozen(&self) -> Frozen {
+        self.1
     }
 }

@@ -90,8 +90,13 @@ impl Network {
         all
     }
 
-    pub(super) fn is_trained(&self, name: &str) -> bool {
+    /// Whether a parameter is trained.
+    pub fn is_trained(&self, name: &str) -> bool {
         self.trained.contains(name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.read().contains_key(name)
     }
 
     /// The parameters that are there.
@@ -99,9 +104,10 @@ impl Network {
         self.read().keys().cloned().collect()
     }
 
-    /// A parameter's present value.
+    /// A parameter's present value, in 32 bits.
     pub fn param(&self, name: &str) -> Option<Value> {
-        self.read().get(name).cloned()
+        let kept = self.read().get(name).cloned(); // not locked while it is widened
+        kept.map(Value::widened)
     }
 
     /// Takes a parameter out, so that it can be changed in place.

@@ -153,7 +153,7 @@ impl Pass {
     fn base_linear(&self, module: &str, x: Value) -> Result<Value> {
         let weight = self.param(&format!("{module}.weight"))?;
         let bias = format!("{module}.bias");
-        let bias = if self.network.param(&bias).is_some() { Some(self.param(&bias)?) } else { None };
+        let bias = if self.network.has(&bias) { Some(self.param(&bias)?) } else { None };
         let named = |e: PluginError| PluginError::new(format!("linear `{module}`: {}", e.message));
         ops::linear(x, weight, bias).map_err(named)
     }

@@ -1,8 +1,10 @@
 //! Tensors of any rank and kind behind one type.
 
 use super::{Device, ops};
+use crate::weights::Float;
 use burn::tensor::{Bool, Int, Tensor as Burn, TensorData};
 use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
+use half::{bf16, f16, vec::HalfBitsVecExt};
 
 /// Every tensor is held with this rank, ones in front: burn's types count ranks, plugins do not.
 pub(super) const R: usize = 5;
@@ -55,6 +57,26 @@ impl Value {
     pub fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
         Ok(Self::float(Burn::from_data(TensorData::new(data, full), &device.0), shape.len()))
+    }
+
+    /// A float tensor from 16-bit numbers, which are kept as they are: nothing is computed with it before it is
+    /// [`Value::widened`].
+    pub fn from_halves(halves: Vec<u16>, format: Float, shape: &[usize], device: &Device) -> Result<Self> {
+        let full = padded(shape)?;
+        let (data, dtype) = match format {
+            Float::F16 => (TensorData::new(halves.reinterpret_into::<f16>(), full), burn::tensor::DType::F16),
+            _ => (TensorData::new(halves.reinterpret_into::<bf16>(), full), burn::tensor::DType::BF16),
+        };
+        Ok(Self::float(Burn::from_data(data, (&device.0, dtype)), shape.len()))
+    }
+
+    /// In 32 bits.
+    pub fn widened(self) -> Self {
+        let rank = self.rank;
+        match (self.dtype(), self.data) {
+            (DType::F16 | DType::BF16, Data::Float(t)) => Self::float(t.cast(burn::tensor::DType::F32), rank),
+            (_, data) => Self { data, rank },
+        }
     }
 
     /// A tensor of integers from row-major data.

@@ -97,6 +97,18 @@ impl TensorFile {
         Ok(numbers)
     }
 
+    /// The elements of a tensor of 16-bit numbers as they are stored. See [`TensorFile::bytes`].
+    pub fn halves(&self, name: &str) -> Result<Vec<u16>> {
+        let all = self.bytes(name)?;
+        let (start, mut halves) = (self.tensors[name].range.start, Vec::with_capacity(all.len() / 2));
+        for bytes in all.chunks(PART) {
+            let done = start + 2 * halves.len();
+            halves.extend(bytes.chunks_exact(2).map(|half| u16::from_le_bytes([half[0], half[1]])));
+            self.map.release(done..done + bytes.len());
+        }
+        Ok(halves)
+    }
+
     /// [`TensorFile::tensor`], which must have this shape.
     pub fn tensor_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.check(name, shape)?;

@@ -82,6 +82,11 @@ impl ModelFolder {
         self.file(name)?.bytes(name)
     }
 
+    /// The elements of a tensor of 16-bit numbers as they are stored. See [`TensorFile::halves`].
+    pub fn halves(&self, name: &str) -> Result<Vec<u16>> {
+        self.file(name)?.halves(name)
+    }
+
     /// A tensor as f32, row by row. See [`TensorFile::tensor`].
     pub fn tensor(&self, name: &str) -> Result<Vec<f32>> {
         self.file(name)?.tensor(name)

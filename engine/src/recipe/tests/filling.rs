@@ -20,6 +20,7 @@ augment = []
 name = "cpu"
 device = 0
 precision = "f32"
+frozen = "f32"
 
 [model]
 plugin = "pythia"

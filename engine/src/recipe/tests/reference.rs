@@ -50,6 +50,7 @@ Where the run computes.
 | `name` | "cpu", "wgpu" or "cuda" | `"cpu"` | The backend. `cpu`: Central processor. `wgpu`: Any GPU, through WebGPU's shading language. `cuda`: NVIDIA GPUs. |
 | `device` | integer | `0` | Number of the device, as `list-plugins --kind backend` counts them. |
 | `precision` | "f32" | `"f32"` | Number format of the computation. `f32`: 32-bit. |
+| `frozen` | "f32" or "stored" | `"f32"` | How weights that are not trained are kept in memory. `f32`: In 32 bits. `stored`: As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes time. |
 
 ## `[model]`
 

@@ -90,6 +90,8 @@ pub struct Backend {
     pub device: usize,
     /// Number format of the computation.
     pub precision: Precision,
+    /// How weights that are not trained are kept in memory.
+    pub frozen: Frozen,
 }
 
 /// A backend.
@@ -112,6 +114,18 @@ pub enum Precision {
     /// 32-bit.
     #[default]
     F32,
+}
+
+/// How weights that are not trained are kept in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Frozen {
+    /// In 32 bits.
+    #[default]
+    F32,
+    /// As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes
+    /// time.
+    Stored,
 }
 
 /// What is trained.
@@ -165,6 +179,6 @@ mod d {
 
 impl Default for Backend {
     fn default() -> Self {
-        Self { name: BackendName::Cpu, device: 0, precision: Precision::F32 }
+        Self { name: BackendName::Cpu, device: 0, precision: Precision::F32, frozen: Frozen::F32 }
     }
 }
