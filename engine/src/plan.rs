@@ -3,7 +3,7 @@
 use crate::{
     assemble::Source,
     blueprint::Blueprint,
-    data::{Corpus, DataReport, Progress},
+    data::{Batches, Corpus, DataReport, Progress},
     error::{Error, Result},
     executor::Device,
     hub::{self, Missing},
@@ -65,19 +65,16 @@ pub struct Padding {
 }
 
 impl Padding {
-    fn of(corpus: &Corpus, recipe: &Recipe) -> Self {
-        let share = |group_by_length, packing| {
-            let train = Train { group_by_length, packing, ..recipe.train.clone() };
-            let (padding, all) = batches(corpus, &Recipe { train, ..recipe.clone() }, 0).padding();
+    fn of(set: &Batches, corpus: &Corpus, recipe: &Recipe) -> Self {
+        let share = |batches: &Batches| {
+            let (padding, all) = batches.padding();
             padding as f64 / all.max(1) as f64
         };
-        let Train { group_by_length, packing, .. } = recipe.train;
-        Self {
-            set: share(group_by_length, packing),
-            plain: share(false, false),
-            grouped: share(true, false),
-            packed: share(false, true),
-        }
+        let with = |group_by_length, packing| {
+            let train = Train { group_by_length, packing, ..recipe.train.clone() };
+            share(&batches(corpus, &Recipe { train, ..recipe.clone() }, 0))
+        };
+        Self { set: share(set), plain: with(false, false), grouped: with(true, false), packed: with(false, true) }
     }
 }
 
@@ -182,7 +179,7 @@ impl Plan {
         let longest = batches.longest();
         let rows = train.batch_size.min(batches.rows.len());
         self.largest_batch = (rows, longest);
-        self.padding = Padding::of(&corpus, &session.recipe);
+        self.padding = Padding::of(&batches, &corpus, &session.recipe);
         self.data = Some(corpus.report);
         if rows == 0 || longest == 0 {
             return Ok(());

@@ -1,37 +1,26 @@
 //! The magazine's recipes: from articles with HTML in them to questions with structured answers.
 
-use crate::setting::{framework, said};
+use crate::setting::{configured, framework, recipes, rows, said, tokenizer};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
 const RECIPES: [&str; 2] = ["bythestream-small", "bythestream-standard"];
 
-fn recipes() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
-}
-
 /// What `prepare` writes, as text, and what it reports; without weights, which no part of the pipeline needs.
 fn prepared(name: &str, form: &str, overrides: &[&str]) -> (String, Value) {
-    let config = recipes().join("configs/deepseek-r1-distill-qwen-1.5b/config.json");
-    let model = format!("model={{plugin=\"qwen\", config={config:?}}}");
-    let tokenizer = format!("tokenizer.path={:?}", recipes().join("quickstart-base"));
+    let model = [configured("qwen", "deepseek-r1-distill-qwen-1.5b"), tokenizer()];
     let folder = tempfile::tempdir().unwrap();
     let mut prepare = framework(folder.path());
     prepare.args(["prepare", "--to", "out.jsonl", "--format", "json", "--as", form]);
     prepare.arg(recipes().join(format!("{name}.toml")));
-    for set in [&model, &tokenizer].into_iter().map(String::as_str).chain(overrides.iter().copied()) {
+    for set in model.iter().map(String::as_str).chain(overrides.iter().copied()) {
         prepare.args(["--set", set]);
     }
     let report = said(&mut prepare).json();
     (fs::read_to_string(folder.path().join("out.jsonl")).unwrap(), report)
-}
-
-fn rows(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// All texts of a value, names of fields included.

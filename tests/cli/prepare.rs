@@ -1,14 +1,10 @@
 //! What would be trained, as a file.
 
-use crate::setting::{FACTS, Setting, question};
-use serde_json::{Value, json};
+use crate::setting::{FACTS, Setting, question, rows};
+use serde_json::json;
 
 const AUGMENTED: (&str, &str) =
     ("[prompt]", "[[augment]]\nplugin = \"filter\"\nfield = \"instruction\"\ndrop = \"flamingo\"\n\n[prompt]");
-
-fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 #[test]
 fn records_come_after_the_augmenters_with_their_split() {
@@ -19,7 +15,7 @@ fn records_come_after_the_augmenters_with_their_split() {
     for part in ["instruction-csv: 10 rows read, 2 held back", "filter: ", "wrote out.jsonl: 9 rows"] {
         assert!(said.err.contains(part), "no {part} in\n{}", said.err);
     }
-    let rows = lines(&setting.read("out.jsonl"));
+    let rows = rows(&setting.read("out.jsonl"));
     let count = |split: &str| rows.iter().filter(|row| row["split"] == split).count();
     assert_eq!((rows.len(), count("train") + count("validation")), (9, 9));
     assert!(count("validation") > 0 && rows.iter().all(|row| row["instruction"] != question("a flamingo").as_str()));
@@ -65,7 +61,7 @@ fn what_is_written_is_a_dataset_that_trains_the_same() {
     let setting = Setting::new();
     setting.run(["prepare", "recipe.toml", "--to", "tokens.jsonl", "--as", "tokens"]).succeeded();
     let expected = setting.read("tokens.jsonl");
-    let rows = lines(&expected);
+    let rows = rows(&expected);
     assert_eq!(rows.len(), FACTS.len());
     for row in &rows {
         let numbers = |key: &str| row[key].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect::<Vec<_>>();

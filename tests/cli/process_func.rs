@@ -1,35 +1,28 @@
 //! Tokens and labels of the shipped chat recipe are those of the tutorials' `process_func`, which
 //! `tests/reference/process_func.py` runs.
 
-use crate::setting::{Setting, said};
+use crate::setting::{Setting, configured, recipes, rows, said};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 const IGNORED: i64 = -100;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
 #[test]
 fn rows_are_encoded_as_the_tutorials_do() {
-    let golden = root().join("tests/golden/process_func");
+    let golden = recipes().join("../tests/golden/process_func");
     let cases: Value = serde_json::from_slice(&std::fs::read(golden.join("expected.json")).unwrap()).unwrap();
     let setting = Setting::new();
     for case in cases.as_array().unwrap() {
-        let config = root().join("recipes/configs/deepseek-llm-7b-chat/config.json");
         let sets = [
-            format!("model={{plugin=\"llama\", config={config:?}}}"),
+            configured("llama", "deepseek-llm-7b-chat"),
             format!("tokenizer.path={:?}", golden.join("tokenizer")),
             format!("prompt.max_length={}", case["max_length"]),
             "validation.fraction=0.0".to_owned(),
         ];
         let mut prepare = setting.framework();
-        prepare.arg("prepare").arg(root().join("recipes/deepseek-7b-huanhuan.toml"));
+        prepare.arg("prepare").arg(recipes().join("deepseek-7b-huanhuan.toml"));
         prepare.args(["--to", "rows.jsonl", "--as", "tokens"]);
         said(prepare.args(sets.iter().flat_map(|set| ["--set", set]))).succeeded();
-        let text = setting.read("rows.jsonl");
-        let mut found = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut found = rows(&setting.read("rows.jsonl")).into_iter();
         let mut ended = 0;
         // Rows of which truncation leaves no label have nothing to teach and are dropped.
         let taught = |row: &&Value| row["labels"].as_array().unwrap()[1..].iter().any(|label| *label != IGNORED);

@@ -1,12 +1,8 @@
 //! The recipes that come with the framework: each is sound, plans the model that it names, and trains in small.
 
-use crate::setting::{Setting, said};
+use crate::setting::{Setting, configured, recipes, said, tokenizer};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Recipes that start from a published model: name, plugin, folder in recipes/configs/, and the parameters that the
 /// model has on the hub.
@@ -26,10 +22,6 @@ const SCRATCH: [(&str, u64, u64); 3] = [
     ("phi3-poetry", 21_128, 46_807_552),
 ];
 
-fn recipes() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
-}
-
 fn recipe(name: &str) -> String {
     recipes().join(format!("{name}.toml")).display().to_string()
 }
@@ -37,11 +29,6 @@ fn recipe(name: &str) -> String {
 /// `--set` with each of the overrides.
 fn set(overrides: &[String]) -> Vec<String> {
     overrides.iter().flat_map(|one| ["--set".to_owned(), one.clone()]).collect()
-}
-
-/// The tokenizer only has to be one that is there.
-fn tokenizer() -> String {
-    format!("tokenizer.path={:?}", recipes().join("quickstart-base"))
 }
 
 fn check(name: &str, overrides: &[String]) -> Value {
@@ -62,8 +49,7 @@ fn every_recipe_is_tested() {
 #[test]
 fn published_models_are_planned_from_their_configurations() {
     for (name, plugin, config, parameters) in PUBLISHED {
-        let config = recipes().join(format!("configs/{config}/config.json"));
-        let plan = check(name, &[format!("model={{plugin={plugin:?}, config={config:?}}}"), tokenizer()]);
+        let plan = check(name, &[configured(plugin, config), tokenizer()]);
         let count = |key: &str| plan[key].as_u64().unwrap();
         // What an adapter adds is trained; where there is none, everything is.
         let base = if plan["trained_percent"] == 100.0 { 0 } else { count("trained_parameters") };

@@ -128,6 +128,27 @@ pub fn base() -> &'static Path {
     &BASE_FOLDER
 }
 
+/// The folder of the recipes that come with the framework.
+pub fn recipes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
+}
+
+/// An override for a recipe that names published weights: only their configuration, from `recipes/configs/`.
+pub fn configured(plugin: &str, config: &str) -> String {
+    let config = recipes().join(format!("configs/{config}/config.json"));
+    format!("model={{plugin={plugin:?}, config={config:?}}}")
+}
+
+/// An override for tokenizers, which only have to be there.
+pub fn tokenizer() -> String {
+    format!("tokenizer.path={:?}", recipes().join("quickstart-base"))
+}
+
+/// The rows of a JSON-lines file.
+pub fn rows(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The command, to be run in a folder, with no plugins of the user's own.
 pub fn framework(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framework"));

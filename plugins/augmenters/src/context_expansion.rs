@@ -1,7 +1,7 @@
 //! `context-expansion`: questions and instructions with more context.
 
 use crate::{
-    copies::{Copies, Random},
+    copies::{self, Copies, Random},
     keep,
     qa_pairs::Language,
     sites::{Words, fixed, free},
@@ -50,11 +50,11 @@ options! {
         #[serde(default)]
         move_sources: bool,
         /// How many changed copies of a record are made at most.
-        #[serde(default = "one")]
+        #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
         /// Whether the record itself goes before its copies.
-        #[serde(default = "yes")]
+        #[serde(default = "copies::yes")]
         keep_original: bool,
     }
 }
@@ -67,12 +67,6 @@ fn content() -> String {
 }
 fn max_chars() -> usize {
     400
-}
-fn one() -> usize {
-    1
-}
-fn yes() -> bool {
-    true
 }
 
 impl ContextExpansion {

@@ -14,6 +14,16 @@ pub struct Copies {
     pub keep_original: bool,
 }
 
+/// `copies` if it is not given.
+pub fn one() -> usize {
+    1
+}
+
+/// `keep_original` if it is not given.
+pub fn yes() -> bool {
+    true
+}
+
 impl Copies {
     pub fn validate(&self) -> Result<()> {
         match self.count {

@@ -1,8 +1,8 @@
 //! `sentence-transform`: other sentences for the same.
 
 use crate::{
-    copies::Copies,
-    sites::{Rewrite, Site, free},
+    copies::{self, Copies},
+    sites::{self, Rewrite, Site, free},
     words::{is_chinese, is_classical, sentences},
 };
 use framework_sdk::prelude::*;
@@ -30,18 +30,18 @@ options! {
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
         /// How many changed copies of a record are made at most.
-        #[serde(default = "one")]
+        #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
         /// Whether the record itself goes before its copies.
-        #[serde(default = "yes")]
+        #[serde(default = "copies::yes")]
         keep_original: bool,
         /// Words that are never changed, in capitals or not.
         #[serde(default)]
         protected: Vec<String>,
         /// Fields of the record with lists of words that are never changed in it, as `key-points` makes them. A record
         /// may be without them.
-        #[serde(default = "keywords")]
+        #[serde(default = "sites::keywords")]
         protected_fields: Vec<String>,
     }
 }
@@ -70,15 +70,6 @@ fn transforms() -> Vec<Transform> {
 }
 fn half() -> f64 {
     0.5
-}
-fn one() -> usize {
-    1
-}
-fn yes() -> bool {
-    true
-}
-fn keywords() -> Vec<String> {
-    vec!["keywords".into()]
 }
 
 impl SentenceTransform {

@@ -24,6 +24,11 @@ pub struct Rewrite {
     pub protected_fields: Vec<String>,
 }
 
+/// `protected_fields` if it is not given.
+pub fn keywords() -> Vec<String> {
+    vec!["keywords".into()]
+}
+
 impl Rewrite {
     pub fn validate(&self) -> Result<()> {
         share(self.rate)?;

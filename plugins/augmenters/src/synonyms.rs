@@ -1,8 +1,8 @@
 //! `synonyms`: other words for the same.
 
 use crate::{
-    copies::Copies,
-    sites::{Rewrite, Site, free},
+    copies::{self, Copies},
+    sites::{self, Rewrite, Site, free},
     words::{is_classical, is_traditional},
 };
 use dictionary::{Dictionary, Script};
@@ -27,11 +27,11 @@ options! {
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
         /// How many changed copies of a record are made at most.
-        #[serde(default = "one")]
+        #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
         /// Whether the record itself goes before its copies.
-        #[serde(default = "yes")]
+        #[serde(default = "copies::yes")]
         keep_original: bool,
         /// A file with a group of interchangeable words on each line, with commas or tabs between them; lines that
         /// start with `#` are comments. Its words go before the built-in ones.
@@ -39,29 +39,20 @@ options! {
         dictionary: Option<FilePath>,
         /// Whether the built-in groups are used, of today's Chinese (simplified; a few traditional) and of English.
         /// Classical Chinese, which has other meanings for the same words, takes a dictionary of yours.
-        #[serde(default = "yes")]
+        #[serde(default = "copies::yes")]
         built_in: bool,
         /// Words that are never changed, in capitals or not.
         #[serde(default)]
         protected: Vec<String>,
         /// Fields of the record with lists of words that are never changed in it, as `key-points` makes them. A record
         /// may be without them.
-        #[serde(default = "keywords")]
+        #[serde(default = "sites::keywords")]
         protected_fields: Vec<String>,
     }
 }
 
 fn share() -> f64 {
     0.3
-}
-fn one() -> usize {
-    1
-}
-fn yes() -> bool {
-    true
-}
-fn keywords() -> Vec<String> {
-    vec!["keywords".into()]
 }
 
 impl Synonyms {

@@ -239,16 +239,20 @@ pub(crate) mod tests {
         out
     }
 
-    #[test]
-    fn every_codec_gives_the_same_rows() {
-        let codecs = [
+    /// Those that are read.
+    pub fn codecs() -> [Compression; 5] {
+        [
             Compression::UNCOMPRESSED,
             Compression::SNAPPY,
             Compression::GZIP(Default::default()),
             Compression::ZSTD(Default::default()),
             Compression::LZ4_RAW,
-        ];
-        for codec in codecs {
+        ]
+    }
+
+    #[test]
+    fn every_codec_gives_the_same_rows() {
+        for codec in codecs() {
             let folder = Folder::of("t.parquet", table(codec));
             let read = folder.read("parquet", "columns = { instruction = \"prompt\", n = \"n\", x = \"x\" }").unwrap();
             let expected = [

@@ -4,7 +4,6 @@ use crate::{
     qa_xlsx::tests::{row, workbook},
     testing::{gz, zst},
 };
-use ::parquet::basic::Compression;
 use zip::CompressionMethod;
 
 /// A valid file: for which plugin, what it is called, what is in it, and options beside its path.
@@ -72,14 +71,7 @@ pub fn files() -> Vec<Valid> {
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         add("qa-xlsx", "a.xlsx", workbook(&rows, strings, method), "");
     }
-    let codecs = [
-        Compression::UNCOMPRESSED,
-        Compression::SNAPPY,
-        Compression::GZIP(Default::default()),
-        Compression::ZSTD(Default::default()),
-        Compression::LZ4_RAW,
-    ];
-    for codec in codecs {
+    for codec in crate::parquet::tests::codecs() {
         add("parquet", "a.parquet", crate::parquet::tests::table(codec), "on_error = \"skip\"");
         add("parquet", "a.parquet", crate::parquet::tests::lists(codec, 2), "");
     }
