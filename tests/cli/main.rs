@@ -5,6 +5,7 @@ mod plugins;
 #[path = "../common/hub.rs"]
 mod server;
 
+mod book;
 mod caching;
 mod export;
 mod families;
