@@ -279,7 +279,10 @@ mod tests {
     fn training_on_the_prompt_is_an_option() {
         let (tokenizer, example) = (
             letters(),
-            Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() },
+            Example::Turns {
+                turns: vec![Turn { prompt: "a".into(), response: "b".into(), ..Default::default() }],
+                rest: String::new(),
+            },
         );
         let template = Template::new(TASK, &tokenizer).unwrap();
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };
