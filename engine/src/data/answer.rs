@@ -16,7 +16,8 @@
 //! rule applies, or if the response lacks something that the message has, the message is refused.
 
 use super::{
-    chat::{Chat, Conversation, THOUGHTS},
+    chat::Chat,
+    conversation::{Conversation, THOUGHTS},
     template::{MARK, problem},
 };
 use crate::{Error, Result};

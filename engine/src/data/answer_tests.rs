@@ -155,3 +155,23 @@ fn what_fails_names_message_and_role() {
     let e = fails("phi3", &[say("user", "a"), json!({ "role": "assistant" })]);
     assert!(e.contains("message 2 (assistant)") && e.contains("the message has `role`"), "{e}");
 }
+
+/// Looking at what follows the last special token is as good as looking at everything.
+#[test]
+fn cuts_are_those_of_the_whole_text() {
+    let (golden, tokenizer) = golden();
+    for name in ["qwen2", "mistral", "zephyr"] {
+        let template = template(golden["templates"][name].as_str().unwrap(), Turns::All, &tokenizer);
+        let messages = &golden["conversations"]["system and two turns"];
+        let text = template.prompt(&record(json!({ "messages": messages }))).unwrap();
+        let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 999, train_on_prompt: false };
+        let whole = tokenizer.encode_places(&text, false).unwrap();
+        let mut found = [0, 0];
+        for (at, _) in text.char_indices().skip(1) {
+            let expected = whole.0.starts_with(&tokenizer.encode(&text[..at], false).unwrap());
+            assert_eq!(encoder.begins_a_token(&text, false, &whole, at).unwrap(), expected, "{name} at {at}");
+            found[usize::from(expected)] += 1;
+        }
+        assert!(found.iter().all(|n| *n > 10), "{name}: {found:?}");
+    }
+}

@@ -9,6 +9,7 @@ mod builtin;
 pub(crate) mod cache;
 mod chat;
 mod compile;
+mod conversation;
 mod corpus;
 mod encode;
 mod example;

@@ -2,7 +2,8 @@
 
 use super::{
     Example, answer,
-    chat::{Chat, Conversation},
+    chat::Chat,
+    conversation::Conversation,
     fields::{self, Fields},
 };
 use crate::{Error, Problem, Result, recipe::Turns};
