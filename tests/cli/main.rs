@@ -7,6 +7,7 @@ mod server;
 
 mod book;
 mod caching;
+mod chatting;
 mod export;
 mod families;
 mod generating;
