@@ -37,22 +37,6 @@ error: no plugin is called `lore`; did you mean `lora`?
 }
 
 #[test]
-fn init_gives_a_recipe_to_begin_with() {
-    let setting = Setting::new();
-    let text = setting.run(["init"]).succeeded().out;
-    assert!(text.starts_with('#'), "{text}");
-    // It is a recipe, complete but for the files that it names.
-    setting.write("mine.toml", &text);
-    insta::assert_snapshot!(setting.redact(&setting.run(["check", "mine.toml"]).failed(2)), @r"
-error: mine.toml:17:11: `model.weights`: there is no file or folder pythia-14m
-    paths start from the recipe's folder
-mine.toml:21:8: `dataset.0.path`: there is no file or folder training_data.csv
-    paths start from the recipe's folder
-");
-    insta::assert_snapshot!(setting.run(["init", "--like", "nothing"]).failed(2), @"error: `--like`: there is no recipe `nothing` to begin with; there are: lora, scratch");
-}
-
-#[test]
 fn check_plans_a_run_and_leaves_nothing() {
     let setting = Setting::new();
     let text = setting.run(["check", "recipe.toml"]).succeeded().out;
