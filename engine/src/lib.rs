@@ -4,6 +4,7 @@ mod assemble;
 mod blueprint;
 mod cached;
 mod catalog;
+pub mod converse;
 pub mod data;
 mod error;
 pub mod evaluate;

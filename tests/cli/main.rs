@@ -7,10 +7,12 @@ mod server;
 
 mod book;
 mod caching;
+mod chatting;
 mod export;
 mod families;
 mod generating;
 mod hub;
+mod init;
 mod killed;
 mod libraries;
 mod magazine;

@@ -6,7 +6,7 @@ use super::{
     conversation::Conversation,
     fields::{self, Fields},
 };
-use crate::{Error, Problem, Result, recipe::Turns};
+use crate::{Error, Problem, Result, recipe::Turns, tokenizer::Tokenizer};
 use framework_core::Record;
 use minijinja::{Environment, ErrorKind};
 
@@ -23,6 +23,7 @@ pub struct Template {
     pub(super) lead: &'static str,
     pub(super) turns: Turns,
     pub(super) stops: Vec<u32>,
+    pub(super) marks: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,9 +38,37 @@ impl Template {
         &self.name
     }
 
+    /// Whether it renders conversations of several turns.
+    pub fn has_turns(&self) -> bool {
+        matches!(self.form, Form::Chat(_))
+    }
+
+    /// Whether it is a format of conversations. The others are prompts for one task: they write several turns one after
+    /// the other, but models that were trained with them have rarely seen that.
+    pub fn is_dialogue(&self) -> bool {
+        self.has_turns() && !["alpaca", "plain", "think"].contains(&self.name())
+    }
+
     /// Tokens that end a generated response: the tokenizer's end tokens and what the template ends a message with.
     pub fn stops(&self) -> &[u32] {
         &self.stops
+    }
+
+    /// Markers that the template ends an answer with and that are no tokens of [`Template::stops`]: generation looks for
+    /// them in the text.
+    pub fn marks(&self) -> &[String] {
+        &self.marks
+    }
+
+    /// What to warn of before training: a marker that the tokenizer has no token for.
+    pub fn warning(&self, tokenizer: &Tokenizer) -> Option<String> {
+        let mark = self.marks.iter().find(|mark| tokenizer.id(mark).is_none())?;
+        let pieces = tokenizer.encode(mark, false).map_or(0, |ids| ids.len());
+        Some(format!(
+            "the template's end marker {mark} is no single token of this tokenizer; it is trained as {pieces} tokens, and \
+             `generate` and `chat` end answers before its text, but other programs may show it: choose a template \
+             without it (`alpaca`, `plain`) or a tokenizer that has the token"
+        ))
     }
 
     /// Whether the tokenizer puts what begins a sequence before the prompt; not if the template itself does.
