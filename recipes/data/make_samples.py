@@ -84,7 +84,8 @@ def handbook():
     with open(HERE / "handbook.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["input"]]
     with open(HERE / "handbook_chats.jsonl", "w", encoding="utf-8", newline="\n") as out:
-        for pair in zip(rows[::2], rows[1::2]):
+        # Each question comes first in one conversation, and second in another.
+        for pair in zip(rows, rows[1:] + rows[:1]):
             messages = []
             for row in pair:
                 messages.append({"role": "user", "content": row["instruction"]})

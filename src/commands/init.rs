@@ -85,7 +85,7 @@ impl Init {
             return Err(Error::invalid(problem.key("--like").help(help)));
         };
         let files = sample.write(folder)?;
-        let recipe = folder.join("recipe.toml");
+        let recipe = folder.join(sample.recipe_file());
         println!("wrote {} files into {}: {}", files.len(), folder.display(), files.join(", "));
         println!("next: framework train {}", recipe.display());
         Ok(())

@@ -60,19 +60,19 @@ error: what is to be written into folder?
 #[test]
 fn each_sample_is_checked_trained_and_answers() {
     for (name, files) in [("quickstart", 7), ("chat", 7), ("poems", 2), ("continue", 7), ("full", 7)] {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, file) = (tempfile::tempdir().unwrap(), format!("mine/{name}.toml"));
         let run = |args: &[&str]| crate::setting::said(crate::setting::framework(folder.path()).args(args)).succeeded();
         let out = run(&["init", "--like", name, "mine"]).out;
-        assert!(out.starts_with(&format!("wrote {files} files into mine: recipe.toml, data/")), "{out}");
-        assert!(out.ends_with("\nnext: framework train mine/recipe.toml\n"), "{out}");
-        let recipe = fs::read_to_string(folder.path().join("mine/recipe.toml")).unwrap();
-        assert!(recipe.starts_with("#   framework train mine/recipe.toml\n"), "{recipe}");
+        assert!(out.starts_with(&format!("wrote {files} files into mine: {name}.toml, data/")), "{out}");
+        assert!(out.ends_with(&format!("\nnext: framework train mine/{name}.toml\n")), "{out}");
+        let recipe = fs::read_to_string(folder.path().join(&file)).unwrap();
+        assert!(recipe.starts_with(&format!("#   framework train {file}\n")), "{recipe}");
         assert!(!recipe.contains("recipes/"), "{recipe}");
 
-        let checked = run(&["check", "mine/recipe.toml"]);
+        let checked = run(&["check", &file]);
         assert!(checked.err.is_empty(), "{name}: {}", checked.err);
-        run(&["preview", "mine/recipe.toml", "-n", "1"]);
-        let few = ["train", "mine/recipe.toml", "--set", "train.max_steps=2", "--set", "generate.max_new_tokens=8"];
+        run(&["preview", &file, "-n", "1"]);
+        let few = ["train", &file, "--set", "train.max_steps=2", "--set", "generate.max_new_tokens=8"];
         let trained = run(&few);
         assert!(trained.out.contains(" in 2 steps") && !trained.err.contains("warning"), "{}", trained.err);
         let answer = run(&["generate", &format!("runs/{name}"), "New employees", "--format", "json"]);
@@ -85,13 +85,13 @@ fn nothing_that_is_there_is_overwritten() {
     let setting = Setting::new();
     setting.run(["init", "--like", "poems", "mine"]).succeeded();
     setting.write("mine/data/poems_sample.json", "[]");
-    fs::remove_file(setting.path("mine/recipe.toml")).unwrap();
+    fs::remove_file(setting.path("mine/poems.toml")).unwrap();
     insta::assert_snapshot!(setting.run(["init", "--like", "poems", "mine"]).failed(2), @r"
 error: `--like`: mine/data/poems_sample.json is there already; nothing was written
     Name a folder that does not exist, or one without these files.
 ");
     assert_eq!(
-        (setting.read("mine/data/poems_sample.json").as_str(), setting.path("mine/recipe.toml").exists()),
+        (setting.read("mine/data/poems_sample.json").as_str(), setting.path("mine/poems.toml").exists()),
         ("[]", false)
     );
     let model = base().display().to_string();

@@ -72,19 +72,24 @@ impl Sample {
             true => "# LoRA on a small base model: the handbook of an invented company.\n\n",
             false => &self.recipe[..self.recipe.len() - keys.len()],
         };
-        let recipe = folder.join("recipe.toml");
-        let (recipe, name) = (recipe.display(), self.name);
+        let (recipe, name) = (folder.join(self.recipe_file()), self.name);
+        let recipe = recipe.display();
         let use_it = if matches!(name, "poems" | "continue") { "generate" } else { "chat" };
         let commands = format!("#   framework train {recipe}\n#   framework {use_it} runs/{name}\n#\n");
         format!("{commands}{comment}{}", keys.replace("\"quickstart-base\"", "\"base\""))
     }
 
+    /// The recipe's file. Not `recipe.toml`, by which a run's folder is known.
+    pub fn recipe_file(&self) -> String {
+        format!("{}.toml", self.name)
+    }
+
     /// Writes recipe, data and base model; nothing, if one of the files is there.
-    pub fn write(&self, folder: &Path) -> Result<Vec<&'static str>> {
+    pub fn write(&self, folder: &Path) -> Result<Vec<String>> {
         let recipe = self.recipe(folder);
         let base = if self.base { BASE } else { &[] };
-        let mut files = vec![("recipe.toml", Cow::from(recipe.as_bytes()))];
-        files.extend(self.data.iter().chain(base).map(|(name, bytes)| (*name, Cow::from(*bytes))));
+        let mut files = vec![(self.recipe_file(), Cow::from(recipe.as_bytes()))];
+        files.extend(self.data.iter().chain(base).map(|(name, bytes)| ((*name).to_owned(), Cow::from(*bytes))));
         if let Some((name, _)) = files.iter().find(|(name, _)| folder.join(name).exists()) {
             let message = format!("{} is there already; nothing was written", folder.join(name).display());
             let help = "Name a folder that does not exist, or one without these files.";
