@@ -175,3 +175,18 @@ fn cuts_are_those_of_the_whole_text() {
         assert!(found.iter().all(|n| *n > 10), "{name}: {found:?}");
     }
 }
+
+#[test]
+fn alpacas_system_and_history_go_before_the_instruction() {
+    let (template, _) = thinking();
+    let row = json!({ "instruction": "c", "input": "d", "output": "e", "system": "s", "history": [["a", "b"]] });
+    let said =
+        [say("system", "s"), say("user", "a"), say("assistant", "b"), say("user", "c\nd"), say("assistant", "e")];
+    let examples = template.examples(&record(row.clone())).unwrap();
+    assert_eq!(examples, template.examples(&record(json!({ "messages": said }))).unwrap());
+    assert_eq!(responses(&examples), ["b<|im_end|>", "e<|im_end|>"]);
+    let mut wrong = row;
+    wrong["history"] = json!(["a"]);
+    let e = template.examples(&record(wrong)).unwrap_err().to_string();
+    assert!(e.contains("turn 1 of the record's `history`"), "{e}");
+}

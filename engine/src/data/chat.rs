@@ -1,7 +1,7 @@
 //! Chat templates: conversations as text, and which parts of it are the assistant's.
 
 use super::{
-    conversation::{Conversation, list, message, plain},
+    conversation::{Conversation, earlier, list, message, plain},
     fields::{self, Fields},
     jinja::{self, Clock},
     template::{invalid, problem},
@@ -82,7 +82,8 @@ impl Chat {
         if self.builtin.is_some() && !input.is_empty() {
             user["input"] = input.into();
         }
-        let mut messages = vec![user];
+        let mut messages = earlier(record)?;
+        messages.push(user);
         messages.extend(fields::answer(record).map(|answer| json!({ "role": "assistant", "content": answer })));
         Ok(messages)
     }

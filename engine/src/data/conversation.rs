@@ -1,9 +1,9 @@
 //! Conversations: the messages of a record as templates take them.
 
-use super::{answer, template::problem};
+use super::{answer, fields, template::problem};
 use crate::{Error, Result};
 use framework_core::Record;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Names under which messages have what the assistant thought.
 pub(super) const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
@@ -39,11 +39,29 @@ impl Conversation {
     }
 }
 
-/// A record's list of tools or documents, which many data sets store as JSON text.
+/// What stands before a record's instruction: its `system` message, and the turns in its `history`, which are pairs of
+/// instruction and answer, as in Alpaca's data sets.
+pub(super) fn earlier(record: &Record) -> Result<Vec<Value>> {
+    let system = record.get("system").filter(|text| !text.is_null()).map(fields::as_text);
+    let system = system.filter(|text| !text.trim().is_empty());
+    let mut messages: Vec<_> = system.map(|text| json!({ "role": "system", "content": text })).into_iter().collect();
+    let Value::Array(turns) = list(record, "history")? else { return Ok(messages) };
+    for (i, turn) in turns.iter().enumerate() {
+        let Some([asked, answered]) = turn.as_array().map(Vec::as_slice) else {
+            let problem = problem(format!("turn {} of the record's `history` is {turn}, not a pair", i + 1));
+            return Err(Error::invalid(problem.help("`history` is `[[\"instruction\", \"answer\"], …]`")));
+        };
+        messages.push(json!({ "role": "user", "content": fields::as_text(asked) }));
+        messages.push(json!({ "role": "assistant", "content": fields::as_text(answered) }));
+    }
+    Ok(messages)
+}
+
+/// A record's list, such as that of its tools, which many data sets store as JSON text.
 pub(super) fn list(record: &Record, key: &str) -> Result<Value> {
     let wrong = |what: String| {
         let problem = problem(format!("`{key}` of the record {what}"));
-        Error::invalid(problem.help(format!("`{key}` is a list of objects, or JSON text of one")))
+        Error::invalid(problem.help(format!("`{key}` is a list, or JSON text of one")))
     };
     match record.get(key) {
         None | Some(Value::Null) => Ok(Value::Null),
