@@ -50,5 +50,16 @@ fn whole_configurations_of_other_tools_get_a_hint_for_each_key() {
     }
     let sets = ["lora_alpha=32", "num_train_epochs=3", "bf16=true", "train.save_steps=5", "report_to=wandb"];
     let args: Vec<_> = sets.iter().flat_map(|set| ["--set", set]).collect();
-    insta::assert_snapshot!(setting.run([&["check", "recipe.toml"], &args[..]].concat()).failed(2), @"");
+    insta::assert_snapshot!(setting.run([&["check", "recipe.toml"], &args[..]].concat()).failed(2), @r#"
+error: --set lora_alpha=32: `lora_alpha`: unknown key
+    here the key is `adapter.alpha`
+--set num_train_epochs=3: `num_train_epochs`: unknown key
+    here the key is `train.epochs`
+--set bf16=true: `bf16`: unknown key
+    here the key is `backend.precision`: precision = "f32" is what there is; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained
+--set train.save_steps=5: `train.save_steps`: unknown key
+    here the key is `save_every`: save_every = 100
+--set report_to=wandb: `report_to`: unknown key
+    metrics are written to metrics.jsonl and train.log in the run's folder: leave the key out
+"#);
 }
