@@ -8,6 +8,7 @@
 
 mod check;
 mod component;
+mod generation;
 mod mismatch;
 mod node;
 mod overrides;

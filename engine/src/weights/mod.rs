@@ -11,6 +11,7 @@ mod write;
 pub use convert::Float;
 pub use file::{TensorFile, TensorInfo};
 pub use hf::{ModelFolder, config};
+pub(crate) use peft::{MERGE_ELSEWHERE, adapter_config};
 pub use peft::{AdapterFolder, save_adapter};
 pub use safetensors::Dtype;
 pub use save::{SHARD, save_model};
