@@ -8,7 +8,7 @@ use crate::{
     init::initial,
     recipe::{Frozen, ModelConfig, Recipe},
     session::Session,
-    weights::{AdapterFolder, Float, ModelFolder},
+    weights::{AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder},
 };
 use framework_core::{Kind, Param, Role, ffi::AdapterObject, ffi::HostTensor};
 use framework_registry::Registry;
@@ -198,12 +198,23 @@ pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, d
     let options = inherit::options(entry, &config, folder.path())?;
     let invalid = |message: String| Error::invalid(Problem::new(message));
     let adapter = entry.adapter(&options).map_err(|e| invalid(e.to_string()))?;
-    let network = build(registry, &name, &source, Some(adapter), device, 0)?;
+    let network = build(registry, &name, &source, Some(adapter), device, 0).map_err(|e| only_peft(e, &folder))?;
     for lost in &network.plan().unmatched {
         tracing::warn!("{}: {lost}", folder.path().display());
     }
     load_adapter(&network, &folder)?;
     Ok(network)
+}
+
+/// What an adapter's plugin refuses of a folder, with a way on.
+fn only_peft(e: Error, folder: &AdapterFolder) -> Error {
+    let Error::Invalid(mut problems) = e else { return e };
+    for problem in problems.iter_mut().filter(|p| p.key.as_deref() == Some("adapter") && p.help.is_none()) {
+        problem.key = None;
+        problem.message = format!("{}: {}", folder.path().display(), problem.message);
+        problem.help = Some(MERGE_ELSEWHERE.into());
+    }
+    Error::Invalid(problems)
 }
 
 /// Shapes of parameters, for files.

@@ -11,6 +11,7 @@ mod decoding;
 mod exports;
 mod forward;
 mod gradients;
+mod peft_files;
 mod run;
 mod training;
 

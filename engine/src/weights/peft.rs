@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const EXPECTED: &str = "expected is an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
+const EXPECTED: &str =
+    "expected is an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
 
 /// What to do about adapters that only PEFT can use.
 pub(crate) const MERGE_ELSEWHERE: &str = "fold it into its model with PEFT, and use that: \
