@@ -12,6 +12,7 @@ mod export;
 mod families;
 mod generating;
 mod hub;
+mod inheriting;
 mod killed;
 mod libraries;
 mod magazine;

@@ -10,6 +10,7 @@ mod beams;
 mod decoding;
 mod exports;
 mod forward;
+mod generation;
 mod gradients;
 mod peft_files;
 mod run;
