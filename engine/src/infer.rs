@@ -272,9 +272,32 @@ pub fn trained(run: &RunFolder, session: &Session, device: Device) -> Result<Arc
 
 /// Where a model and an adapter are that the command line names by folders or by ids on the hub.
 pub(crate) fn folders(model: &Path, adapter: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>)> {
-    let model = hub::folder(model, Use::Model).map_err(|e| e.about("--model"));
+    let model = hub::folder(model, Use::Model).map_err(|e| e.about("--model")).and_then(model_folder);
     let adapter = adapter.map(|adapter| hub::folder(adapter, Use::Adapter).map_err(|e| e.about("--adapter")));
     Error::both(model, adapter.transpose())
+}
+
+/// A folder that can be a model's; of others, what they are.
+fn model_folder(folder: PathBuf) -> Result<PathBuf> {
+    let (shown, holds) = (folder.display(), |file: &str| folder.join(file).is_file());
+    let (message, help) = match () {
+        () if holds("config.json") => return Ok(folder),
+        () if !folder.exists() => (
+            format!("there is no folder {shown}"),
+            "Give a Hugging Face model folder, or an id on the hub: owner/name.".to_owned(),
+        ),
+        () if holds("adapter_config.json") => (
+            format!("{shown} holds an adapter, not a model"),
+            format!("Give the model that it was trained on: --model DIR --adapter {shown}."),
+        ),
+        () if holds("recipe.toml") => (
+            format!("{shown} is a run's folder, not a model's"),
+            "Leave --model out: its name alone is enough.".to_owned(),
+        ),
+        // What lies in it instead, the reader of model folders says.
+        () => return Ok(folder),
+    };
+    Err(Error::invalid(Problem::new(message).key("--model").help(help)))
 }
 
 /// A recipe made up for a model folder.

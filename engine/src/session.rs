@@ -63,7 +63,15 @@ impl Session {
     /// Reads and checks a recipe. All its problems are told at once; nothing is written but, for what is named by an id
     /// on the hub, small files into the hub's cache.
     pub fn open(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
-        let parsed = recipe::parse(path, overrides)?;
+        Self::of(recipe::parse(path, overrides)?, sources)
+    }
+
+    /// [`Session::open`] for work that stops at records and needs no tokenizer.
+    pub fn open_for_records(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
+        Self::of(recipe::parse(path, overrides)?.for_records(), sources)
+    }
+
+    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
         let registry = sources.open(&parsed.plugins()?)?;
         let local = parsed.weights();
         let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;

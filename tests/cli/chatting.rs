@@ -129,6 +129,24 @@ error: no model is named
 error: there is no prompt
     Write it behind the run, `framework generate runs/quickstart TEXT`, or give --prompt TEXT or --prompts FILE.
 ");
+    insta::assert_snapshot!(refused(&["generate", "nowhere", snow]), @r"
+error: there is no run's folder nowhere
+    Give the folder that `framework train` wrote, e.g. runs/quickstart.
+");
+    insta::assert_snapshot!(refused(&["generate", "--model", "nowhere", snow]), @r"
+error: `--model`: there is no folder nowhere
+    Give a Hugging Face model folder, or an id on the hub: owner/name.
+");
+    insta::assert_snapshot!(refused(&["generate", "--model", "runs/colours", snow]), @r"
+error: `--model`: runs/colours is a run's folder, not a model's
+    Leave --model out: its name alone is enough.
+");
+    insta::assert_snapshot!(refused(&["generate", "--model", "runs/colours/adapter", snow]), @r"
+error: `--model`: runs/colours/adapter holds an adapter, not a model
+    Give the model that it was trained on: --model DIR --adapter runs/colours/adapter.
+");
+    let adapted = ["--model", &model, "--adapter", "runs/colours/adapter", "--raw", "What colour is snow?\n"];
+    assert_eq!(say(&adapted), "white\n");
     insta::assert_snapshot!(refused(&["chat", "runs/colours", "--model", &model]), @r"
 error: runs/colours and an option both name a model
     Leave --run or --model out, or the first argument.

@@ -13,6 +13,7 @@ mod families;
 mod generating;
 mod hub;
 mod inheriting;
+mod init;
 mod killed;
 mod libraries;
 mod magazine;

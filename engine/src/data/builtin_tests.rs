@@ -163,9 +163,11 @@ fn conversations_train_every_answer_in_every_template() {
 #[test]
 fn an_unknown_role_is_refused() {
     let template = Template::new("alpaca", &trained()).unwrap();
-    let e =
-        template.prompt(&record(json!({ "messages": [{ "role": "tool", "content": "x" }] }))).unwrap_err().to_string();
-    assert!(e.contains("no messages of the role tool"), "{e}");
+    let fails = |role: &str| {
+        template.prompt(&record(json!({ "messages": [{ "role": role, "content": "x" }] }))).unwrap_err().to_string()
+    };
+    assert!(fails("critic").contains("no messages of the role critic"), "{}", fails("critic"));
+    assert!(fails("tool").contains("`alpaca` has no form for tools"), "{}", fails("tool"));
 }
 
 /// What ends an answer and is no token at which generation stops is looked for in the text.

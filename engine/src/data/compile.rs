@@ -65,7 +65,7 @@ impl Template {
 
     fn built_in(builtin: &Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
         let mut chat = Chat::new(builtin.source, date(prompt)?)?;
-        chat.knows_input = true;
+        chat.builtin = Some(builtin.name);
         let mut special = tokenizer.special_tokens();
         let eos = special.get("eos_token").cloned().unwrap_or_default();
         let whole = !builtin.end.is_empty() && tokenizer.id(builtin.end).is_some();

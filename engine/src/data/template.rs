@@ -1,8 +1,9 @@
 //! Prompt templates: a record becomes text, some of it to be learned.
 
 use super::{
-    Example,
-    chat::{Chat, Conversation},
+    Example, answer,
+    chat::Chat,
+    conversation::Conversation,
     fields::{self, Fields},
 };
 use crate::{Error, Problem, Result, recipe::Turns, tokenizer::Tokenizer};
@@ -111,35 +112,58 @@ impl Template {
         let mut talk = chat.conversation(record)?;
         let answers = self.trained(&talk);
         let Some(&last) = answers.last() else {
-            return Err(invalid(format!("the record has no answer of the assistant: it has {}", fields::keys(record))));
+            return Err(self.unanswered(&talk, record));
         };
         // Nothing is learned from what follows the last answer.
+        let all = talk.answers().len();
         talk.messages.truncate(last + 1);
         let full = chat.render(&talk, last + 1, false)?;
-        if let Some(spans) = chat.spans(&talk, &full, &answers)? {
-            let mut example = Example::of(chat.trimmed(&full.text), &spans);
-            if let Example::Turns { rest, .. } = &mut example
-                && rest.trim().is_empty()
-            {
-                rest.clear();
+        let mut examples = match chat.spans(&talk, &full, &answers)? {
+            Some(spans) => {
+                for (answer, span) in answers.iter().zip(&spans) {
+                    answer::complete(&talk, *answer, &full.text[span.clone()])?;
+                }
+                let end = spans.last().map_or(0, |span| span.end);
+                let learned = Chat::learned(&full, spans, answers.len() == all);
+                let mut example = Example::of(&full.text[..end], &learned);
+                if let Example::Turns { rest, .. } = &mut example
+                    && rest.trim().is_empty()
+                {
+                    rest.clear();
+                }
+                vec![example]
             }
-            return Ok(vec![example]);
-        }
-        let alone = |&answer: &usize| {
-            let prompt = chat.render(&talk, answer, true)?.text;
-            let response = chat.response(&talk, answer, &prompt)?;
-            Ok(Example::turn(prompt, response))
+            None => {
+                let alone = |answer: &usize| chat.answer(&talk, *answer).map(|a| Example::turn(a.prompt, a.response));
+                answers.iter().map(alone).collect::<Result<_>>()?
+            }
         };
-        answers.iter().map(alone).collect()
+        if let Some(blank) = answers.iter().position(|answer| talk.is_blank(*answer)) {
+            let example = if answers.len() == examples.len() { blank } else { 0 };
+            examples[example].blank();
+        }
+        Ok(examples)
+    }
+
+    /// That the record has nothing to train.
+    fn unanswered(&self, talk: &Conversation, record: &Record) -> Error {
+        let assistant = talk.messages.iter().filter(|message| message["role"] == "assistant").count();
+        let message = match (assistant, talk.answers().len()) {
+            (0, _) => format!("the record has no answer of the assistant: it has {}", fields::keys(record)),
+            (_, 0) => "the assistant's messages answer nothing: no message of a user comes before them".to_owned(),
+            _ => "all messages of the assistant have the `weight` 0".to_owned(),
+        };
+        Error::invalid(problem(message).help("leave such rows out of the data"))
     }
 
     /// The numbers of the messages that are trained.
     fn trained(&self, talk: &Conversation) -> Vec<usize> {
-        let answers = talk.answers();
-        match self.turns {
-            Turns::All => answers,
-            Turns::Last => answers.last().copied().into_iter().collect(),
+        let mut answers = talk.answers();
+        if self.turns == Turns::Last {
+            answers = answers.pop().into_iter().collect();
         }
+        answers.retain(|answer| talk.is_weighted(*answer));
+        answers
     }
 
     /// The record as it is given to generate from; its last response is not looked at.

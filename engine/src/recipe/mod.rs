@@ -26,6 +26,7 @@ mod tests;
 mod types;
 
 pub use parse::{Parsed, parse, parse_text};
+pub use suggest::nearest;
 pub use types::*;
 
 use crate::{Error, Problem, Result, hub::Use};

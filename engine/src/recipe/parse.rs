@@ -18,6 +18,7 @@ use toml::{
 pub struct Parsed {
     pub(super) source: Source,
     pub(super) root: Node,
+    pub(super) needs_tokenizer: bool,
 }
 
 /// Reads a recipe file and applies overrides of the form `path.to.key=value`.
@@ -57,7 +58,7 @@ pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) ->
         }
     }
     found.finish()?;
-    Ok(Parsed { source, root })
+    Ok(Parsed { source, root, needs_tokenizer: true })
 }
 
 fn syntax(message: &str, text: &str) -> Problem {
@@ -92,6 +93,12 @@ fn unreadable(path: &Path, e: &std::io::Error) -> Error {
 }
 
 impl Parsed {
+    /// The same recipe for work that stops at records: a model from scratch may have no tokenizer then.
+    #[must_use]
+    pub fn for_records(self) -> Self {
+        Self { needs_tokenizer: false, ..self }
+    }
+
     /// The dynamic libraries that the recipe names, as absolute paths.
     pub fn plugins(&self) -> Result<Vec<PathBuf>> {
         let mut found = Findings::default();
