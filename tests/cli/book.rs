@@ -198,11 +198,13 @@ impl Shell {
         let mut shell = Command::new("bash");
         shell.args(["-c", &script]).current_dir(&self.here).env("PATH", path).stdin(Stdio::piped());
         shell.stdout(file.try_clone().unwrap()).stderr(file);
-        let home = self.programs.path().join("home");
-        for (name, value) in [("HOME", &home), ("XDG_DATA_HOME", &home.join("data")), ("HF_HOME", &home.join("hub"))] {
-            shell.env(name, value);
+        shell
+            .env("HOME", self.programs.path().join("home"))
+            .env("HF_HUB_OFFLINE", "1")
+            .env("FRAMEWORK_TOKEN_CACHE", "");
+        for name in ["XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "FRAMEWORK_PLUGIN_PATH"] {
+            shell.env_remove(name);
         }
-        shell.env("HF_HUB_OFFLINE", "1").env("FRAMEWORK_TOKEN_CACHE", "").env_remove("FRAMEWORK_PLUGIN_PATH");
         let mut child = shell.spawn().unwrap();
         // A command that reads nothing may have ended already.
         let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
@@ -232,6 +234,7 @@ impl Shell {
     /// Without the paths of this machine.
     fn redacted(&self, text: &str) -> String {
         let here = self.root.display().to_string();
+        let text = text.replace(&self.programs.path().join("home").display().to_string(), "~");
         text.replace(&format!("{here}/"), "").replace(&here, ".")
     }
 }

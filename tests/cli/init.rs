@@ -119,12 +119,12 @@ fn columns_are_read_from_the_file() {
     let model = recipes().join("quickstart-base").display().to_string();
     assert_eq!(
         table(&setting, "data.csv", &[]),
-        "plugin = \"instruction-csv\"\npath = \"data.csv\"\ntemplate = \"alpaca\"              # the model has no chat template of its own"
+        "plugin = \"instruction-csv\"\npath = \"data.csv\"\n# the file has: instruction, input, output\ntemplate = \"alpaca\"              # the model has no chat template of its own"
     );
     let kept = |file: &str, more: &[&str]| {
         table(&setting, file, more)
             .lines()
-            .filter(|l| !l.starts_with("path") && !l.starts_with("template"))
+            .filter(|l| !l.starts_with("path") && !l.starts_with('#') && !l.starts_with("template"))
             .collect::<Vec<_>>()
             .join("; ")
     };
@@ -161,6 +161,8 @@ error: `--data`: io.csv: the column `input` holds the task, and `instruction-csv
     assert!(table(&setting, "talk.json", &[]).contains("template = \"zephyr\""));
     csv("texts.jsonl", "{\"content\": \"Once upon a time there was a rose.\"}\n");
     assert_eq!(kept("texts.jsonl", &[]), "plugin = \"text\"; field = \"content\"");
+    fs::copy(recipes().join("data/poems_sample.json"), setting.path("poems.json")).unwrap();
+    assert_eq!(kept("poems.json", &[]), "plugin = \"poetry-corpus\"");
     csv("text.txt", "Once upon a time there was a rose.\n");
     assert_eq!(table(&setting, "text.txt", &[]), "plugin = \"text\"\npath = \"text.txt\"");
     fs::copy(recipes().join("data/qa_sample.xlsx"), setting.path("qa.xlsx")).unwrap();

@@ -13,6 +13,7 @@ mod families;
 mod generating;
 mod hints;
 mod hub;
+mod inheriting;
 mod init;
 mod killed;
 mod libraries;

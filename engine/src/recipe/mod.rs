@@ -9,6 +9,7 @@
 mod aliases;
 mod check;
 mod component;
+mod generation;
 mod mismatch;
 mod node;
 mod overrides;

@@ -77,6 +77,7 @@ fn missing(origin: Origin, given: &str, shown: &Path, id: Option<&Id>, is_folder
         None if !folder.is_dir() => {
             format!("there is no folder {} either; paths start from {from}", folder.display())
         }
+        None if is_folder && id.is_none() => format!("paths start from {from}; ids on the hub are owner/name"),
         None => format!("paths start from {from}"),
     };
     let hub = id.map(|id| format!("; the one on the hub is hf://{id}")).unwrap_or_default();

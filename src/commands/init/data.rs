@@ -25,6 +25,7 @@ enum Content {
     Instructions { task: String, answer: String, context: Option<String> },
     Talk(String),
     Text(String),
+    Poems,
 }
 
 /// A `[[dataset]]` table.
@@ -32,6 +33,8 @@ pub struct Dataset {
     plugin: &'static str,
     options: Map<String, Value>,
     content: Content,
+    /// The file's columns or fields.
+    columns: Vec<String>,
 }
 
 /// Columns that the command line names.
@@ -69,7 +72,7 @@ pub fn dataset(file: &Path, named: &Named, registry: &Registry) -> Result<Datase
         return Err(Error::invalid(about(message).help(help)));
     };
     if plugin == "text" {
-        return Ok(Dataset { plugin, options: Map::new(), content: Content::Text("text".into()) });
+        return Ok(Dataset { plugin, options: Map::new(), content: Content::Text("text".into()), columns: Vec::new() });
     }
     let (columns, delimiter) = columns(file, plugin, registry).map_err(|e| Error::invalid(about(e.to_string())))?;
     let Some(content) = content(&columns, named) else {
@@ -82,7 +85,7 @@ pub fn dataset(file: &Path, named: &Named, registry: &Registry) -> Result<Datase
             format!("{}: the column `input` holds the task, and `instruction-csv` reads it beside one", file.display());
         return Err(Error::invalid(about(message).help("Call the column `instruction` in the file's first line.")));
     }
-    let dataset = Dataset::new(plugin, content, delimiter);
+    let dataset = Dataset { columns, ..Dataset::new(plugin, content, delimiter) };
     let mut options = dataset.options.clone();
     options.insert("path".into(), json!(file));
     // What the plugin says of the options and of the first row is said now.
@@ -157,6 +160,9 @@ fn content(columns: &[String], named: &Named) -> Option<Content> {
     {
         return Some(Content::Talk(talk));
     }
+    if columns.iter().any(|column| column == "paragraphs") && find(&ANSWER).is_none() {
+        return Some(Content::Poems);
+    }
     let context = find(&CONTEXT);
     match (task, answer, context) {
         (Some(task), Some(answer), context) => {
@@ -206,6 +212,7 @@ impl Dataset {
             (Content::Talk(field), _) if field != "messages" => {
                 options.insert("columns".into(), json!({ "messages": field }));
             }
+            (Content::Poems, "jsonl") => plugin = "poetry-corpus",
             (Content::Text(field), "jsonl") => {
                 plugin = "text";
                 set("field", field, "text");
@@ -218,7 +225,7 @@ impl Dataset {
         if let Some(delimiter) = delimiter {
             options.insert("delimiter".into(), delimiter.to_string().into());
         }
-        Self { plugin, options, content }
+        Self { plugin, options, content, columns: Vec::new() }
     }
 }
 
@@ -282,8 +289,11 @@ pub fn recipe(name: &str, data: &Path, dataset: &Dataset, model: &Model, folder:
         };
         table += &format!("{key} = {value}\n");
     }
+    if !dataset.columns.is_empty() {
+        table += &format!("# the file has: {}\n", dataset.columns.join(", ").replace(['\n', '\r'], " "));
+    }
     let template = match (&dataset.content, model.chats) {
-        (Content::Text(_), _) => None,
+        (Content::Text(_) | Content::Poems, _) => None,
         (_, true) => Some(("chat", "the model's own")),
         (Content::Talk(_), false) => Some(("zephyr", "the model has no chat template of its own")),
         (Content::Instructions { .. }, false) => Some(("alpaca", "the model has no chat template of its own")),

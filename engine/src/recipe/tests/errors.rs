@@ -264,7 +264,7 @@ fn ids_on_the_hub() {
     assert_snapshot!(weights("hf://gpt2").problems(&[]), @"r.toml:4:11: `model.weights`: expected hf://owner/name, or hf://owner/name@revision");
     assert_snapshot!(weights("gpt2").problems(&[]), @r"
     r.toml:4:11: `model.weights`: there is no file or folder gpt2
-        paths start from the recipe's folder
+        paths start from the recipe's folder; ids on the hub are owner/name
     ");
 }
 
