@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network},
     export::adapter_folder,
-    generate::{Generator, LanguageModel as _, Reader},
+    generate::{Finish, Generator, LanguageModel as _, Reader},
     hub::{self, Use},
     recipe,
     run::RunFolder,
@@ -43,6 +43,8 @@ pub struct Reply {
     pub text: String,
     /// The new tokens, with the one that ended them.
     pub token_ids: Vec<u32>,
+    /// Why it ends where it does.
+    pub finish_reason: Finish,
     /// New tokens per second, of this answer alone where several are generated together.
     pub tokens_per_second: f64,
 }
@@ -232,13 +234,19 @@ impl Speaker {
         // Steps of the golden ratio, so that no seed and turn meet another seed's.
         let seed = self.session.recipe.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let started = Instant::now();
-        let answers = self.generator(reader)?.generate(prompts, seed, stream)?;
+        let generator = self.generator(reader)?;
+        let answers = generator.generate(prompts, seed, stream)?;
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        let reply = |token_ids: Vec<u32>| {
+        let reply = |(prompt, token_ids): (&Vec<u32>, Vec<u32>)| {
             let tokens_per_second = token_ids.len() as f64 / seconds;
-            Ok(Reply { text: reader.text(&token_ids)?, token_ids, tokens_per_second })
+            let finish_reason = generator.finish(prompt.len(), &token_ids)?;
+            if finish_reason == Finish::Context {
+                let most = prompt.len() + token_ids.len();
+                tracing::warn!("the answer is cut off: prompt and answer fill the model's context of {most} tokens");
+            }
+            Ok(Reply { text: reader.text(&token_ids)?, token_ids, finish_reason, tokens_per_second })
         };
-        answers.into_iter().map(reply).collect()
+        prompts.iter().zip(answers).map(reply).collect()
     }
 }
 
@@ -306,8 +314,8 @@ pub fn bare_session(model: &Path, template: &str, overrides: &[String], sources:
         "prompt": { "template": template },
     });
     let text = toml::to_string(&table).map_err(|e| Error::failed(e.to_string()))?;
-    let recipe = recipe::parse_text(Path::new("command line"), text, overrides)?.resolve(&registry)?;
-    Session::made_up(recipe, registry)
+    let parsed = recipe::parse_text(Path::new("command line"), text, overrides)?;
+    Session::made_up(&parsed, registry)
 }
 
 #[cfg(test)]

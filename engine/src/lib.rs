@@ -14,6 +14,7 @@ mod files;
 pub mod generate;
 pub mod hub;
 pub mod infer;
+mod inherit;
 mod init;
 mod memory;
 pub mod plan;

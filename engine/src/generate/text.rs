@@ -50,10 +50,21 @@ impl<'a> Reader<'a> {
 
     /// The text of an answer.
     pub fn text(&self, new: &[u32]) -> Result<String> {
-        let text = self.tokenizer.decode(new, true)?;
-        let text = text.strip_prefix(self.lead).unwrap_or(&text);
-        let text = &text[..self.stop.first_in(text).unwrap_or(text.len())];
-        Ok(if self.verse { verse::lay_out(text) } else { text.to_owned() })
+        // As it is streamed: where an answer ends inside a character, decoding all of it at once may give other text.
+        let (mut transcript, mut text) = (self.transcript(), String::new());
+        for &token in new {
+            text += &transcript.push(token)?;
+        }
+        Ok(text + &transcript.finish()?)
+    }
+
+    /// Whether an answer has come to a stop string.
+    pub(super) fn stopped(&self, answer: &[u32]) -> Result<bool> {
+        let mut transcript = self.transcript();
+        for &token in answer {
+            transcript.push(token)?;
+        }
+        Ok(transcript.stopped)
     }
 
     /// Begins to read an answer token by token.
