@@ -5,6 +5,7 @@ mod encoding;
 mod folder;
 mod json;
 mod lines;
+mod numbers;
 
 pub use bounded::Bounded;
 pub use encoding::{Decoded, Encoding, Hint, text};
