@@ -53,7 +53,7 @@ impl Cli {
         match self.command {
             Command::ListPlugins(command) => command.run(&sources),
             Command::Describe(command) => command.run(&sources),
-            Command::Init(command) => command.run(),
+            Command::Init(command) => command.run(&sources),
             Command::Check(command) => command.run(&sources),
             Command::Preview(command) => command.run(&sources),
             Command::Prepare(command) => command.run(&sources),

@@ -15,6 +15,10 @@ pub struct AdapterPlan {
     /// Whether [`Adapter::embed`] and [`Adapter::keys_values`] are to be called.
     #[serde(default)]
     pub hooks: bool,
+    /// What the options choose among other things and the model does not have, a sentence each: an error in a recipe,
+    /// a warning for an adapter that has been trained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
     /// PEFT's `adapter_config.json`, without the base model's path. None: the whole model is saved instead.
     pub peft_config: Option<serde_json::Value>,
 }

@@ -4,12 +4,13 @@ use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network, Parts, Value},
     hub::{self, Use},
+    inherit,
     init::initial,
     recipe::{Frozen, ModelConfig, Recipe},
     session::Session,
-    weights::{AdapterFolder, Float, ModelFolder},
+    weights::{AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder},
 };
-use framework_core::{Kind, Param, ffi::AdapterObject, ffi::HostTensor};
+use framework_core::{Kind, Param, Role, ffi::AdapterObject, ffi::HostTensor};
 use framework_registry::Registry;
 use serde_json::{Map, Value as Json};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
@@ -149,7 +150,14 @@ pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
         put(network, param, folder.tensors.tensor_shaped(&key, &param.shape)?)?;
         keys.insert(key);
     }
-    let extra: Vec<_> = folder.tensors.names().filter(|name| !keys.contains(*name)).take(4).collect();
+    for param in replaced(network, folder) {
+        let key = peft_key(network, &param.name);
+        put(network, param, folder.tensors.tensor_shaped(&key, &param.shape)?)?;
+        keys.insert(key);
+    }
+    let copy = tied_copy(network);
+    let unknown = |name: &&str| !keys.contains(*name) && *name != copy;
+    let extra: Vec<_> = folder.tensors.names().filter(unknown).take(4).collect();
     if extra.is_empty() {
         return Ok(());
     }
@@ -157,6 +165,21 @@ pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
     let message = format!("the adapter in {path} trains more than this recipe's: {}", extra.join(", "));
     let help = "Give the same targets and layers as in its adapter_config.json.";
     Err(Error::invalid(Problem::new(message).key("adapter.targets").help(help)))
+}
+
+/// Embeddings and vocabulary projection that an adapter's file has beside what is trained: PEFT saves them where they
+/// have been changed, and puts them in the place of the base model's.
+pub fn replaced<'a>(network: &'a Network, folder: &AdapterFolder) -> Vec<&'a Param> {
+    let of_vocabulary = |p: &&Param| matches!(p.role, Role::Embedding | Role::Output);
+    let there = |p: &&Param| folder.tensors.info(&peft_key(network, &p.name)).is_some();
+    let params = network.spec().params.iter().filter(of_vocabulary);
+    params.filter(|p| !network.is_trained(&p.name)).filter(there).collect()
+}
+
+/// The name under which PEFT saves embeddings for the second time where the vocabulary projection is tied to them.
+fn tied_copy(network: &Network) -> &'static str {
+    let tied = network.spec().get(&network.spec().output).is_some_and(|p| p.role == Role::Embedding);
+    if tied { "base_model.model.lm_head.weight" } else { "" }
 }
 
 /// A model folder with, maybe, a PEFT adapter folder on it, for evaluation and generation.
@@ -171,16 +194,27 @@ pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, d
     let Some(folder) = adapter else { return build(registry, &name, &source, None, device, 0) };
     let folder = AdapterFolder::open(folder)?;
     let config = Json::Object(folder.config.clone());
-    let kind = config["peft_type"].as_str().unwrap_or_default();
+    let entry = inherit::entry(registry, &config, folder.path())?;
+    let options = inherit::options(entry, &config, folder.path())?;
     let invalid = |message: String| Error::invalid(Problem::new(message));
-    let entry = registry.by_alias(Kind::Adapter, kind).map_err(|unknown| {
-        invalid(format!("{}: adapter_config.json has the peft_type `{kind}`; {unknown}", folder.path().display()))
-    })?;
-    let options = entry.adapter_options(&config).map_err(|e| invalid(e.to_string()))?;
     let adapter = entry.adapter(&options).map_err(|e| invalid(e.to_string()))?;
-    let network = build(registry, &name, &source, Some(adapter), device, 0)?;
+    let network = build(registry, &name, &source, Some(adapter), device, 0).map_err(|e| only_peft(e, &folder))?;
+    for lost in &network.plan().unmatched {
+        tracing::warn!("{}: {lost}", folder.path().display());
+    }
     load_adapter(&network, &folder)?;
     Ok(network)
+}
+
+/// What an adapter's plugin refuses of a folder, with a way on.
+fn only_peft(e: Error, folder: &AdapterFolder) -> Error {
+    let Error::Invalid(mut problems) = e else { return e };
+    for problem in problems.iter_mut().filter(|p| p.key.as_deref() == Some("adapter") && p.help.is_none()) {
+        problem.key = None;
+        problem.message = format!("{}: {}", folder.path().display(), problem.message);
+        problem.help = Some(MERGE_ELSEWHERE.into());
+    }
+    Error::Invalid(problems)
 }
 
 /// Shapes of parameters, for files.

@@ -39,6 +39,11 @@ impl Blueprint {
             spec.params.iter().try_for_each(check).map_err(|e| e.about("model.weights"))?;
         }
         let adapted = session.adapter()?.plan(&spec).map_err(|e| refused(session, &e))?;
+        // In a recipe it is a mistake; an adapter folder was trained like that.
+        if let (Some(lost), None) = (adapted.unmatched.first(), &recipe.adapter.init_from) {
+            let e = PluginError::new(lost.clone()).in_plugin(session.adapter()?.plugin());
+            return Err(refused(session, &e));
+        }
         Ok(Self { model, spec, adapted })
     }
 
@@ -67,6 +72,13 @@ impl Blueprint {
         }
         Ok(())
     }
+}
+
+/// What the recipe's model declares.
+pub(crate) fn spec(session: &Session) -> Result<ModelSpec> {
+    let source = source(&session.recipe)?;
+    let model = session.entry(Kind::Model, &session.recipe.model.plugin)?.model(&source.config().clone().into())?;
+    Ok(model.spec()?)
 }
 
 /// The model's weights; its configuration alone where they have not been downloaded.

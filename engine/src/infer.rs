@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network},
     export::adapter_folder,
-    generate::{Generator, Reader},
+    generate::{Finish, Generator, LanguageModel as _, Reader},
     hub::{self, Use},
     recipe,
     run::RunFolder,
@@ -32,6 +32,8 @@ pub struct Speaker {
     decoder: DecoderObject,
     /// Whether the model was trained on whole texts, which it continues, rather than on instructions.
     on_text: bool,
+    /// Where the model and its adapter are.
+    folders: (PathBuf, Option<PathBuf>),
 }
 
 /// An answer.
@@ -41,6 +43,8 @@ pub struct Reply {
     pub text: String,
     /// The new tokens, with the one that ended them.
     pub token_ids: Vec<u32>,
+    /// Why it ends where it does.
+    pub finish_reason: Finish,
     /// New tokens per second, of this answer alone where several are generated together.
     pub tokens_per_second: f64,
 }
@@ -63,7 +67,11 @@ impl Speaker {
         let network = trained(&run, &session, device)?;
         let tokenizer = tokenizer(&run, &session)?;
         let on_text = Summary::read(&run).is_some_and(|summary| summary.trained_on_text);
-        Self::new(session, network, tokenizer, on_text)
+        let folders = match &session.recipe.model.weights {
+            Some(weights) if !run.model().is_dir() => (weights.clone(), Some(adapter_folder(&run)?.path().to_owned())),
+            _ => (run.model(), None),
+        };
+        Self::new(session, network, tokenizer, on_text, folders)
     }
 
     /// A model folder with, maybe, a PEFT adapter on it. Without a recipe the prompt template is the tokenizer's own
@@ -74,6 +82,7 @@ impl Speaker {
         overrides: &[String],
         sources: &PluginSources,
     ) -> Result<Self> {
+        let named = (model.to_owned(), adapter.map(Path::to_owned));
         let (model, adapter) = folders(model, adapter)?;
         let (model, adapter) = (model.as_path(), adapter.as_deref());
         let tokenizer = Tokenizer::load(model)?;
@@ -81,20 +90,69 @@ impl Speaker {
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
         let device = Device::open(&session.recipe.backend)?;
         let network = assemble::from_folders(&session.registry, model, adapter, device)?;
-        Self::new(session, network, tokenizer, false)
+        Self::new(session, network, tokenizer, false, named)
     }
 
-    fn new(session: Session, network: Arc<Network>, tokenizer: Tokenizer, on_text: bool) -> Result<Self> {
+    fn new(
+        session: Session,
+        network: Arc<Network>,
+        tokenizer: Tokenizer,
+        on_text: bool,
+        folders: (PathBuf, Option<PathBuf>),
+    ) -> Result<Self> {
         let template = Template::of(&session.recipe.prompt, &tokenizer)?;
         let decoder = session.decoder()?;
-        Ok(Self { session, network, tokenizer, template, decoder, on_text })
+        Ok(Self { session, network, tokenizer, template, decoder, on_text, folders })
+    }
+
+    /// The folder or the hub's id of the model.
+    pub fn model(&self) -> &Path {
+        &self.folders.0
+    }
+
+    /// The folder or the hub's id of the adapter, if there is one.
+    pub fn adapter(&self) -> Option<&Path> {
+        self.folders.1.as_deref()
+    }
+
+    /// The prompt template.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The name of the decoder's plugin.
+    pub fn decoder(&self) -> &str {
+        &self.session.recipe.generate.plugin
+    }
+
+    /// Whether the model was trained on whole texts, which it continues, rather than on instructions.
+    pub fn continues_text(&self) -> bool {
+        self.on_text
+    }
+
+    /// Most tokens of prompt and answer together, if there is a limit.
+    pub fn positions(&self) -> Option<usize> {
+        self.network.positions()
+    }
+
+    /// Most tokens of an answer.
+    pub fn max_new_tokens(&self) -> usize {
+        self.session.recipe.generate.settings.max_new_tokens
     }
 
     /// Answers an instruction, or continues it as it is if `raw`. `stream` gets the text piece by piece where the
     /// decoder allows it, and as a whole where it does not. `turn` counts the answers of a conversation, each of which
     /// has random numbers of its own.
     pub fn reply(&self, prompt: &str, raw: bool, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
-        let ids = self.ids(prompt, raw)?;
+        self.continued(self.ids(prompt, raw)?, raw, turn, stream)
+    }
+
+    /// [`Speaker::reply`] to a prompt's ids, as the template has rendered it.
+    pub fn answer(&self, ids: Vec<u32>, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
+        self.continued(ids, false, turn, stream)
+    }
+
+    fn continued(&self, ids: Vec<u32>, raw: bool, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
         let reader = self.reader(raw);
         let (mut transcript, mut streamed, mut failed) = (reader.transcript(), 0, None);
         let mut on_token = |_: usize, token: u32| match transcript.push(token) {
@@ -138,18 +196,26 @@ impl Speaker {
         Ok(replies)
     }
 
-    fn ids(&self, prompt: &str, raw: bool) -> Result<Vec<u32>> {
+    /// The ids that an instruction is answered from, or a text continued if `raw`.
+    pub fn ids(&self, prompt: &str, raw: bool) -> Result<Vec<u32>> {
         if raw {
             return self.tokenizer.encode_open(prompt, true);
         }
         let field = if self.on_text { "text" } else { "instruction" };
-        let record = Record::from_iter([(field.to_owned(), prompt.into())]);
-        encoder(&self.session, &self.tokenizer, &self.template).prompt(&record)
+        self.prompt_ids(&Record::from_iter([(field.to_owned(), prompt.into())]))
+    }
+
+    /// The ids that a record is answered from.
+    pub fn prompt_ids(&self, record: &Record) -> Result<Vec<u32>> {
+        encoder(&self.session, &self.tokenizer, &self.template).prompt(record)
     }
 
     fn reader(&self, raw: bool) -> Reader<'_> {
-        let lead = if raw { "" } else { self.template.lead() };
-        Reader::new(&self.tokenizer, lead, &self.session.recipe.generate.settings)
+        let settings = &self.session.recipe.generate.settings;
+        match raw {
+            true => Reader::new(&self.tokenizer, "", settings),
+            false => Reader::new(&self.tokenizer, self.template.lead(), settings).marked(self.template.marks()),
+        }
     }
 
     fn generator<'a>(&'a self, reader: Reader<'a>) -> Result<Generator<'a>> {
@@ -168,13 +234,19 @@ impl Speaker {
         // Steps of the golden ratio, so that no seed and turn meet another seed's.
         let seed = self.session.recipe.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let started = Instant::now();
-        let answers = self.generator(reader)?.generate(prompts, seed, stream)?;
+        let generator = self.generator(reader)?;
+        let answers = generator.generate(prompts, seed, stream)?;
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        let reply = |token_ids: Vec<u32>| {
+        let reply = |(prompt, token_ids): (&Vec<u32>, Vec<u32>)| {
             let tokens_per_second = token_ids.len() as f64 / seconds;
-            Ok(Reply { text: reader.text(&token_ids)?, token_ids, tokens_per_second })
+            let finish_reason = generator.finish(prompt.len(), &token_ids)?;
+            if finish_reason == Finish::Context {
+                let most = prompt.len() + token_ids.len();
+                tracing::warn!("the answer is cut off: prompt and answer fill the model's context of {most} tokens");
+            }
+            Ok(Reply { text: reader.text(&token_ids)?, token_ids, finish_reason, tokens_per_second })
         };
-        answers.into_iter().map(reply).collect()
+        prompts.iter().zip(answers).map(reply).collect()
     }
 }
 
@@ -200,9 +272,32 @@ pub fn trained(run: &RunFolder, session: &Session, device: Device) -> Result<Arc
 
 /// Where a model and an adapter are that the command line names by folders or by ids on the hub.
 pub(crate) fn folders(model: &Path, adapter: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>)> {
-    let model = hub::folder(model, Use::Model).map_err(|e| e.about("--model"));
+    let model = hub::folder(model, Use::Model).map_err(|e| e.about("--model")).and_then(model_folder);
     let adapter = adapter.map(|adapter| hub::folder(adapter, Use::Adapter).map_err(|e| e.about("--adapter")));
     Error::both(model, adapter.transpose())
+}
+
+/// A folder that can be a model's; of others, what they are.
+fn model_folder(folder: PathBuf) -> Result<PathBuf> {
+    let (shown, holds) = (folder.display(), |file: &str| folder.join(file).is_file());
+    let (message, help) = match () {
+        () if holds("config.json") => return Ok(folder),
+        () if !folder.exists() => (
+            format!("there is no folder {shown}"),
+            "Give a Hugging Face model folder, or an id on the hub: owner/name.".to_owned(),
+        ),
+        () if holds("adapter_config.json") => (
+            format!("{shown} holds an adapter, not a model"),
+            format!("Give the model that it was trained on: --model DIR --adapter {shown}."),
+        ),
+        () if holds("recipe.toml") => (
+            format!("{shown} is a run's folder, not a model's"),
+            "Leave --model out: its name alone is enough.".to_owned(),
+        ),
+        // What lies in it instead, the reader of model folders says.
+        () => return Ok(folder),
+    };
+    Err(Error::invalid(Problem::new(message).key("--model").help(help)))
 }
 
 /// A recipe made up for a model folder.
@@ -219,8 +314,8 @@ pub fn bare_session(model: &Path, template: &str, overrides: &[String], sources:
         "prompt": { "template": template },
     });
     let text = toml::to_string(&table).map_err(|e| Error::failed(e.to_string()))?;
-    let recipe = recipe::parse_text(Path::new("command line"), text, overrides)?.resolve(&registry)?;
-    Session::made_up(recipe, registry)
+    let parsed = recipe::parse_text(Path::new("command line"), text, overrides)?;
+    Session::made_up(&parsed, registry)
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn texts_of_each_kind() {
-        let turn = |n: u32| data::Turn { prompt: format!("p{n}"), response: format!("r{n}") };
+        let turn = |n: u32| data::Turn { prompt: format!("p{n}"), response: format!("r{n}"), ..Default::default() };
         let row = |example| Value::Object(text_row(example, Split::Train));
         let turns = |turns, rest: &str| Example::Turns { turns, rest: rest.into() };
         assert_eq!(row(turns(vec![turn(1)], "")), json!({"prompt": "p1", "response": "r1", "split": "train"}));

@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Problem, Result},
     generate,
     hub::{self, Id},
+    inherit,
     recipe::{self, Parsed, Recipe},
 };
 use framework_core::{Kind, ffi};
@@ -47,19 +48,57 @@ pub struct Session {
     pub registry: Registry,
     /// The recipe as it was written, if it was.
     written: Option<Parsed>,
+    /// Keys of `[generate]` that come from the model's `generation_config.json`.
+    taken: Vec<String>,
+}
+
+/// A recipe with every default, those of the weights' folder included, and the keys that come from there.
+fn filled(parsed: &Parsed, weights: Option<&Path>, registry: &Registry) -> Result<(Recipe, Vec<String>)> {
+    let mut parsed = parsed.clone();
+    let taken = weights.map_or(Vec::new(), |folder| parsed.default_generation(folder, registry));
+    Ok((parsed.resolve(registry)?, taken))
 }
 
 impl Session {
     /// Reads and checks a recipe. All its problems are told at once; nothing is written but, for what is named by an id
     /// on the hub, small files into the hub's cache.
     pub fn open(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
-        let parsed = recipe::parse(path, overrides)?;
+        Self::of(recipe::parse(path, overrides)?, sources)
+    }
+
+    /// [`Session::open`] for work that stops at records and needs no tokenizer.
+    pub fn open_for_records(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
+        Self::of(recipe::parse(path, overrides)?.for_records(), sources)
+    }
+
+    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
         let registry = sources.open(&parsed.plugins()?)?;
-        let recipe = parsed.resolve(&registry)?;
-        let mut session = Self { recipe, registry, written: Some(parsed) };
+        let local = parsed.weights();
+        let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;
+        let mut session = Self { recipe, registry, written: Some(parsed), taken };
         session.settle().map_err(|e| session.placed(e))?;
+        if local.is_none() {
+            session.fill_again()?;
+        }
+        inherit::adapter(&mut session).map_err(|e| session.placed(e))?;
         session.warn()?;
         Ok(session)
+    }
+
+    /// Fills the recipe in once more, with the defaults of weights that have come from the hub.
+    fn fill_again(&mut self) -> Result<()> {
+        let (Some(written), Some(folder)) = (&self.written, &self.recipe.model.weights) else { return Ok(()) };
+        let (mut recipe, taken) = filled(written, Some(folder), &self.registry)?;
+        for ((_, _, new), (_, _, settled)) in recipe.on_hub().into_iter().zip(self.recipe.on_hub()) {
+            *new = settled.take();
+        }
+        (self.recipe, self.taken) = (recipe, taken);
+        Ok(())
+    }
+
+    /// Whether the user wrote a key, in the recipe or as an override.
+    pub(crate) fn wrote(&self, key: &str) -> bool {
+        self.written.as_ref().is_some_and(|written| written.has(key))
     }
 
     /// Puts folders in the place of ids on the hub.
@@ -78,8 +117,9 @@ impl Session {
     }
 
     /// A recipe that nobody wrote.
-    pub(crate) fn made_up(recipe: Recipe, registry: Registry) -> Result<Self> {
-        let session = Self { recipe, registry, written: None };
+    pub(crate) fn made_up(parsed: &Parsed, registry: Registry) -> Result<Self> {
+        let (recipe, taken) = filled(parsed, parsed.weights().as_deref(), &registry)?;
+        let session = Self { recipe, registry, written: None, taken };
         session.warn()?;
         Ok(session)
     }
@@ -87,7 +127,8 @@ impl Session {
     /// Tells of settings that change nothing.
     fn warn(&self) -> Result<()> {
         let generate = &self.recipe.generate;
-        let idle = generate::sampling_only(&generate.settings);
+        let mut idle = generate::sampling_only(&generate.settings);
+        idle.retain(|name| !self.taken.iter().any(|taken| taken == name));
         if !idle.is_empty() && !self.decoder()?.traits()?.sample {
             let place = self.written.as_ref().and_then(|w| w.problem(&format!("generate.{}", idle[0]), "").place);
             tracing::warn!(

@@ -4,11 +4,14 @@
     python3 recipes/data/make_samples.py
 
 qa_sample.xlsx: the workbook that recipes/mistral-qa.toml reads.
+handbook_chats.jsonl, handbook.txt: handbook.csv as conversations of two turns, and as running text.
 The same input gives the same bytes.
 """
 
+import csv
 import datetime
 import io
+import json
 import pathlib
 import re
 import zipfile
@@ -77,5 +80,21 @@ def workbook():
             out.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
 
 
+def handbook():
+    with open(HERE / "handbook.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["input"]]
+    with open(HERE / "handbook_chats.jsonl", "w", encoding="utf-8", newline="\n") as out:
+        # Each question comes first in one conversation, and second in another.
+        for pair in zip(rows, rows[1:] + rows[:1]):
+            messages = []
+            for row in pair:
+                messages.append({"role": "user", "content": row["instruction"]})
+                messages.append({"role": "assistant", "content": row["output"]})
+            out.write(json.dumps({"messages": messages}) + "\n")
+    paragraphs = [" ".join(row["output"] for row in rows[i : i + 4]) for i in range(0, len(rows), 4)]
+    (HERE / "handbook.txt").write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8", newline="\n")
+
+
 if __name__ == "__main__":
+    handbook()
     workbook()

@@ -1,55 +1,115 @@
 use crate::cli::{Format, print_json};
 use framework_core::Kind;
-use framework_engine::{Error, PluginSources, Problem, Result, recipe::reference};
+use framework_engine::{
+    Error, PluginSources, Problem, Result,
+    executor::{BackendInfo, backends},
+    recipe::{nearest, reference},
+};
+use framework_registry::{Entry, Registry};
 use std::process::ExitCode;
 
-/// Describe a plugin: its options, their types and defaults, and an example.
+/// Describe a plugin, a table of the recipe (`train`, `tokenizer.train`) or a backend: options, types, defaults, an example.
 #[derive(clap::Args)]
 pub struct Describe {
-    /// The plugin's name.
+    /// Its name.
     name: String,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
+/// What has a name.
+struct Found<'a> {
+    plugins: Vec<&'a Entry>,
+    table: Option<reference::Table>,
+    backend: Option<BackendInfo>,
+}
+
 impl Describe {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let registry = sources.open(&[])?;
-        let found: Vec<_> = registry.list(None).filter(|e| e.about.name == self.name).collect();
-        if found.is_empty() {
-            let names = || registry.list(None).map(|e| e.about.name.as_str());
-            let near = names()
-                .max_by(|a, b| strsim::jaro_winkler(a, &self.name).total_cmp(&strsim::jaro_winkler(b, &self.name)));
-            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let message = format!("no plugin is called `{}`{hint}", self.name);
-            let all = names().collect::<Vec<_>>().join(", ");
-            return Err(Error::invalid(Problem::new(message).help(format!("There are: {all}."))));
-        }
+        let found = self.find(&registry).ok_or_else(|| self.unknown(&registry))?;
         if self.format == Format::Json {
-            let all: Vec<_> = found.iter().map(|e| &e.about).collect();
+            let plugins = found.plugins.iter().map(|e| serde_json::to_value(&e.about));
+            let table = found.table.iter().map(serde_json::to_value);
+            let all = plugins.chain(table).chain(found.backend.iter().map(serde_json::to_value));
+            let all = all.collect::<Result<Vec<_>, _>>().map_err(|e| Error::failed(e.to_string()))?;
             return match all.as_slice() {
                 [one] => print_json(one),
                 several => print_json(&several),
             };
         }
-        for entry in found {
-            let about = &entry.about;
-            println!("{}, version {}, {}\n{}\n", about.label(), about.version, entry.origin, about.summary);
-            println!("{}", reference::options_text(about).trim_end());
-            let header = match entry.about.kind {
-                Kind::Dataset => "[[dataset]]",
-                Kind::Augmenter => "[[augment]]",
-                Kind::Model => "[model.config]",
-                Kind::Adapter => "[adapter]",
-                Kind::Optimizer => "[optimizer]",
-                Kind::Decoder => "[generate]",
-            };
-            let plugin = match entry.about.kind {
-                Kind::Model => String::new(),
-                _ => format!("plugin = \"{}\"\n", entry.about.name),
-            };
-            println!("\nexample:\n\n{header}\n{plugin}{}", entry.about.example);
-        }
+        found.plugins.iter().for_each(|entry| plugin(entry));
+        found.table.iter().for_each(table);
+        found.backend.iter().for_each(backend);
         Ok(ExitCode::SUCCESS)
     }
+
+    /// What has the name; small and capital letters are the same, and so are `train` and `[train]`.
+    fn find<'a>(&self, registry: &'a Registry) -> Option<Found<'a>> {
+        let wanted = self.name.trim_matches(['[', ']']).to_lowercase();
+        let is = |name: &str| name.to_lowercase() == wanted;
+        let by_name: Vec<_> = registry.list(None).filter(|e| is(&e.about.name)).collect();
+        let by_alias = || registry.list(None).filter(|e| e.about.aliases.iter().any(|alias| is(alias))).collect();
+        let table = reference::tables().into_iter().find(|table| is(&table.name));
+        let backend = backends().into_iter().find(|backend| is(backend.name));
+        let plugins = if by_name.is_empty() && table.is_none() { by_alias() } else { by_name };
+        let any = !plugins.is_empty() || table.is_some() || backend.is_some();
+        any.then_some(Found { plugins, table, backend })
+    }
+
+    fn unknown(&self, registry: &Registry) -> Error {
+        let plugins: Vec<_> = registry.list(None).map(|e| e.about.name.clone()).collect();
+        let tables: Vec<_> = reference::tables().into_iter().map(|table| table.name).collect();
+        let backends: Vec<_> = backends().into_iter().map(|backend| backend.name.to_owned()).collect();
+        let aliases = registry.list(None).flat_map(|e| &e.about.aliases).map(String::as_str);
+        let names = [&plugins, &tables, &backends].into_iter().flatten().map(String::as_str).chain(aliases);
+        let near = nearest(&self.name, names);
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("no plugin, table of the recipe or backend is called `{}`{hint}", self.name);
+        let list = |names: &[String]| names.join(", ");
+        let help =
+            format!("Plugins: {}.\n    Tables: {}.\n    Backends: {}.", list(&plugins), list(&tables), list(&backends));
+        Error::invalid(Problem::new(message).help(help))
+    }
+}
+
+fn plugin(entry: &Entry) {
+    let about = &entry.about;
+    println!("{}, version {}, {}\n{}\n", about.label(), about.version, entry.origin, about.summary);
+    println!("{}", reference::options_text(about).trim_end());
+    let header = match about.kind {
+        Kind::Dataset => "[[dataset]]",
+        Kind::Augmenter => "[[augment]]",
+        Kind::Model => "[model.config]",
+        Kind::Adapter => "[adapter]",
+        Kind::Optimizer => "[optimizer]",
+        Kind::Decoder => "[generate]",
+    };
+    let plugin = match about.kind {
+        Kind::Model => String::new(),
+        _ => format!("plugin = \"{}\"\n", about.name),
+    };
+    println!("\nexample:\n\n{header}\n{plugin}{}", about.example);
+}
+
+fn table(table: &reference::Table) {
+    println!("{} of the recipe\n{}\n\n{}", table.header, table.text, table.options_text().trim_end());
+    if let Some(kind) = table.kind {
+        println!(
+            "\nThe other keys are those of the plugin: `framework list-plugins --kind {kind}` lists the plugins, \
+             `framework describe NAME` shows the keys of one."
+        );
+    }
+}
+
+fn backend(backend: &BackendInfo) {
+    println!("backend `{}`\n{}\n", backend.name, backend.summary);
+    println!("compiled in: {}", if backend.compiled_in { "yes" } else { "no" });
+    for (i, device) in backend.devices.iter().enumerate() {
+        println!("device {i}: {device}");
+    }
+    if let Some(remedy) = &backend.remedy {
+        println!("to use it: {remedy}");
+    }
+    println!("\nexample:\n\n[backend]\nname = \"{}\"", backend.name);
 }

@@ -3,15 +3,22 @@ use framework_engine::{
     Error, PluginSources, Problem, Result,
     infer::{Reply, Speaker},
 };
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// What is to speak, and how.
 #[derive(clap::Args)]
 pub struct Voice {
+    /// A run's folder, or a model folder.
+    #[arg(value_name = "RUN")]
+    target: Option<PathBuf>,
     /// A run's folder.
-    #[arg(long, required_unless_present = "model", conflicts_with = "model")]
+    #[arg(long, conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// A model folder.
+    /// A model folder, or an id on the hub.
     #[arg(long)]
     model: Option<PathBuf>,
     /// A PEFT adapter folder for the model.
@@ -35,7 +42,8 @@ pub struct Voice {
 }
 
 impl Voice {
-    pub fn open(&self, sources: &PluginSources) -> Result<Speaker> {
+    /// Opens what is named. `text`: the first positional argument is that where a run or a model has an option.
+    pub fn open(&self, text: Option<&Path>, sources: &PluginSources) -> Result<Speaker> {
         let mut set = overrides(&self.set, self.backend.as_ref());
         set.extend(self.decoder.iter().map(|d| format!("generate.plugin=\"{d}\"")));
         set.extend(self.seed.iter().map(|seed| format!("seed={seed}")));
@@ -43,21 +51,52 @@ impl Voice {
             // JSON's strings are TOML's.
             set.push(format!("generate.stop={}", serde_json::Value::from(self.stop.clone())));
         }
-        match (&self.run, &self.model) {
-            (Some(run), _) => Speaker::of_run(run, &set, sources),
-            (None, Some(model)) => Speaker::of_folders(model, self.adapter.as_deref(), &set, sources),
-            (None, None) => unreachable!("clap asks for one of them"),
+        let target = self.target.as_deref().filter(|target| Some(*target) != text);
+        match (target, &self.run, &self.model) {
+            (Some(target), None, None) if is_model(target) => Speaker::of_folders(target, None, &set, sources),
+            (Some(run), None, None) => Speaker::of_run(run, &set, sources),
+            (None, Some(run), _) => Speaker::of_run(run, &set, sources),
+            (None, None, Some(model)) => Speaker::of_folders(model, self.adapter.as_deref(), &set, sources),
+            (None, None, None) => Err(unnamed()),
+            (Some(target), ..) => {
+                let message = format!("{} and an option both name a model", target.display());
+                Err(Error::invalid(Problem::new(message).help("Leave --run or --model out, or the first argument.")))
+            }
         }
+    }
+
+    /// Whether anything is named.
+    fn is_named(&self) -> bool {
+        self.target.is_some() || self.run.is_some() || self.model.is_some()
+    }
+
+    /// The first positional argument, if an option names the model.
+    fn free_argument(&self) -> Option<&Path> {
+        self.target.as_deref().filter(|_| self.run.is_some() || self.model.is_some())
     }
 }
 
-/// Answer prompts.
+fn unnamed() -> Error {
+    let help = "Name a run by its folder, e.g. `runs/quickstart` (or --run), or a model by its folder or its id on the hub \
+                with --model, e.g. `--model EleutherAI/pythia-160m`.";
+    Error::invalid(Problem::new("no model is named").help(help))
+}
+
+/// Whether a folder holds a model and not a run.
+fn is_model(folder: &Path) -> bool {
+    !folder.join("recipe.toml").is_file() && folder.join("config.json").is_file()
+}
+
+/// Answer prompts: `framework generate runs/quickstart "Who runs payroll?"`.
 #[derive(clap::Args)]
 pub struct Generate {
     #[command(flatten)]
     voice: Voice,
-    /// A prompt: an instruction, put into the recipe's template; may be given several times.
-    #[arg(long, required_unless_present = "prompts")]
+    /// A prompt: an instruction, put into the recipe's template.
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+    /// A prompt; may be given several times.
+    #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
     /// A file with a prompt on each line; - is standard input.
     #[arg(long, value_name = "FILE")]
@@ -74,8 +113,11 @@ pub struct Generate {
 
 impl Generate {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
+        if !self.voice.is_named() {
+            return Err(unnamed());
+        }
         let prompts = self.all()?;
-        let speaker = self.voice.open(sources)?;
+        let speaker = self.voice.open(self.voice.free_argument(), sources)?;
         let batch = self.batch_size as usize;
         match (&prompts[..], self.format) {
             ([prompt], TextFormat::Json) => print_json(&speaker.reply(prompt, self.raw, 0, &mut |_| {})?),
@@ -97,7 +139,8 @@ impl Generate {
 
     /// The prompts given here and in the file.
     fn all(&self) -> Result<Vec<String>> {
-        let mut prompts = self.prompt.clone();
+        let first = self.voice.free_argument().map(|text| text.to_string_lossy().into_owned());
+        let mut prompts: Vec<_> = first.into_iter().chain(self.text.clone()).chain(self.prompt.clone()).collect();
         if let Some(file) = &self.prompts {
             let text = match file.to_str() {
                 Some("-") => std::io::read_to_string(std::io::stdin()),
@@ -109,15 +152,20 @@ impl Generate {
             })?;
             prompts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
         }
-        match prompts.is_empty() {
-            true => Err(Error::invalid(Problem::new("`--prompts`: there is no prompt in the file"))),
-            false => Ok(prompts),
+        match (prompts.is_empty(), &self.prompts) {
+            (false, _) => Ok(prompts),
+            (true, Some(_)) => Err(Error::invalid(Problem::new("`--prompts`: there is no prompt in the file"))),
+            (true, None) => {
+                let help = "Write it behind the run, `framework generate runs/quickstart TEXT`, or give --prompt TEXT \
+                            or --prompts FILE.";
+                Err(Error::invalid(Problem::new("there is no prompt").help(help)))
+            }
         }
     }
 }
 
 /// Prints an answer as it comes.
-pub fn say(speaker: &Speaker, prompt: &str, raw: bool, turn: u64) -> Result<()> {
+fn say(speaker: &Speaker, prompt: &str, raw: bool, turn: u64) -> Result<()> {
     speaker.reply(prompt, raw, turn, &mut |piece| {
         print!("{piece}");
         let _ = std::io::stdout().flush();

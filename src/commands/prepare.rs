@@ -44,7 +44,10 @@ impl Prepare {
             What::Text => Form::Text,
             What::Tokens => Form::Tokens,
         };
-        let session = Session::open(&self.recipe, &self.set, sources)?;
+        let session = match form {
+            Form::Records => Session::open_for_records(&self.recipe, &self.set, sources)?,
+            Form::Text | Form::Tokens => Session::open(&self.recipe, &self.set, sources)?,
+        };
         let mut progress = DataProgress::new();
         let written = prepare::prepare(&session, &self.to, form, &mut |at| progress.at(at))?;
         progress.end();

@@ -47,7 +47,7 @@ impl Train {
         let memory = summary.peak_memory_bytes.map(|b| format!(", peak memory {} MiB", b >> 20)).unwrap_or_default();
         println!("{:.0} tokens/s{memory}", summary.tokens_per_second);
         println!("saved {}", summary.output.display());
-        println!("talk to it: framework chat --run {}", prepared.session.recipe.output.display());
+        println!("talk to it: framework chat {}", prepared.session.recipe.output.display());
         Ok(ExitCode::SUCCESS)
     }
 }

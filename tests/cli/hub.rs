@@ -207,3 +207,18 @@ fn killed_downloads_go_on_and_runs_at_once_share() {
     assert!(both.iter().any(|said| said.err.contains(", going on at byte ")), "{both:?}");
     assert_eq!(partial(), None);
 }
+
+/// The architecture comes from the id's config.json, and no weights are downloaded for it.
+#[test]
+fn a_recipe_is_begun_from_an_id() {
+    let case = Case::new(ID);
+    let written = case.run(["init", "--data", "data.csv", "--model", ID, "mine.toml"]).succeeded();
+    assert_eq!(written.out, "wrote mine.toml\nnext: framework check mine.toml\n");
+    let recipe = case.setting.read("mine.toml");
+    assert!(recipe.contains(&format!("plugin = \"pythia\"\nweights = \"{ID}\"\n")), "{recipe}");
+    assert!(
+        case.cached().contains(&"config.json".to_owned()) && !case.cached().contains(&"model.safetensors".to_owned())
+    );
+    let short = ["check", "mine.toml", "--set", "prompt.max_length=120", "--set", "validation.fraction=0"];
+    case.run(short).succeeded();
+}

@@ -5,11 +5,16 @@ mod plugins;
 #[path = "../common/hub.rs"]
 mod server;
 
+mod book;
 mod caching;
+mod chatting;
 mod export;
 mod families;
 mod generating;
+mod hints;
 mod hub;
+mod inheriting;
+mod init;
 mod killed;
 mod libraries;
 mod magazine;

@@ -120,3 +120,17 @@ fn a_wrong_row_far_down_leaves_no_file() {
     let said = said.succeeded();
     assert_eq!(said.err.matches("skipped 1 of 5001 rows").count(), 1, "said once, though read thrice: {}", said.err);
 }
+
+/// Records are what comes before the tokenizer, and a model from scratch may have none yet.
+#[test]
+fn records_need_no_tokenizer() {
+    let setting = Setting::new();
+    let config = "model={ plugin = \"pythia\", config = { vocab_size = 300, hidden_size = 32, num_hidden_layers = 2, \
+                  num_attention_heads = 2, intermediate_size = 64 } }";
+    let prepare =
+        |form: &str| setting.run(["prepare", "recipe.toml", "--to", "out.jsonl", "--as", form, "--set", config]);
+    prepare("records").succeeded();
+    assert_eq!(rows(&setting.read("out.jsonl")).len(), 10);
+    let err = prepare("tokens").failed(2);
+    assert!(err.contains("`tokenizer`: a model from scratch needs a tokenizer"), "{err}");
+}

@@ -2,17 +2,17 @@
 
 use crate::setting::{FACTS, Setting, base, question};
 use serde_json::Value;
-use std::{fs, io::Write, process::Stdio, sync::LazyLock};
+use std::{fs, sync::LazyLock};
 
 /// A run that has been trained, for those who only read it.
-static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
+pub static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     let setting = Setting::new();
     let said = setting.run(["train", "recipe.toml"]).succeeded();
     Trained { setting, out: said.out, err: said.err }
 });
 
-struct Trained {
-    setting: Setting,
+pub struct Trained {
+    pub setting: Setting,
     out: String,
     err: String,
 }
@@ -23,7 +23,7 @@ fn training_leaves_a_whole_run_folder() {
     let losses: Vec<f64> = setting.metrics("runs/colours").iter().filter_map(|m| m["loss"].as_f64()).collect();
     assert!(losses.len() == 12 && losses[11] < 0.1 * losses[0], "{losses:?}");
     assert!(out.contains("> What colour is coal?\nblack\n"), "{out}");
-    assert!(out.contains("in 60 steps") && out.contains("framework chat --run runs/colours"), "{out}");
+    assert!(out.contains("in 60 steps") && out.contains("framework chat runs/colours"), "{out}");
     assert!(err.starts_with("colours: 10 examples, ") && err.contains("step     60  epoch"), "{err}");
 
     let files = setting.files("runs/colours");
@@ -104,20 +104,6 @@ fn answers_hold_what_was_learned() {
     assert_eq!(run.run(&args).json()["text"], "black");
     args.extend(["--set", "max_new_tokens=1", "--decoder", "top-p", "--set", "top_k=1"]);
     assert_eq!(run.run(&args).json()["token_ids"].as_array().unwrap().len(), 1);
-}
-
-#[test]
-fn chat_answers_line_by_line() {
-    let run = &TRAINED.setting;
-    let mut chat = run.framework();
-    chat.args(["chat", "--run", "runs/colours"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut chat = chat.spawn().unwrap();
-    let lines = "What colour is snow?\nWhat colour is grass?\n\nWhat colour is coal?\n";
-    chat.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = chat.wait_with_output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(out, "white\ngreen\n"); // an empty line ends it
 }
 
 #[test]

@@ -30,26 +30,51 @@ fn plugins_are_described() {
     let about = setting.run(["describe", "lora", "--format", "json"]).json();
     assert_eq!((&about["kind"], &about["name"]), (&"adapter".into(), &"lora".into()));
     assert!(about["schema"]["properties"]["alpha"]["description"].is_string(), "{about}");
+    // Capital letters, and what config.json calls the architecture.
+    for (name, same) in [("LORA", "lora"), ("AdamW", "adamw"), ("gpt_neox", "pythia")] {
+        assert_eq!(setting.run(["describe", name]).succeeded().out, setting.run(["describe", same]).succeeded().out);
+    }
     insta::assert_snapshot!(setting.run(["describe", "lore"]).failed(2), @r"
-error: no plugin is called `lore`; did you mean `lora`?
-    There are: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text, balance-types, clean-html, context-expansion, deduplicate, filter, key-points, normalize-text, qa-pairs, select-fields, sentence-transform, split, synonyms, llama, mistral, mixtral, phi-3, pythia, qwen, full, lora, adamw, sgd, beam, greedy, top-p.
+error: no plugin, table of the recipe or backend is called `lore`; did you mean `lora`?
+    Plugins: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text, balance-types, clean-html, context-expansion, deduplicate, filter, key-points, normalize-text, qa-pairs, select-fields, sentence-transform, split, synonyms, llama, mistral, mixtral, phi-3, pythia, qwen, full, lora, adamw, sgd, beam, greedy, top-p.
+    Tables: backend, model, tokenizer, tokenizer.train, dataset, augment, prompt, validation, data, adapter, optimizer, train, train.early_stopping, generate.
+    Backends: cpu, wgpu, cuda.
 ");
+    // What is like nothing has no hint.
+    for name in ["momentum", "xyz", "LR"] {
+        let err = setting.run(["describe", name]).failed(2);
+        assert!(
+            err.starts_with(&format!("error: no plugin, table of the recipe or backend is called `{name}`\n")),
+            "{err}"
+        );
+    }
 }
 
 #[test]
-fn init_gives_a_recipe_to_begin_with() {
+fn tables_and_backends_are_described() {
     let setting = Setting::new();
-    let text = setting.run(["init"]).succeeded().out;
-    assert!(text.starts_with('#'), "{text}");
-    // It is a recipe, complete but for the files that it names.
-    setting.write("mine.toml", &text);
-    insta::assert_snapshot!(setting.redact(&setting.run(["check", "mine.toml"]).failed(2)), @r"
-error: mine.toml:17:11: `model.weights`: there is no file or folder pythia-14m
-    paths start from the recipe's folder
-mine.toml:21:8: `dataset.0.path`: there is no file or folder training_data.csv
-    paths start from the recipe's folder
-");
-    insta::assert_snapshot!(setting.run(["init", "--like", "nothing"]).failed(2), @"error: `--like`: there is no recipe `nothing` to begin with; there are: lora, scratch");
+    insta::assert_snapshot!(setting.run(["describe", "Tokenizer.train"]).succeeded().out, @r#"
+[tokenizer.train] of the recipe
+Train one on the recipe's datasets instead.
+
+kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character.
+vocab_size      integer, at least 1                                      required  Most tokens, special ones included.
+min_frequency   integer, at least 1                                      1         Pairs and characters that are rarer do not get into the vocabulary.
+lowercase       boolean                                                  false     Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only.
+special_tokens  list of strings                                          -         Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
+"#);
+    let train = setting.run(["describe", "[train]"]).succeeded().out;
+    assert!(train.starts_with("[train] of the recipe\n") && train.contains("\nbatch_size "), "{train}");
+    let adapter = setting.run(["describe", "adapter"]).succeeded().out;
+    assert!(
+        adapter.contains("\ninit_from ") && adapter.contains("`framework list-plugins --kind adapter`"),
+        "{adapter}"
+    );
+    let table = setting.run(["describe", "train", "--format", "json"]).json();
+    assert!(table["keys"].as_array().unwrap().iter().any(|key| key["key"] == "epochs"), "{table}");
+    let cpu = setting.run(["describe", "CPU"]).succeeded().out;
+    assert!(cpu.starts_with("backend `cpu`\n") && cpu.contains("\ncompiled in: yes\ndevice 0: "), "{cpu}");
+    assert!(cpu.ends_with("\n[backend]\nname = \"cpu\"\n"), "{cpu}");
 }
 
 #[test]

@@ -21,9 +21,9 @@ fn told(setting: &Setting, set: &[&str]) -> String {
 fn misspelled_keys() {
     insta::assert_snapshot!(wrong(&[("batch_size", "batchsize"), ("alpha", "alhpa"), ("learning_rate", "lr")]), @r"
 error: recipe.toml:19:1: `adapter.alhpa`: unknown key
-    did you mean `alpha`? `adapter` with the plugin `lora` has: plugin, init_from, r, alpha, dropout, targets, layers, rank_stabilised, bias
+    did you mean `alpha`? `adapter` with the plugin `lora` has: plugin, init_from, r, alpha, dropout, targets, layers, rank_stabilised, bias, exclude, rank_pattern, alpha_pattern, modules_to_save
 recipe.toml:24:1: `optimizer.lr`: unknown key
-    did you mean `learning_rate`? `optimizer` with the plugin `adamw` has: plugin, learning_rate, betas, epsilon, weight_decay, decay
+    here the key is `learning_rate`
 recipe.toml:28:1: `train.batchsize`: unknown key
     did you mean `batch_size`?
 ");
@@ -58,7 +58,14 @@ error: recipe.toml:10:8: `dataset.0.path`: there is no file or folder dta.csv
 ");
     insta::assert_snapshot!(told(&Setting::new(), &["model.weights=nowhere"]), @r"
 error: --set model.weights=nowhere: `model.weights`: there is no file or folder nowhere
-    paths start from the working directory
+    paths start from the working directory; ids on the hub are owner/name
+");
+    // A recipe's file is no hint for a model's folder.
+    let setting = Setting::with(&[("BASE", "pythia-14m")]);
+    setting.write("pythia-14m.toml", "");
+    insta::assert_snapshot!(told(&setting, &[]), @r"
+error: recipe.toml:6:11: `model.weights`: there is no file or folder pythia-14m
+    paths start from the recipe's folder; ids on the hub are owner/name
 ");
     insta::assert_snapshot!(Setting::new().run(["train", "recpe.toml"]).failed(2), @r"
 error: there is no recipe recpe.toml

@@ -1,9 +1,10 @@
 //! The adapter folders that training writes.
 
 use crate::{
-    golden::{FAMILIES, Golden, plugins, repository},
+    golden::{FAMILIES, Golden, list, plugins, repository},
     run::{COURSE, Trained, adapter, examples_loss, train},
 };
+use framework_core::Role;
 use framework_engine::{executor::Device, from_folders, weights::AdapterFolder};
 use serde_json::Value;
 use std::{env, process::Command};
@@ -23,6 +24,14 @@ fn variants(golden: &Golden) -> Vec<(String, Option<&'static str>)> {
     // Of Mixtral peft 0.21 can adapt all experts of all blocks only, and names them otherwise.
     if golden.family() != "mixtral" {
         variants.push(("targets = \"all-linear\"\nlayers = 1\ndropout = 0.1".to_owned(), None));
+        let targets = list(&golden.targets("lora"), |name| name.as_str().unwrap().to_owned());
+        let (first, second) = (&targets[0], &targets[1]);
+        variants.push((format!("rank_pattern = {{ {first} = 2 }}\nalpha_pattern = {{ \"1.*{second}\" = 3 }}"), None));
+        variants.push((format!("targets = \"all-linear\"\nexclude = [{first:?}]"), None));
+        let spec = golden.network("model", None).spec().clone();
+        if spec.get(&spec.output).is_some_and(|output| output.role == Role::Output) {
+            variants.push((format!("modules_to_save = [{:?}]", spec.output.trim_end_matches(".weight")), None));
+        }
     }
     variants
 }

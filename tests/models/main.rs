@@ -10,7 +10,9 @@ mod beams;
 mod decoding;
 mod exports;
 mod forward;
+mod generation;
 mod gradients;
+mod peft_files;
 mod run;
 mod training;
 

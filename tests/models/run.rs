@@ -37,16 +37,17 @@ pub const COURSE: &str = r#"
 "#;
 
 /// Tokens `t0`, `t1`, … between spaces: the golden models have no tokenizer, and recipes need one.
-fn write_tokenizer(folder: &Path, vocab: usize) {
+pub fn write_tokenizer(folder: &Path, vocab: usize, eos: &str) {
     let vocab: Map<String, Value> = (0..vocab).map(|id| (format!("t{id}"), id.into())).collect();
     let file = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
         "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "t1" },
     });
-    fs::create_dir(folder).unwrap();
+    fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("tokenizer.json"), file.to_string()).unwrap();
-    fs::write(folder.join("tokenizer_config.json"), r#"{ "eos_token": "t2", "pad_token": "t0" }"#).unwrap();
+    let config = json!({ "eos_token": eos, "pad_token": "t0" });
+    fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
 }
 
 /// Trains the model of a case on its examples; `tables` complete the recipe. The examples are tokens already and
@@ -54,7 +55,7 @@ fn write_tokenizer(folder: &Path, vocab: usize) {
 pub fn train(golden: &Golden, tables: &str) -> Trained {
     let dir = tempfile::tempdir().unwrap();
     let model = golden.path("model");
-    write_tokenizer(&dir.path().join("tokenizer"), golden.network("model", None).spec().vocab_size);
+    write_tokenizer(&dir.path().join("tokenizer"), golden.network("model", None).spec().vocab_size, "t2");
     fs::write(dir.path().join("text.txt"), "t3 t4 t5\n").unwrap();
     let recipe = format!(
         "output = {:?}\nmodel = {{ plugin = {:?}, weights = {model:?} }}\ntokenizer.path = \"tokenizer\"\n\

@@ -163,7 +163,33 @@ fn conversations_train_every_answer_in_every_template() {
 #[test]
 fn an_unknown_role_is_refused() {
     let template = Template::new("alpaca", &trained()).unwrap();
-    let e =
-        template.prompt(&record(json!({ "messages": [{ "role": "tool", "content": "x" }] }))).unwrap_err().to_string();
-    assert!(e.contains("no messages of the role tool"), "{e}");
+    let fails = |role: &str| {
+        template.prompt(&record(json!({ "messages": [{ "role": role, "content": "x" }] }))).unwrap_err().to_string()
+    };
+    assert!(fails("critic").contains("no messages of the role critic"), "{}", fails("critic"));
+    assert!(fails("tool").contains("`alpaca` has no form for tools"), "{}", fails("tool"));
+}
+
+/// What ends an answer and is no token at which generation stops is looked for in the text.
+#[test]
+fn end_markers_without_a_token_are_stop_strings() {
+    let tokenizer = crate::tokenizer::tests::trained();
+    let marks = |source: &str| Template::new(source, &tokenizer).unwrap().marks().to_vec();
+    for (template, expected) in [
+        ("chatml", Some("<|im_end|>")),
+        ("phi-3", Some("<|end|>")),
+        ("zephyr", None),
+        ("alpaca", None),
+        ("deepseek-r1", None),
+        ("{{ instruction }}: {{ output }}", None),
+        ("{{ instruction }}: {{ output }}</s>\n", Some("</s>")),
+        ("{{ instruction }}: {{ output }}<|endoftext|>", None),
+        ("{% for m in messages %}{{ m.role }}: {{ m.content }} <turn>\n{% endfor %}", Some("<turn>")),
+        ("{% for m in messages %}<{{ m.role }}>{{ m.content }} < no marker >{% endfor %}", None),
+    ] {
+        assert_eq!(marks(template), expected.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{template}");
+    }
+    let warning = Template::new("chatml", &tokenizer).unwrap().warning(&tokenizer).unwrap();
+    insta::assert_snapshot!(warning, @"the template's end marker <|im_end|> is no single token of this tokenizer; it is trained as 10 tokens, and `generate` and `chat` end answers before its text, but other programs may show it: choose a template without it (`alpaca`, `plain`) or a tokenizer that has the token");
+    assert_eq!(Template::new("alpaca", &tokenizer).unwrap().warning(&tokenizer), None);
 }

@@ -29,7 +29,7 @@ fn template(source: &str) -> Template {
 }
 
 fn turn(prompt: &str, response: &str) -> Turn {
-    Turn { prompt: prompt.into(), response: response.into() }
+    Turn { prompt: prompt.into(), response: response.into(), ..Default::default() }
 }
 
 fn turns(turns: &[(&str, &str)]) -> Example {
@@ -119,7 +119,13 @@ fn generation_blocks_mask_as_transformers_does() {
         let ids: Vec<u32> = ids.iter().map(number).collect();
         let mask: Vec<u32> = case["mask"].as_array().unwrap().iter().map(number).collect();
         let template = Template::of(&prompt(&golden, case), &tokenizer).unwrap();
-        let examples = template.examples(&record).unwrap();
+        let examples = template.examples(&record);
+        if case["conversation"] == "tools" {
+            let e = examples.unwrap_err().to_string();
+            assert!(e.contains("message 2 (assistant): the template leaves out its `tool_calls`"), "{e}");
+            continue;
+        }
+        let examples = examples.unwrap();
         assert_eq!(examples.len(), 1, "{case}");
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 999, train_on_prompt: false };
         let encoded = encoder.encode(&examples[0]).unwrap();
@@ -203,7 +209,8 @@ fn only_the_last_turn_if_asked() {
 #[test]
 fn a_message_that_is_generated_otherwise_than_given_follows_the_generation_prompt() {
     let rendered = |answer| template(R1).examples(&record(json!({ "instruction": "a", "output": answer }))).unwrap();
-    assert_eq!(rendered("c"), [turns(&[("<bos><U>a<A><think>\n", "c<end>")])]);
+    // The block that the prompt opens is closed, so that the model learns to.
+    assert_eq!(rendered("c"), [turns(&[("<bos><U>a<A><think>\n", "\n</think>\n\nc<end>")])]);
     let thought = rendered("<think>\nso\n</think>\n\nc");
     assert_eq!(thought, [turns(&[("<bos><U>a<A><think>\n", "so\n</think>\n\nc<end>")])]);
 }
@@ -215,7 +222,7 @@ fn answers_that_are_rendered_otherwise_later_are_examples_of_their_own() {
     let r = talk(&[("user", "a"), ("assistant", "<think>\nx\n</think>b"), ("user", "c"), ("assistant", "d")]);
     let expected = [
         turns(&[("<bos><U>a<A><think>\n", "x\n</think>b<end>")]),
-        turns(&[("<bos><U>a<A>b<end><U>c<A><think>\n", "d<end>")]),
+        turns(&[("<bos><U>a<A>b<end><U>c<A><think>\n", "\n</think>\n\nd<end>")]),
     ];
     assert_eq!(t.examples(&r).unwrap(), expected);
     let tokenizer = tokenizer(R1);

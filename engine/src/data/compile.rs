@@ -58,12 +58,14 @@ impl Template {
         let variables = variables(tokenizer.special_tokens(), prompt);
         let form = Form::Inline { env: Box::new(env), variables };
         let (bos, stops) = (bos(tokenizer), tokenizer.eos.clone());
-        Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops })
+        let behind = prompt.template.rsplit_once("}}").and_then(|(_, text)| marker(text));
+        let marks = unstopped(behind, &stops, tokenizer);
+        Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops, marks })
     }
 
     fn built_in(builtin: &Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
         let mut chat = Chat::new(builtin.source, date(prompt)?)?;
-        chat.knows_input = true;
+        chat.builtin = Some(builtin.name);
         let mut special = tokenizer.special_tokens();
         let eos = special.get("eos_token").cloned().unwrap_or_default();
         let whole = !builtin.end.is_empty() && tokenizer.id(builtin.end).is_some();
@@ -83,9 +85,11 @@ impl Template {
         chat.system = prompt.system.clone();
         let mut stops = tokenizer.eos.clone();
         stops.extend(end_of_turn(&chat, tokenizer).filter(|id| !stops.contains(id)));
+        let marks = unstopped(after_answer(&chat).as_deref().and_then(marker), &stops, tokenizer);
         chat.ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty()).collect();
         let form = Form::Chat(Box::new(chat));
-        Self { name: name.into(), form, bos: bos(tokenizer), add_special: false, lead: "", turns: prompt.turns, stops }
+        let (name, bos) = (name.into(), bos(tokenizer));
+        Self { name, form, bos, add_special: false, lead: "", turns: prompt.turns, stops, marks }
     }
 }
 
@@ -134,14 +138,34 @@ fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'a str> {
 
 /// The token that follows an answer, if it is one of the tokenizer's special ones: `<|im_end|>`, `<|eot_id|>`, …
 fn end_of_turn(chat: &Chat, tokenizer: &Tokenizer) -> Option<u32> {
+    let after = after_answer(chat)?;
+    let after = after.trim_start();
+    let id = *tokenizer.encode(after, false).ok()?.first()?;
+    (tokenizer.is_special(id) && after.starts_with(&tokenizer.token(id)?)).then_some(id)
+}
+
+/// The text that follows an answer.
+fn after_answer(chat: &Chat) -> Option<String> {
     let talk = serde_json::json!({ "messages": [
         { "role": "user", "content": "x" }, { "role": "assistant", "content": MARK },
     ] });
     let talk = chat.conversation(talk.as_object()?).ok()?;
     let text = chat.render(&talk, talk.messages.len(), false).ok()?.text;
-    let after = text.split_once(MARK)?.1.trim_start();
-    let id = *tokenizer.encode(after, false).ok()?.first()?;
-    (tokenizer.is_special(id) && after.starts_with(&tokenizer.token(id)?)).then_some(id)
+    Some(text.split_once(MARK)?.1.to_owned())
+}
+
+/// The end marker that a text begins with: `<|im_end|>`, `<end_of_turn>`, …
+fn marker(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let marker = &text[..=text.find('>')?];
+    let is_name = |c: char| !c.is_whitespace() && c != '<';
+    (marker.starts_with('<') && marker.len() > 2 && marker[1..].chars().all(is_name)).then_some(marker)
+}
+
+/// The marker, unless it is a token at which generation stops.
+fn unstopped(marker: Option<&str>, stops: &[u32], tokenizer: &Tokenizer) -> Vec<String> {
+    let stops_at = |marker: &&str| tokenizer.id(marker).is_some_and(|id| stops.contains(&id));
+    marker.filter(|marker| !stops_at(marker)).map(str::to_owned).into_iter().collect()
 }
 
 fn date(prompt: &Prompt) -> Result<Option<Date>> {

@@ -140,7 +140,7 @@ impl Encoder<'_> {
         let whole = self.tokenizer.encode_places(&text, special)?;
         let mut cuts = Vec::new();
         for span in &spans {
-            if !whole.0.starts_with(&self.tokenizer.encode_open(&text[..span.start], special)?) {
+            if !self.begins_a_token(&text, special, &whole, span.start)? {
                 cuts.push(span.start);
             }
         }
@@ -161,6 +161,24 @@ impl Encoder<'_> {
         }
         let trained = spans.iter().map(|span| covering(&places, span)).collect();
         Ok(Tokens { ids, trained })
+    }
+
+    /// Whether the tokens of a text begin with those of its first `at` bytes. A special token parts what is before it from
+    /// what is after it, so that it is enough to look at what follows the last one: a long conversation takes time in
+    /// proportion to its length.
+    pub(super) fn begins_a_token(
+        &self,
+        text: &str,
+        special: bool,
+        (ids, places): &(Vec<u32>, Vec<Range<usize>>),
+        at: usize,
+    ) -> Result<bool> {
+        let before = places.partition_point(|place| place.end <= at);
+        let parts = |i: &usize| !places[*i].is_empty() && self.tokenizer.is_special(ids[*i]);
+        Ok(match (0..before).rev().find(parts) {
+            Some(i) => ids[i..].starts_with(&self.tokenizer.encode_open(&text[places[i].start..at], false)?),
+            None => ids.starts_with(&self.tokenizer.encode_open(&text[..at], special)?),
+        })
     }
 
     /// Whether ids end with a token at which generation stops, maybe with white space after it.
@@ -279,7 +297,10 @@ mod tests {
     fn training_on_the_prompt_is_an_option() {
         let (tokenizer, example) = (
             letters(),
-            Example::Turns { turns: vec![Turn { prompt: "a".into(), response: "b".into() }], rest: String::new() },
+            Example::Turns {
+                turns: vec![Turn { prompt: "a".into(), response: "b".into(), ..Default::default() }],
+                rest: String::new(),
+            },
         );
         let template = Template::new(TASK, &tokenizer).unwrap();
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 9, train_on_prompt: true };

@@ -25,11 +25,13 @@ pub struct Turn {
     pub prompt: String,
     /// The response and what the template has after it up to the end token.
     pub response: String,
+    /// Whether the answer itself is empty, whatever the template writes around it.
+    pub blank: bool,
 }
 
 impl Example {
     pub(super) fn turn(prompt: String, response: String) -> Self {
-        Example::Turns { turns: vec![Turn { prompt, response }], rest: String::new() }
+        Example::Turns { turns: vec![Turn { prompt, response, blank: false }], rest: String::new() }
     }
 
     /// A text in which these parts are learned.
@@ -37,16 +39,24 @@ impl Example {
         let (mut turns, mut at) = (Vec::new(), 0);
         for span in spans {
             let end = span.end.min(text.len());
-            turns.push(Turn { prompt: text[at..span.start].to_owned(), response: text[span.start..end].to_owned() });
+            let (prompt, response) = (text[at..span.start].to_owned(), text[span.start..end].to_owned());
+            turns.push(Turn { prompt, response, blank: false });
             at = end;
         }
         Example::Turns { turns, rest: text[at..].to_owned() }
     }
 
+    /// Notes that an answer of it is empty.
+    pub(super) fn blank(&mut self) {
+        if let Example::Turns { turns, .. } = self {
+            turns.iter_mut().for_each(|turn| turn.blank = true);
+        }
+    }
+
     /// Whether there is nothing to learn but to stop.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Example::Turns { turns, .. } => turns.iter().any(|turn| turn.response.trim().is_empty()),
+            Example::Turns { turns, .. } => turns.iter().any(|turn| turn.blank || turn.response.trim().is_empty()),
             Example::Text(text) => text.trim().is_empty(),
         }
     }

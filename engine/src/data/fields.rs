@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Names under which datasets have the task; the first is the one that built-in templates read.
 const TASK: [&str; 3] = ["instruction", "question", "prompt"];
 /// Names under which datasets have the answer.
-pub(super) const ANSWER: [&str; 3] = ["output", "answer", "response"];
+pub(super) const ANSWER: [&str; 4] = ["output", "answer", "response", "completion"];
 
 /// Variables of a template, by name.
 pub(super) type Fields = BTreeMap<String, minijinja::Value>;
@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn the_same_thing_by_other_names() {
-        for (q, a) in [("instruction", "output"), ("question", "answer"), ("prompt", "response")] {
+        for (q, a) in
+            [("instruction", "output"), ("question", "answer"), ("prompt", "response"), ("prompt", "completion")]
+        {
             let r = record(json!({ q: "Q", a: 7 }));
             assert_eq!((task(&r).unwrap(), answer(&r).unwrap()), ("Q".to_owned(), "7".to_owned()));
             let fields = fields(&r, Some("A"));

@@ -125,7 +125,10 @@ fn differ(record: &Record, encoded: &[Encoded], encoder: &Encoder) -> Result<boo
     if super::fields::whole_text(record).is_some() {
         return Ok(false);
     }
-    for (k, asked) in encoder.template.asked(record)?.iter().enumerate() {
+    let asked = encoder.template.asked(record)?;
+    // What the turns between are asked with is within the last one's.
+    let some = [0, asked.len() / 2, asked.len().saturating_sub(1)];
+    for (k, asked) in asked.iter().enumerate().filter(|(k, _)| encoded.len() > 1 || some.contains(k)) {
         let prompt = encoder.prompt(asked)?;
         let ids = &encoded[if encoded.len() == 1 { 0 } else { k }].sequence.ids;
         let seen = prompt.len().min(ids.len());

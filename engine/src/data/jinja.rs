@@ -1,24 +1,23 @@
 //! Jinja as Hugging Face's chat templates expect it.
 
-use super::{jinja_methods, jinja_text};
+pub(super) use super::jinja_source::chat_source;
+use super::{
+    jinja_filters, jinja_methods,
+    jinja_source::{CLOSE, OPEN},
+    jinja_text,
+};
 use jiff::{Zoned, civil::Date, fmt::strtime, tz::TimeZone};
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
-    syntax::SyntaxConfig,
-    value::{Kwargs, ValueKind},
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, syntax::SyntaxConfig,
+    value::ValueKind,
 };
-use regex::Regex;
 use std::{
     ops::Range,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
-
-/// Stand around what a `{% generation %}` block renders: characters that no text has in this order.
-const OPEN: &str = "\u{f8fc}\u{f8fe}\u{f8fc}";
-const CLOSE: &str = "\u{f8fd}\u{f8fe}\u{f8fd}";
 
 /// An environment that leaves text as it is: no HTML escapes; objects print as JSON.
 pub(super) fn environment() -> Environment<'static> {
@@ -28,6 +27,7 @@ pub(super) fn environment() -> Environment<'static> {
     env.set_formatter(print);
     env.add_filter("tojson", jinja_text::tojson);
     jinja_methods::install(&mut env);
+    jinja_filters::install(&mut env);
     env.add_function("raise_exception", |message: String| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
@@ -59,6 +59,7 @@ pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clo
     let clock = Clock::default();
     let asked = clock.clone();
     env.add_function("strftime_now", move |format: &str| {
+        let format = &pythons(format);
         let time = match date {
             Some(date) => date.to_zoned(TimeZone::UTC).and_then(|midnight| strtime::format(format, &midnight)),
             None => {
@@ -68,24 +69,30 @@ pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clo
         };
         time.map_err(|e| Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {e}")))
     });
-    env.add_function("generated", |state: &mut State, options: Kwargs| -> Result<String, Error> {
-        let caller: Value = options.get("caller")?;
-        Ok(format!("{OPEN}{}{CLOSE}", caller.call(state, &[])?))
-    });
     (env, clock)
 }
 
-/// A chat template's source as minijinja takes it: line ends as Jinja reads them, and `{% generation %}`, which is a
-/// block of transformers' own, as a call.
-pub(super) fn chat_source(source: &str) -> String {
-    static BLOCK: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").unwrap_or_else(|e| panic!("{e}")));
-    let source = source.replace("\r\n", "\n").replace('\r', "\n");
-    let block = |found: &regex::Captures| {
-        let tag = if found.get(2).is_some() { "endcall" } else { "call generated()" };
-        format!("{{%{} {tag} {}%}}", &found[1], &found[3])
-    };
-    BLOCK.replace_all(&source, block).into_owned()
+/// A format of Python's `strftime` with what stands otherwise in jiff's: transformers' time has no zone, and Python's C
+/// locale writes dates in a form of its own.
+fn pythons(format: &str) -> String {
+    let mut out = String::with_capacity(format.len());
+    let mut left = format.chars();
+    while let Some(c) = left.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        match left.next() {
+            Some('c') => out.push_str("%a %b %e %H:%M:%S %Y"),
+            Some('x') => out.push_str("%m/%d/%y"),
+            Some('X') => out.push_str("%H:%M:%S"),
+            Some('f') => out.push_str("%6f"),
+            Some('Z' | 'z') => {}
+            Some(other) => out.extend(['%', other]),
+            None => out.push('%'),
+        }
+    }
+    out
 }
 
 /// A rendered text without the marks of `{% generation %}` blocks, and where those blocks were, in bytes.
@@ -123,6 +130,28 @@ mod tests {
     fn render(source: &str) -> String {
         let x = json!({ "b": "<é>", "a": [1, true] });
         chat_environment(None).0.render_str(&chat_source(source), context!(x => Serde(x))).unwrap()
+    }
+
+    /// Expected: tests/reference/jinja.py, which renders in transformers' environment.
+    #[test]
+    fn templates_print_what_they_print_in_transformers() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/chat/expressions.json");
+        let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
+        let date = golden["date"].as_str().unwrap().parse().unwrap();
+        let (env, _) = chat_environment(Some(date));
+        let mut wrong = Vec::new();
+        let cases = golden["cases"].as_array().unwrap();
+        for case in cases {
+            let source = chat_source(case["template"].as_str().unwrap());
+            let found = env.render_str(&source, Serde(&golden["variables"]));
+            let found = found.map(|text| blocks(&text).0);
+            match (&found, case["text"].as_str()) {
+                (Ok(found), Some(text)) if found == text => {}
+                (Err(_), None) => {}
+                _ => wrong.push(format!("{case}\n    found {}", found.unwrap_or_else(|e| e.to_string()))),
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Methods of Python's strings and lists, filters and tests that chat templates use and minijinja does not have, or
 //! has otherwise.
 
-use super::jinja_text::text;
+use super::{jinja_filters, jinja_text::text};
 use minijinja::{
     Environment, Error, ErrorKind, State, Value,
     value::{Rest, ValueKind, from_args},
@@ -30,6 +30,17 @@ fn join(values: &Value, between: Option<&str>, attribute: Option<&str>) -> Resul
 
 /// First what is missing from minijinja-contrib's list, then that list.
 fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+    if let (Some(s), "startswith" | "endswith", [part, places @ ..]) = (value.as_str(), name, args)
+        && !places.is_empty()
+    {
+        // Python's positions: what stands between them is looked at.
+        let (start, end): (Option<i64>, Option<i64>) = from_args(places)?;
+        let length = s.chars().count() as i64;
+        let place = |at: i64| if at < 0 { (length + at).max(0) } else { at.min(length) };
+        let (start, end) = (place(start.unwrap_or(0)), place(end.unwrap_or(length)));
+        let within: String = s.chars().skip(start as usize).take((end - start).max(0) as usize).collect();
+        return method(state, &within.into(), name, std::slice::from_ref(part));
+    }
     if let Some(s) = value.as_str()
         && let Some(result) = string_method(s, name, args)
     {
@@ -50,6 +61,19 @@ fn string_method(s: &str, name: &str, args: &[Value]) -> Option<Result<Value, Er
         "partition" | "rpartition" => partition(s, name == "rpartition", args),
         "removeprefix" => one(args).map(|prefix| s.strip_prefix(prefix).unwrap_or(s).into()),
         "removesuffix" => one(args).map(|suffix| s.strip_suffix(suffix).unwrap_or(s).into()),
+        "rindex" => one(args).and_then(|part| match s.rfind(part) {
+            Some(at) => Ok(s[..at].chars().count().into()),
+            None => Err(Error::new(ErrorKind::InvalidOperation, "substring not found")),
+        }),
+        "center" => from_args(args)
+            .map(|(width, fill): (usize, Option<char>)| jinja_filters::centered(s, width, fill.unwrap_or(' ')).into()),
+        "expandtabs" => from_args(args).map(|(size,): (Option<usize>,)| expandtabs(s, size.unwrap_or(8)).into()),
+        "istitle" => from_args::<()>(args).map(|()| (s.chars().any(char::is_alphabetic) && title(s) == s).into()),
+        "isidentifier" => from_args::<()>(args).map(|()| {
+            let first = s.starts_with(|c: char| c.is_alphabetic() || c == '_');
+            (first && s.chars().all(|c| c.is_alphanumeric() || c == '_')).into()
+        }),
+        "translate" => from_args(args).and_then(|(table,): (&Value,)| translate(s, table)),
         "index" => one(args).and_then(|part| match s.find(part) {
             Some(at) => Ok(s[..at].chars().count().into()),
             None => Err(Error::new(ErrorKind::InvalidOperation, "substring not found")),
@@ -106,6 +130,44 @@ fn partition(s: &str, last: bool, args: &[Value]) -> Result<Value, Error> {
         None => [s, "", ""],
     };
     Ok(parts.into_iter().map(Value::from).collect())
+}
+
+/// Spaces up to the next column that is a multiple of `size`.
+fn expandtabs(s: &str, size: usize) -> String {
+    let (mut out, mut column) = (String::new(), 0);
+    for c in s.chars() {
+        match c {
+            '\t' => {
+                let spaces = if size == 0 { 0 } else { size - column % size };
+                out.extend(std::iter::repeat_n(' ', spaces));
+                column += spaces;
+            }
+            '\n' | '\r' => {
+                out.push(c);
+                column = 0;
+            }
+            _ => {
+                out.push(c);
+                column += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Characters that the table has, by their code points, are replaced; by none if it has null there.
+fn translate(s: &str, table: &Value) -> Result<Value, Error> {
+    let mut out = String::new();
+    for c in s.chars() {
+        let found = table.get_item(&Value::from(u32::from(c)))?;
+        match found.as_usize().and_then(|code| char::from_u32(code as u32)) {
+            _ if found.is_undefined() => out.push(c),
+            _ if found.is_none() => {}
+            Some(other) => out.push(other),
+            None => out.push_str(&text(&found)),
+        }
+    }
+    Ok(out.into())
 }
 
 /// Upper case after everything that has no case.

@@ -16,7 +16,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// Python's `repr`.
-fn repr(value: &Value) -> String {
+pub(super) fn repr(value: &Value) -> String {
     let list = |open: &str, close: &str| {
         let items: Vec<_> = value.try_iter().into_iter().flatten().map(|item| repr(&item)).collect();
         format!("{open}{}{close}", items.join(", "))

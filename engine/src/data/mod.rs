@@ -3,18 +3,22 @@
 //! [`load`] runs it all; its stages can be called one by one: [`records`] for what would be trained as text,
 //! [`Template`] and [`Encoder`] for one record, [`Batches`] for the order of training, [`preview`] to look at it.
 
+mod answer;
 mod batch;
 mod builtin;
 pub(crate) mod cache;
 mod chat;
 mod compile;
+mod conversation;
 mod corpus;
 mod encode;
 mod example;
 mod fields;
 mod gates;
 mod jinja;
+mod jinja_filters;
 mod jinja_methods;
+mod jinja_source;
 mod jinja_text;
 mod pack;
 mod passes;

@@ -1,11 +1,12 @@
 //! Prompt templates: a record becomes text, some of it to be learned.
 
 use super::{
-    Example,
-    chat::{Chat, Conversation},
+    Example, answer,
+    chat::Chat,
+    conversation::Conversation,
     fields::{self, Fields},
 };
-use crate::{Error, Problem, Result, recipe::Turns};
+use crate::{Error, Problem, Result, recipe::Turns, tokenizer::Tokenizer};
 use framework_core::Record;
 use minijinja::{Environment, ErrorKind};
 
@@ -22,6 +23,7 @@ pub struct Template {
     pub(super) lead: &'static str,
     pub(super) turns: Turns,
     pub(super) stops: Vec<u32>,
+    pub(super) marks: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -36,9 +38,37 @@ impl Template {
         &self.name
     }
 
+    /// Whether it renders conversations of several turns.
+    pub fn has_turns(&self) -> bool {
+        matches!(self.form, Form::Chat(_))
+    }
+
+    /// Whether it is a format of conversations. The others are prompts for one task: they write several turns one after
+    /// the other, but models that were trained with them have rarely seen that.
+    pub fn is_dialogue(&self) -> bool {
+        self.has_turns() && !["alpaca", "plain", "think"].contains(&self.name())
+    }
+
     /// Tokens that end a generated response: the tokenizer's end tokens and what the template ends a message with.
     pub fn stops(&self) -> &[u32] {
         &self.stops
+    }
+
+    /// Markers that the template ends an answer with and that are no tokens of [`Template::stops`]: generation looks for
+    /// them in the text.
+    pub fn marks(&self) -> &[String] {
+        &self.marks
+    }
+
+    /// What to warn of before training: a marker that the tokenizer has no token for.
+    pub fn warning(&self, tokenizer: &Tokenizer) -> Option<String> {
+        let mark = self.marks.iter().find(|mark| tokenizer.id(mark).is_none())?;
+        let pieces = tokenizer.encode(mark, false).map_or(0, |ids| ids.len());
+        Some(format!(
+            "the template's end marker {mark} is no single token of this tokenizer; it is trained as {pieces} tokens, and \
+             `generate` and `chat` end answers before its text, but other programs may show it: choose a template \
+             without it (`alpaca`, `plain`) or a tokenizer that has the token"
+        ))
     }
 
     /// Whether the tokenizer puts what begins a sequence before the prompt; not if the template itself does.
@@ -82,35 +112,58 @@ impl Template {
         let mut talk = chat.conversation(record)?;
         let answers = self.trained(&talk);
         let Some(&last) = answers.last() else {
-            return Err(invalid(format!("the record has no answer of the assistant: it has {}", fields::keys(record))));
+            return Err(self.unanswered(&talk, record));
         };
         // Nothing is learned from what follows the last answer.
+        let all = talk.answers().len();
         talk.messages.truncate(last + 1);
         let full = chat.render(&talk, last + 1, false)?;
-        if let Some(spans) = chat.spans(&talk, &full, &answers)? {
-            let mut example = Example::of(chat.trimmed(&full.text), &spans);
-            if let Example::Turns { rest, .. } = &mut example
-                && rest.trim().is_empty()
-            {
-                rest.clear();
+        let mut examples = match chat.spans(&talk, &full, &answers)? {
+            Some(spans) => {
+                for (answer, span) in answers.iter().zip(&spans) {
+                    answer::complete(&talk, *answer, &full.text[span.clone()])?;
+                }
+                let end = spans.last().map_or(0, |span| span.end);
+                let learned = Chat::learned(&full, spans, answers.len() == all);
+                let mut example = Example::of(&full.text[..end], &learned);
+                if let Example::Turns { rest, .. } = &mut example
+                    && rest.trim().is_empty()
+                {
+                    rest.clear();
+                }
+                vec![example]
             }
-            return Ok(vec![example]);
-        }
-        let alone = |&answer: &usize| {
-            let prompt = chat.render(&talk, answer, true)?.text;
-            let response = chat.response(&talk, answer, &prompt)?;
-            Ok(Example::turn(prompt, response))
+            None => {
+                let alone = |answer: &usize| chat.answer(&talk, *answer).map(|a| Example::turn(a.prompt, a.response));
+                answers.iter().map(alone).collect::<Result<_>>()?
+            }
         };
-        answers.iter().map(alone).collect()
+        if let Some(blank) = answers.iter().position(|answer| talk.is_blank(*answer)) {
+            let example = if answers.len() == examples.len() { blank } else { 0 };
+            examples[example].blank();
+        }
+        Ok(examples)
+    }
+
+    /// That the record has nothing to train.
+    fn unanswered(&self, talk: &Conversation, record: &Record) -> Error {
+        let assistant = talk.messages.iter().filter(|message| message["role"] == "assistant").count();
+        let message = match (assistant, talk.answers().len()) {
+            (0, _) => format!("the record has no answer of the assistant: it has {}", fields::keys(record)),
+            (_, 0) => "the assistant's messages answer nothing: no message of a user comes before them".to_owned(),
+            _ => "all messages of the assistant have the `weight` 0".to_owned(),
+        };
+        Error::invalid(problem(message).help("leave such rows out of the data"))
     }
 
     /// The numbers of the messages that are trained.
     fn trained(&self, talk: &Conversation) -> Vec<usize> {
-        let answers = talk.answers();
-        match self.turns {
-            Turns::All => answers,
-            Turns::Last => answers.last().copied().into_iter().collect(),
+        let mut answers = talk.answers();
+        if self.turns == Turns::Last {
+            answers = answers.pop().into_iter().collect();
         }
+        answers.retain(|answer| talk.is_weighted(*answer));
+        answers
     }
 
     /// The record as it is given to generate from; its last response is not looked at.

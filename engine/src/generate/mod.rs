@@ -28,6 +28,18 @@ pub struct Generator<'a> {
     pad: u32,
 }
 
+/// Why an answer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// An end token or a stop string.
+    Stop,
+    /// It has as many tokens as the settings allow.
+    Length,
+    /// Prompt and answer fill the model's positions.
+    Context,
+}
+
 /// The rows of a batch under way.
 struct Rows<'a> {
     /// Prompt and new tokens of each row.
@@ -76,7 +88,7 @@ impl<'a> Generator<'a> {
         stream: &mut dyn FnMut(usize, u32),
     ) -> Result<Vec<Vec<u32>>> {
         self.check(prompts)?;
-        let most = self.model.positions().unwrap_or(usize::MAX);
+        let most = self.limit();
         let room = prompts.iter().map(|prompt| most - prompt.len()).max().unwrap_or(0);
         let budget = self.settings.max_new_tokens.min(room);
         let request = DecodeRequest { prompts: prompts.to_vec(), eos: self.eos.clone(), max_new_tokens: budget, seed };
@@ -112,6 +124,25 @@ impl<'a> Generator<'a> {
         }
     }
 
+    /// Most tokens of a sequence.
+    fn limit(&self) -> usize {
+        let set = if self.settings.max_length == 0 { usize::MAX } else { self.settings.max_length };
+        self.model.positions().unwrap_or(usize::MAX).min(set)
+    }
+
+    /// Why an answer has ended.
+    pub fn finish(&self, prompt: usize, answer: &[u32]) -> Result<Finish> {
+        let stopped = match &self.reader {
+            Some(reader) => reader.stopped(answer)?,
+            None => false,
+        };
+        Ok(match answer.last() {
+            Some(last) if stopped || self.eos.contains(last) => Finish::Stop,
+            _ if self.model.positions().is_some_and(|most| prompt + answer.len() >= most) => Finish::Context,
+            _ => Finish::Length,
+        })
+    }
+
     /// Whether the model can go on from the prompts.
     pub fn check(&self, prompts: &[Vec<u32>]) -> Result<()> {
         let (vocab, most) = (self.model.vocab(), self.model.positions().unwrap_or(usize::MAX));
@@ -134,6 +165,12 @@ impl<'a> Generator<'a> {
                     prompt.len()
                 )));
             }
+        }
+        if let Some(prompt) = prompts.iter().find(|prompt| prompt.len() >= self.limit()) {
+            let (length, most) = (prompt.len(), self.limit());
+            return Err(Error::failed(format!(
+                "a prompt has {length} tokens, but `max_length` leaves prompt and answer together only {most}; raise it"
+            )));
         }
         if self.reader.is_none() && !self.settings.stop.is_empty() {
             return Err(Error::failed("`stop` needs the tokenizer's text: give the generator a reader"));

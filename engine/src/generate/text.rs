@@ -12,28 +12,59 @@ use crate::{
 pub struct Reader<'a> {
     tokenizer: &'a Tokenizer,
     lead: &'a str,
-    stop: &'a [String],
+    stop: Stops<'a>,
     verse: bool,
+}
+
+/// Texts before which an answer ends: the recipe's stop strings and the template's markers.
+#[derive(Clone, Copy)]
+struct Stops<'a>([&'a [String]; 2]);
+
+impl<'a> Stops<'a> {
+    fn iter(self) -> impl Iterator<Item = &'a String> {
+        self.0.into_iter().flatten()
+    }
+
+    /// Where the first of them begins.
+    fn first_in(self, text: &str) -> Option<usize> {
+        self.iter().filter_map(|stop| text.find(stop.as_str())).min()
+    }
 }
 
 impl<'a> Reader<'a> {
     /// Reads with a tokenizer. `lead` is what every answer begins with and is not shown; the text ends before the first
     /// of the settings' stop strings, which are looked for behind it, and is laid out as they say.
     pub fn new(tokenizer: &'a Tokenizer, lead: &'a str, settings: &'a GenerateSettings) -> Self {
-        Self { tokenizer, lead, stop: &settings.stop, verse: settings.verse }
+        Self { tokenizer, lead, stop: Stops([&settings.stop, &[]]), verse: settings.verse }
+    }
+
+    /// The same, the text ending before the template's markers too.
+    pub fn marked(self, marks: &'a [String]) -> Self {
+        Self { stop: Stops([self.stop.0[0], marks]), ..self }
     }
 
     /// Whether there are stop strings.
     pub(super) fn stops(&self) -> bool {
-        !self.stop.is_empty()
+        self.stop.iter().next().is_some()
     }
 
     /// The text of an answer.
     pub fn text(&self, new: &[u32]) -> Result<String> {
-        let text = self.tokenizer.decode(new, true)?;
-        let text = text.strip_prefix(self.lead).unwrap_or(&text);
-        let text = &text[..first(text, self.stop).unwrap_or(text.len())];
-        Ok(if self.verse { verse::lay_out(text) } else { text.to_owned() })
+        // As it is streamed: where an answer ends inside a character, decoding all of it at once may give other text.
+        let (mut transcript, mut text) = (self.transcript(), String::new());
+        for &token in new {
+            text += &transcript.push(token)?;
+        }
+        Ok(text + &transcript.finish()?)
+    }
+
+    /// Whether an answer has come to a stop string.
+    pub(super) fn stopped(&self, answer: &[u32]) -> Result<bool> {
+        let mut transcript = self.transcript();
+        for &token in answer {
+            transcript.push(token)?;
+        }
+        Ok(transcript.stopped)
     }
 
     /// Begins to read an answer token by token.
@@ -73,17 +104,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the first of the strings begins.
-fn first(text: &str, strings: &[String]) -> Option<usize> {
-    strings.iter().filter_map(|string| text.find(string.as_str())).min()
-}
-
 /// An answer that is read token by token.
 #[derive(Clone)]
 pub struct Transcript<'a> {
     text: TextStream<'a>,
     lead: Lead<'a>,
-    stop: &'a [String],
+    stop: Stops<'a>,
     /// What may turn out to be the beginning of a stop string.
     held: String,
     stopped: bool,
@@ -127,7 +153,7 @@ impl Transcript<'_> {
             return String::new();
         }
         self.held.push_str(piece);
-        if let Some(at) = first(&self.held, self.stop) {
+        if let Some(at) = self.stop.first_in(&self.held) {
             self.stopped = true;
             self.held.truncate(at);
             return std::mem::take(&mut self.held);
@@ -196,6 +222,22 @@ mod tests {
             let reader = Reader::new(&tokenizer, "Assistant: ", &plain);
             assert_eq!(pieces(reader, &ids).concat(), shown);
             assert_eq!(reader.text(&ids).unwrap(), shown);
+        }
+    }
+
+    /// A marker of the template ends the text as a stop string does, whatever stop strings there are.
+    #[test]
+    fn the_text_ends_before_a_marker_of_the_template() {
+        let tokenizer = trained();
+        let marks = ["<|im_end|>".to_owned()];
+        let ids = tokenizer.encode("Yes, A <b>.<|im_end|>\nNo.", false).unwrap();
+        for (stop, shown) in [(stopping([]), "Yes, A <b>."), (stopping(["A"]), "Yes, ")] {
+            let reader = Reader::new(&tokenizer, "", &stop).marked(&marks);
+            assert_eq!(
+                (pieces(reader, &ids).concat(), reader.text(&ids).unwrap()),
+                (shown.to_owned(), shown.to_owned())
+            );
+            assert!(reader.until_stop(ids.clone()).unwrap().len() < ids.len());
         }
     }
 

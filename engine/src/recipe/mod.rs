@@ -6,13 +6,16 @@
 //!
 //! All problems are told at once, in the order of the file, each with its place and what to do about it.
 
+mod aliases;
 mod check;
 mod component;
+mod generation;
 mod mismatch;
 mod node;
 mod overrides;
 mod parse;
 mod paths;
+mod read;
 pub mod reference;
 mod resolve;
 mod rules;
@@ -24,7 +27,9 @@ mod suggest;
 mod tests;
 mod types;
 
+pub use aliases::foreign_names;
 pub use parse::{Parsed, parse, parse_text};
+pub use suggest::nearest;
 pub use types::*;
 
 use crate::{Error, Problem, Result, hub::Use};

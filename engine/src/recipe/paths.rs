@@ -2,6 +2,7 @@
 //! the hub: what is there as a folder is that folder.
 
 use super::{
+    parse::BACKSLASH,
     source::{Origin, Source},
     suggest::nearest,
 };
@@ -22,6 +23,10 @@ pub(super) fn resolve(source: &Source, origin: Origin, given: &str, what: Option
             Id::parse(named).ok_or_else(|| Problem::new("expected hf://owner/name, or hf://owner/name@revision"))?;
         return Ok(id.to_string().into());
     }
+    if given.contains(char::is_control) {
+        let problem = Problem::new(format!("the path {given:?} has a line break, a tab or the like in it"));
+        return Err(problem.help(BACKSLASH));
+    }
     // as the user would look for it
     let shown = match (given.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -30,7 +35,7 @@ pub(super) fn resolve(source: &Source, origin: Origin, given: &str, what: Option
     if !shown.exists() {
         return match Id::parse(given).filter(|_| on_hub) {
             Some(id) if !hub::has_parent(&shown) => Ok(id.to_string().into()),
-            id => Err(missing(origin, given, &shown, id.as_ref())),
+            id => Err(missing(origin, given, &shown, id.as_ref(), matches!(what, Some("model" | "adapter")))),
         };
     }
     match what {
@@ -53,13 +58,16 @@ fn folder_with(path: &Path, file: &str, what: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn missing(origin: Origin, given: &str, shown: &Path, id: Option<&Id>) -> Problem {
+fn missing(origin: Origin, given: &str, shown: &Path, id: Option<&Id>, is_folder: bool) -> Problem {
     let message = format!("there is no file or folder {}", shown.display());
     let folder = shown.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .flatten()
+        // A file is no hint for a folder: `pythia-14m` is not `pythia-14m-hr.toml`.
+        .filter(|entry| !is_folder || entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     let wanted = shown.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let from = if matches!(origin, Origin::Set(_)) { "the working directory" } else { "the recipe's folder" };
@@ -69,6 +77,7 @@ fn missing(origin: Origin, given: &str, shown: &Path, id: Option<&Id>) -> Proble
         None if !folder.is_dir() => {
             format!("there is no folder {} either; paths start from {from}", folder.display())
         }
+        None if is_folder && id.is_none() => format!("paths start from {from}; ids on the hub are owner/name"),
         None => format!("paths start from {from}"),
     };
     let hub = id.map(|id| format!("; the one on the hub is hf://{id}")).unwrap_or_default();

@@ -1,12 +1,13 @@
 //! The recipe reference and option tables, from the types' and plugins' own documentation.
 
 use super::{Recipe, component::FAMILIES, schema::Schema};
-use framework_core::About;
+use framework_core::{About, Kind};
+use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;
 
 /// One option.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// Its key.
     pub key: String,
@@ -48,7 +49,55 @@ pub fn options_markdown(about: &About) -> String {
 
 /// The options of a plugin as columns of text.
 pub fn options_text(about: &About) -> String {
-    let rows: Vec<_> = options(about).iter().map(Row::cells).collect();
+    columns(&options(about))
+}
+
+/// A table of the recipe.
+#[derive(Debug, Clone, Serialize)]
+pub struct Table {
+    /// Its key, e.g. `train` or `tokenizer.train`.
+    pub name: String,
+    /// How a recipe begins it, e.g. `[train]` or `[[dataset]]`.
+    pub header: String,
+    /// What it is for.
+    pub text: String,
+    /// Its keys, without those of plugins.
+    pub keys: Vec<Row>,
+    /// The kind of the plugin that it names, if it names one.
+    pub kind: Option<Kind>,
+}
+
+impl Table {
+    /// Its keys as columns of text.
+    pub fn options_text(&self) -> String {
+        columns(&self.keys)
+    }
+}
+
+/// The tables of the recipe.
+pub fn tables() -> Vec<Table> {
+    let schema = framework_core::schema_of::<Recipe>();
+    let mut tables = Vec::new();
+    for (name, property) in Schema::new(&schema).properties() {
+        tables_into(&mut tables, name, property);
+    }
+    tables
+}
+
+fn tables_into(tables: &mut Vec<Table>, name: &str, property: Schema) {
+    let Some((schema, several)) = section_of(property) else { return };
+    let header = if several { format!("[[{name}]]") } else { format!("[{name}]") };
+    let text = paragraph(property.text("description").or(schema.text("description")).unwrap_or_default());
+    let keys = rows(schema, property.get("default").unwrap_or(&Value::Null));
+    let kind = FAMILIES.iter().find(|family| family.key == name).map(|family| family.kind);
+    tables.push(Table { name: name.to_owned(), header, text, keys, kind });
+    for (key, property) in schema.properties() {
+        tables_into(tables, &format!("{name}.{key}"), property);
+    }
+}
+
+fn columns(rows: &[Row]) -> String {
+    let rows: Vec<_> = rows.iter().map(Row::cells).collect();
     if rows.is_empty() {
         return "no options\n".to_owned();
     }

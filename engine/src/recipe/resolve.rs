@@ -36,7 +36,7 @@ impl Parsed {
         }
         rest.append(&mut components);
         root.content = Content::Table(rest);
-        rules::check(&mut checker, &root, catalog);
+        rules::check(&mut checker, &root, catalog, self.needs_tokenizer);
         checker.found.finish()?;
         self.finish(&root)
     }

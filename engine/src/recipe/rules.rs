@@ -14,9 +14,9 @@ use framework_core::{About, Kind, PluginError};
 use serde_json::Value;
 
 /// Checks the recipe as a whole. Keys of the wrong type have been reported and are passed over.
-pub(super) fn check(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
+pub(super) fn check(checker: &mut Checker, root: &Node, catalog: &dyn Catalog, needs_tokenizer: bool) {
     model(checker, root, catalog);
-    tokenizer(checker, root);
+    tokenizer(checker, root, needs_tokenizer);
     template(checker, root);
     validation(checker, root);
     lengths(checker, root);
@@ -81,9 +81,8 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
         Some(entry) => {
             let keys: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
             let near = nearest(&entry.name, keys.iter().copied());
-            let help = checker.unknown(&entry.name, near, &format!("A configuration of `{}`", about.name), &keys);
-            let key = format!("model.config.{}", entry.name);
-            checker.add(entry.origin, &key, Problem { help, ..Problem::new("unknown key") });
+            let table = format!("A configuration of `{}`", about.name);
+            checker.unknown(&entry.name, entry.origin, "model.config", near, &table, &keys);
         }
         None => refused(checker, &entries, config.origin, "model.config", e),
     }
@@ -94,7 +93,7 @@ fn config_file(bytes: &[u8], plugin: &str, catalog: &dyn Catalog) -> Result<(), 
     catalog.fill(Kind::Model, plugin, &config).map(drop).map_err(|e| e.to_string())
 }
 
-fn tokenizer(checker: &mut Checker, root: &Node) {
+fn tokenizer(checker: &mut Checker, root: &Node, needed: bool) {
     let find = |path: &str| root.at(path);
     let (path, train) = (find("tokenizer.path"), find("tokenizer.train"));
     if let (Some(_), Some(train)) = (path, train) {
@@ -111,7 +110,7 @@ fn tokenizer(checker: &mut Checker, root: &Node) {
                 .help("train one only with `model.config`; the weights bring their own"),
         );
     }
-    if let (None, None, Some(config), None) = (path, train, find("model.config"), find("model.weights")) {
+    if let (true, None, None, Some(config), None) = (needed, path, train, find("model.config"), find("model.weights")) {
         checker.add(
             config.origin,
             "tokenizer",

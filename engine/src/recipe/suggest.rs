@@ -1,7 +1,7 @@
 //! What the user may have meant.
 
-/// The candidate that `given` is most likely a misspelling of.
-pub(super) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate that `given` is most likely a misspelling of; none if it differs in more than a third of its letters.
+pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace(['_', '-', ' ', '.'], "");
     let wanted = plain(given);
     let allowed = (wanted.chars().count() / 3).max(1);

@@ -40,7 +40,10 @@ impl RunFolder {
         if run.recipe().is_file() {
             return Ok(run);
         }
-        let message = format!("{} is not a run's folder: there is no recipe.toml in it", root.display());
+        let message = match root.is_dir() {
+            true => format!("{} is not a run's folder: there is no recipe.toml in it", root.display()),
+            false => format!("there is no run's folder {}", root.display()),
+        };
         Err(Error::invalid(
             Problem::new(message).help("Give the folder that `framework train` wrote, e.g. runs/quickstart."),
         ))

@@ -100,6 +100,7 @@ pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
     let reader = Reader::new(tokenizer, prepared.template.lead(), &generate.settings);
+    let reader = reader.marked(prepared.template.marks());
     let (stops, pad) = (prepared.template.stops(), tokenizer.pad);
     let generator = Generator::new(&prepared.network, &decoder, &generate.settings, stops, pad)?;
     let generator = generator.stopping(reader)?;

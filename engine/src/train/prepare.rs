@@ -66,6 +66,9 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result
         Ok(found) => found,
         Err(e) => return Err(data::records(&inputs).err().into_iter().fold(e, Error::and)),
     };
+    if let Some(warning) = template.warning(&tokenizer) {
+        tracing::warn!("[prompt] {warning}");
+    }
     let place = cached::Place::of(session, &tokenizer);
     if let Some(corpus) = place.as_ref().and_then(cached::Place::read) {
         return Ok((tokenizer, template, corpus));

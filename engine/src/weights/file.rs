@@ -52,6 +52,12 @@ impl TensorFile {
         Ok(Self { path: path.to_owned(), map, tensors })
     }
 
+    /// The same file with other names for its tensors.
+    pub(super) fn renamed(mut self, rename: impl Fn(&str) -> String) -> Self {
+        self.tensors = self.tensors.into_iter().map(|(name, info)| (rename(&name), info)).collect();
+        self
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

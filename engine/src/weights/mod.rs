@@ -13,6 +13,7 @@ pub use convert::Float;
 pub use file::{TensorFile, TensorInfo};
 pub use hf::{ModelFolder, config};
 pub use peft::{AdapterFolder, save_adapter};
+pub(crate) use peft::{MERGE_ELSEWHERE, adapter_config};
 pub use safetensors::Dtype;
 pub use save::{SHARD, save_model};
 pub use write::{TensorShape, write_tensors};

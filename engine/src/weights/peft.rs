@@ -9,6 +9,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const EXPECTED: &str =
+    "expected is an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
+
+/// What to do about adapters that only PEFT can use.
+pub(crate) const MERGE_ELSEWHERE: &str = "fold it into its model with PEFT, and use that: \
+    `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(MODEL), ADAPTER).merge_and_unload().save_pretrained(FOLDER)`";
+
+/// An adapter folder's `adapter_config.json`.
+pub(crate) fn adapter_config(folder: &Path) -> Result<Map<String, Value>> {
+    read_object(&folder.join("adapter_config.json"), EXPECTED)
+}
+
+/// A tensor's name without PEFT's name of the adapter, which other tools' files may have: `lora_A.default.weight`.
+fn plain(name: &str) -> String {
+    let parts: Vec<_> = name.split('.').collect();
+    match parts.as_slice() {
+        [.., matrix, "default", _] if matrix.starts_with("lora_") => name.replacen(".default.", ".", 1),
+        _ => name.to_owned(),
+    }
+}
+
 /// A folder with `adapter_config.json` and `adapter_model.safetensors`.
 #[derive(Debug)]
 pub struct AdapterFolder {
@@ -26,9 +47,7 @@ impl AdapterFolder {
     /// # Errors
     /// Missing or damaged files, or weights in another format: [`Error::Invalid`] with the file.
     pub fn open(folder: &Path) -> Result<Self> {
-        let expected =
-            "expected is an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
-        let config = read_object(&folder.join("adapter_config.json"), expected)?;
+        let config = adapter_config(folder)?;
         let file = folder.join("adapter_model.safetensors");
         if !file.exists() {
             let problem = at(&file, "there is no such file");
@@ -36,10 +55,10 @@ impl AdapterFolder {
                 true => problem.help(
                     "found adapter_model.bin; convert it to safetensors: `PeftModel.from_pretrained(MODEL, FOLDER).save_pretrained(FOLDER)`",
                 ),
-                false => problem.help(expected),
+                false => problem.help(EXPECTED),
             }));
         }
-        Ok(Self { folder: folder.to_owned(), config, tensors: TensorFile::open(&file)? })
+        Ok(Self { folder: folder.to_owned(), config, tensors: TensorFile::open(&file)?.renamed(plain) })
     }
 
     /// The folder.

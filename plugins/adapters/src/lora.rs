@@ -2,9 +2,13 @@
 
 use crate::{
     peft,
-    select::{Layers, Targets, suffixes},
+    select::{Layers, Pattern, Targets, names_module, suffixes},
 };
-use framework_sdk::{prelude::*, serde_json};
+use framework_sdk::{
+    prelude::*,
+    raise,
+    serde_json::{self, Map},
+};
 
 options! {
     /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.
@@ -30,6 +34,17 @@ options! {
         rank_stabilised: bool,
         /// Which of the model's biases are trained too.
         bias: Bias,
+        /// What is left out of `targets`: names, or one regular expression, as there.
+        exclude: Option<Targets>,
+        /// Other ranks for some modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or its
+        /// last parts; the first that matches counts.
+        #[schemars(extend("x-expected" = "a table from module names to ranks"))]
+        rank_pattern: Map<String, Value>,
+        /// Other values of `alpha` for some modules, as `rank_pattern`.
+        #[schemars(extend("x-expected" = "a table from module names to numbers"))]
+        alpha_pattern: Map<String, Value>,
+        /// Modules that are trained and saved whole, by the ends of their names: `["lm_head", "embed_tokens"]`.
+        modules_to_save: Vec<String>,
     }
 }
 
@@ -57,12 +72,16 @@ impl Default for Lora {
             layers: None,
             rank_stabilised: false,
             bias: Bias::None,
+            exclude: None,
+            rank_pattern: Map::new(),
+            alpha_pattern: Map::new(),
+            modules_to_save: Vec::new(),
         }
     }
 }
 
 /// PEFT's names of the options.
-const PEFT_NAMES: [(&str, &str); 7] = [
+const PEFT_NAMES: [(&str, &str); 11] = [
     ("r", "r"),
     ("lora_alpha", "alpha"),
     ("lora_dropout", "dropout"),
@@ -70,26 +89,83 @@ const PEFT_NAMES: [(&str, &str); 7] = [
     ("layers_to_transform", "layers"),
     ("use_rslora", "rank_stabilised"),
     ("bias", "bias"),
+    ("exclude_modules", "exclude"),
+    ("rank_pattern", "rank_pattern"),
+    ("alpha_pattern", "alpha_pattern"),
+    ("modules_to_save", "modules_to_save"),
 ];
 
 impl Lora {
-    fn scale(&self) -> f64 {
-        let rank = self.r as f64;
-        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    /// What the first key that matches a module has for it.
+    fn own(table: &Map<String, Value>, module: &str, key: &str) -> Result<Option<f64>> {
+        for (pattern, value) in table {
+            // Most are names, which need no regular expression.
+            let found = if is_name(pattern) {
+                names_module(pattern, module)
+            } else {
+                Pattern::ending(pattern, key)?.matches(module)?
+            };
+            if found {
+                return Ok(value.as_f64());
+            }
+        }
+        Ok(None)
     }
 
-    /// The projections that are adapted.
-    fn chosen<'a>(&self, model: &'a ModelSpec) -> Result<Vec<&'a Param>> {
-        let mut chosen = self.targets.select(model)?;
+    fn rank(&self, module: &str) -> Result<usize> {
+        Ok(Self::own(&self.rank_pattern, module, "rank_pattern")?.map_or(self.r, |r| r as usize))
+    }
+
+    fn scale(&self, module: &str) -> Result<f64> {
+        let rank = self.rank(module)? as f64;
+        let alpha = Self::own(&self.alpha_pattern, module, "alpha_pattern")?.unwrap_or(self.alpha);
+        Ok(alpha / if self.rank_stabilised { rank.sqrt() } else { rank })
+    }
+
+    /// The projections that are adapted, and what matches nothing.
+    fn chosen<'a>(&self, model: &'a ModelSpec) -> Result<(Vec<&'a Param>, Vec<String>)> {
+        let (mut chosen, lost) = self.targets.select(model)?;
         if let Some(layers) = &self.layers {
             let blocks = layers.of(model)?;
-            chosen.retain(|p| p.block.is_some_and(|block| blocks.contains(&block)));
+            // As in PEFT, a name that is spelled out needs no layer.
+            let within = |p: &Param| p.block.is_some_and(|block| blocks.contains(&block));
+            chosen.retain(|p| within(p) || self.targets.spells_out(p.module()));
             if chosen.is_empty() {
                 let message = format!("none of the `targets` lies in the blocks that `layers` names, {layers}");
                 return Err(PluginError::new(message));
             }
         }
-        Ok(chosen)
+        if let Some(exclude) = &self.exclude {
+            let out = exclude.among(model.linears(), "exclude")?;
+            chosen.retain(|p| !out.iter().any(|out| out.name == p.name));
+        }
+        chosen.retain(|p| !self.modules_to_save.iter().any(|name| has_part(p.module(), name)));
+        match chosen.is_empty() {
+            true => Err(PluginError::new("`exclude` and `modules_to_save` leave none of the `targets`")),
+            false => Ok((chosen, lost)),
+        }
+    }
+
+    /// The parameters that are trained whole, and names that match none.
+    fn saved(&self, model: &ModelSpec) -> Result<(Vec<String>, Vec<String>)> {
+        let tied = model.get(&model.output).filter(|p| p.role == Role::Embedding);
+        let (mut saved, mut lost) = (Vec::new(), Vec::new());
+        for name in &self.modules_to_save {
+            let before = saved.len();
+            let inside = |p: &&Param| ancestors(&p.name).any(|module| module.ends_with(name.as_str()));
+            saved.extend(model.params.iter().filter(inside).map(|p| p.name.clone()));
+            let embeddings = tied.is_some_and(|p| saved[before..].contains(&p.name));
+            if tied.is_some() && (embeddings || "lm_head".ends_with(name.as_str())) {
+                return Err(PluginError::new(format!(
+                    "`modules_to_save` names `{name}`, but this model's vocabulary projection is tied to its embeddings, \
+                     and PEFT would train a copy of one of them; `full` trains them together"
+                )));
+            }
+            if saved.len() == before {
+                lost.push(format!("`modules_to_save` names `{name}`, which is no module of this model"));
+            }
+        }
+        Ok((saved, lost))
     }
 
     fn peft_config(&self, chosen: &[&Param]) -> Result<Value> {
@@ -119,16 +195,50 @@ impl Lora {
             "use_rslora": self.rank_stabilised,
             "init_lora_weights": true,
             "fan_in_fan_out": false,
-            "modules_to_save": null,
-            "rank_pattern": {},
-            "alpha_pattern": {},
+            "exclude_modules": self.exclude,
+            "modules_to_save": if self.modules_to_save.is_empty() { Value::Null } else { json!(self.modules_to_save) },
+            "rank_pattern": self.rank_pattern,
+            "alpha_pattern": self.alpha_pattern,
         }))
     }
+}
+
+/// Whether a pattern is a plain name.
+fn is_name(pattern: &str) -> bool {
+    pattern.chars().all(|c| c.is_alphanumeric() || "._".contains(c))
+}
+
+/// The modules that a parameter lies in, the innermost first.
+fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+    name.char_indices().rev().filter(|(_, c)| *c == '.').map(|(at, _)| &name[..at])
+}
+
+/// Whether one or more whole parts of a module's name are `name`.
+fn has_part(module: &str, name: &str) -> bool {
+    let begins = |at: usize| at == 0 || module[..at].ends_with('.');
+    let ends = |at: usize| at == module.len() || module[at..].starts_with('.');
+    module.match_indices(name).any(|(at, _)| begins(at) && ends(at + name.len()))
+}
+
+/// An error unless all values of a table are in range.
+fn each(table: &Map<String, Value>, key: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {
+    for (pattern, value) in table {
+        Pattern::ending(pattern, key)?;
+        if !fits(value) {
+            return Err(PluginError::new(format!("`{key}` gives `{pattern}` {value}; expected {what}")));
+        }
+    }
+    Ok(())
 }
 
 /// The names of a module's two matrices, as PEFT saves them.
 fn names(module: &str) -> [String; 2] {
     ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
+}
+
+/// A scale, whose patterns the plan has tried already.
+fn scaled(scale: Result<f64>) -> f64 {
+    scale.unwrap_or_else(|e| raise(e))
 }
 
 impl Adapter for Lora {
@@ -145,31 +255,43 @@ impl Adapter for Lora {
                 self.dropout
             )));
         }
-        self.targets.validate()?;
+        self.targets.validate("targets")?;
+        self.exclude.as_ref().map_or(Ok(()), |exclude| exclude.validate("exclude"))?;
+        each(&self.rank_pattern, "rank_pattern", "a rank of at least 1", |v| v.as_u64().is_some_and(|r| r > 0))?;
+        each(&self.alpha_pattern, "alpha_pattern", "a positive number", |v| v.as_f64().is_some_and(|a| a > 0.0))?;
+        if self.modules_to_save.iter().any(String::is_empty) {
+            return Err(PluginError::new("`modules_to_save` has an empty name, which every module ends with"));
+        }
         self.layers.as_ref().map_or(Ok(()), |layers| layers.indices().map(|_| ()))
     }
 
     fn from_peft(config: &Value) -> Result<Self> {
         let options = peft::options(config, &PEFT_NAMES)?;
-        for (peft, option) in &PEFT_NAMES[..4] {
-            if !options.contains_key(*option) {
-                return Err(PluginError::new(format!("adapter_config.json does not give `{peft}`")));
-            }
+        if !options.contains_key("targets") {
+            return Err(PluginError::new("adapter_config.json does not give `target_modules`"));
         }
-        Ok(serde_json::from_value(options.into())?)
+        // What PEFT takes for those that the file leaves out.
+        let defaults = Self { r: 8, alpha: 8.0, dropout: 0.0, ..Self::default() };
+        let mut all = serde_json::to_value(defaults)?;
+        all.as_object_mut().into_iter().for_each(|all| all.extend(options.clone()));
+        Ok(serde_json::from_value(all)?)
     }
 
     fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
-        let chosen = self.chosen(model)?;
-        let mut plan = AdapterPlan { peft_config: Some(self.peft_config(&chosen)?), ..AdapterPlan::default() };
+        let (chosen, mut unmatched) = self.chosen(model)?;
+        let (saved, lost) = self.saved(model)?;
+        unmatched.extend(lost);
+        let mut plan =
+            AdapterPlan { unmatched, peft_config: Some(self.peft_config(&chosen)?), ..AdapterPlan::default() };
         for weight in chosen {
             let (out, input) = (weight.shape[0], weight.shape[1]);
             let [a, b] = names(weight.module());
             // PyTorch's Kaiming-uniform initialisation with a = √5.
             let random = Init::Uniform(1.0 / (input as f64).sqrt());
             let param = |name, shape, init| Param { name, shape, init, role: Role::Other, block: weight.block };
-            plan.params.push(param(a, vec![self.r, input], random));
-            plan.params.push(param(b, vec![out, self.r], Init::Zeros));
+            let rank = self.rank(weight.module())?;
+            plan.params.push(param(a, vec![rank, input], random));
+            plan.params.push(param(b, vec![out, rank], Init::Zeros));
             plan.linears.push(weight.module().to_owned());
         }
         let trained = |name: &str| match (self.bias, name.strip_suffix(".bias")) {
@@ -177,7 +299,12 @@ impl Adapter for Lora {
             (Bias::LoraOnly, Some(module)) => plan.linears.iter().any(|m| m == module),
             _ => false,
         };
-        plan.trained = model.params.iter().filter(|p| trained(&p.name)).map(|p| p.name.clone()).collect();
+        plan.trained = model
+            .params
+            .iter()
+            .filter(|p| trained(&p.name) || saved.contains(&p.name))
+            .map(|p| p.name.clone())
+            .collect();
         Ok(plan)
     }
 
@@ -185,13 +312,13 @@ impl Adapter for Lora {
         let [a, b] = names(module).map(|name| cx.param(&name));
         let base = cx.base_linear(module, &x);
         // Scaled where it is narrowest.
-        base + (cx.dropout(x, self.dropout).linear(a) * self.scale()).linear(b)
+        base + (cx.dropout(x, self.dropout).linear(a) * scaled(self.scale(module))).linear(b)
     }
 
     fn merge(&self, cx: &Ctx, module: &str, weight: Tensor) -> Tensor {
         let dtype = weight.dtype();
         let [a, b] = names(module).map(|name| cx.param(&name).cast(DType::F32));
-        (weight.cast(DType::F32) + b.matmul(a) * self.scale()).cast(dtype)
+        (weight.cast(DType::F32) + b.matmul(a) * scaled(self.scale(module))).cast(dtype)
     }
 }
 
@@ -238,8 +365,8 @@ mod tests {
     #[test]
     fn the_scale_depends_on_the_rank() {
         let lora = Lora { r: 16, alpha: 32.0, ..Lora::default() };
-        assert_eq!(lora.scale(), 2.0);
-        assert_eq!(Lora { rank_stabilised: true, ..lora }.scale(), 8.0);
+        assert_eq!(lora.scale("q_proj").unwrap(), 2.0);
+        assert_eq!(Lora { rank_stabilised: true, ..lora }.scale("q_proj").unwrap(), 8.0);
     }
 
     #[test]
@@ -277,8 +404,9 @@ mod tests {
         };
         for (key, value) in [
             ("use_dora", json!(true)),
-            ("rank_pattern", json!({"q_proj": 4})),
-            ("modules_to_save", json!(["lm_head"])),
+            ("lora_bias", json!(true)),
+            ("trainable_token_indices", json!([1])),
+            ("layers_pattern", json!("experts")),
             ("init_lora_weights", json!("pissa")),
             ("task_type", json!("SEQ_CLS")),
             ("something_new", json!(1)),
@@ -296,6 +424,6 @@ mod tests {
         assert_eq!(error("dropout = 1.0"), "`dropout` must be at least 0 and less than 1, not 1");
         assert!(error("targets = [\"query\"]").ends_with("there are q_proj, v_proj, up_proj"));
         assert!(error("targets = \"layers.0.*\"\nlayers = 1").starts_with("none of the `targets` lies in"));
-        assert_eq!(Lora::default().chosen(&toy_spec()).unwrap().len(), 6);
+        assert_eq!(Lora::default().chosen(&toy_spec()).unwrap().0.len(), 6);
     }
 }

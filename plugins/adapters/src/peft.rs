@@ -33,6 +33,15 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
+/// Whether a `layers_pattern` names the list of blocks, whose names all models here end with `layers`.
+fn says_layers(value: &Value) -> bool {
+    let is = |value: &Value| matches!(value.as_str(), Some("layers" | "model.layers" | "gpt_neox.layers"));
+    match value {
+        Value::Array(list) => list.iter().all(is),
+        one => is(one),
+    }
+}
+
 /// Renames the `known` settings to options. Any other that is switched on is refused, rather than passed over.
 pub fn options(config: &Value, known: &[(&str, &str)]) -> Result<Map<String, Value>> {
     let config = config.as_object().ok_or_else(|| PluginError::new("adapter_config.json is not a JSON object"))?;
@@ -42,10 +51,11 @@ pub fn options(config: &Value, known: &[(&str, &str)]) -> Result<Map<String, Val
             ("task_type", task) => value.is_null() || task == Some("CAUSAL_LM"),
             // Others change the base model's weights as well.
             ("init_lora_weights", how) => value.is_boolean() || matches!(how, Some("gaussian" | "eva" | "orthogonal")),
+            ("layers_pattern", _) => says_layers(value),
             (key, _) => HARMLESS.contains(&key),
         };
         match known.iter().find(|(name, _)| name == key) {
-            Some(_) if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
+            Some(_) if is_off(value) => {}
             Some((_, option)) => drop(options.insert((*option).to_owned(), value.clone())),
             None if fine || is_off(value) => {}
             None => {

@@ -1,7 +1,7 @@
 //! How adapters choose blocks and projections.
 
+use fancy_regex::{Regex, RegexBuilder};
 use framework_sdk::{ModelSpec, Param, prelude::*};
-use regex::Regex;
 use std::collections::BTreeSet;
 
 options! {
@@ -24,65 +24,124 @@ impl Default for Targets {
     }
 }
 
+/// How often a pattern may go back before it is given up.
+const BACKTRACKS: usize = 100_000;
+
+/// A pattern that must match whole names.
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles a pattern of the option `key`.
+    pub fn whole(pattern: &str, key: &str) -> Result<Self> {
+        Self::of(&format!(r"\A(?:{pattern})\z"), key)
+    }
+
+    /// Compiles a pattern that matches a module's name or its last parts, as PEFT reads those of ranks and alphas.
+    pub fn ending(pattern: &str, key: &str) -> Result<Self> {
+        Self::of(&format!(r"\A(?:.*\.)?(?:{pattern})\z"), key)
+    }
+
+    fn of(pattern: &str, key: &str) -> Result<Self> {
+        let regex = RegexBuilder::new(pattern).backtrack_limit(BACKTRACKS).build();
+        regex.map(Self).map_err(|e| PluginError::new(format!("`{key}` is not a regular expression: {e}")))
+    }
+
+    /// Whether it matches.
+    pub fn matches(&self, name: &str) -> Result<bool> {
+        self.0.is_match(name).map_err(|e| PluginError::new(format!("a regular expression takes too long: {e}")))
+    }
+}
+
 impl Targets {
-    /// The pattern that must match a module's whole name, if that is how targets are chosen.
-    fn regex(&self) -> Result<Option<Regex>> {
+    fn pattern(&self, key: &str) -> Result<Option<Pattern>> {
         match self {
-            Self::Pattern(pattern) if !pattern.eq_ignore_ascii_case(ALL) => {
-                let regex = Regex::new(&format!(r"\A(?:{pattern})\z"));
-                let wrong = |e| PluginError::new(format!("`targets` is not a regular expression: {e}"));
-                regex.map(Some).map_err(wrong)
-            }
+            Self::Pattern(pattern) if !pattern.eq_ignore_ascii_case(ALL) => Pattern::whole(pattern, key).map(Some),
             _ => Ok(None),
         }
     }
 
     /// What options alone can get wrong.
-    pub fn validate(&self) -> Result<()> {
+    pub fn validate(&self, key: &str) -> Result<()> {
         match self {
-            Self::Names(names) if names.is_empty() => Err(PluginError::new("`targets` is empty; leave it out for all")),
-            _ => self.regex().map(|_| ()),
+            Self::Names(names) if names.is_empty() => {
+                Err(PluginError::new(format!("`{key}` is empty; leave it out instead")))
+            }
+            _ => self.pattern(key).map(|_| ()),
         }
     }
 
-    /// The projections that are chosen, in the model's order. Each name must find one.
-    pub fn select<'a>(&self, model: &'a ModelSpec) -> Result<Vec<&'a Param>> {
-        let regex = self.regex()?;
-        let chosen = |module: &str| match self {
-            Self::Names(names) => names.iter().any(|name| names_module(name, module)),
-            Self::Pattern(_) => regex.as_ref().is_none_or(|r| r.is_match(module)),
+    /// Whether a module is spelled out with its whole name.
+    pub fn spells_out(&self, module: &str) -> bool {
+        matches!(self, Self::Names(names) if names.iter().any(|name| name == module))
+    }
+
+    /// The modules among `all` that are meant.
+    pub fn among<'a>(&self, all: impl Iterator<Item = &'a Param>, key: &str) -> Result<Vec<&'a Param>> {
+        let pattern = self.pattern(key)?;
+        let meant = |param: &&Param| match (self, &pattern) {
+            (Self::Names(names), _) => Ok(names.iter().any(|name| names_module(name, param.module()))),
+            (Self::Pattern(_), Some(pattern)) => pattern.matches(param.module()),
+            (Self::Pattern(_), None) => Ok(param.role == Role::Linear),
         };
-        if let Self::Names(names) = self {
-            let lost = names.iter().find(|name| !model.linears().any(|p| names_module(name, p.module())));
-            if let Some(name) = lost {
-                return Err(no_target(name, model, |module| names_module(name, module)));
+        let mut found = Vec::new();
+        for param in all {
+            if meant(&param)? {
+                found.push(param);
             }
         }
-        let found: Vec<_> = model.linears().filter(|p| chosen(p.module())).collect();
+        Ok(found)
+    }
+
+    /// The projections that are chosen, in the model's order, and sentences on names that match nothing while others
+    /// do.
+    ///
+    /// # Errors
+    /// No projection is chosen; a target is something else than a projection of the blocks.
+    pub fn select<'a>(&self, model: &'a ModelSpec) -> Result<(Vec<&'a Param>, Vec<String>)> {
+        let modules = || model.params.iter().filter(|p| p.role != Role::Bias);
+        let found = self.among(modules(), "targets")?;
+        let (found, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|p| p.role == Role::Linear);
+        let name = |param: &Param| match self {
+            Self::Names(names) => names.iter().find(|name| names_module(name, param.module())).cloned(),
+            Self::Pattern(pattern) => Some(pattern.clone()),
+        };
+        let of_vocabulary = |p: &&&Param| matches!(p.role, Role::Embedding | Role::Output);
+        let wrong = other.iter().find(of_vocabulary).or(other.first().filter(|_| matches!(self, Self::Names(_))));
+        if let Some(param) = wrong {
+            return Err(PluginError::new(no_target(&name(param).unwrap_or_default(), model, Some(param.role))));
+        }
+        let lost: Vec<_> = match self {
+            Self::Names(names) => {
+                let lost = |name: &&String| !modules().any(|p| names_module(name, p.module()));
+                names.iter().filter(lost).map(|name| no_target(name, model, None)).collect()
+            }
+            Self::Pattern(_) => Vec::new(),
+        };
         match (found.is_empty(), self) {
-            (true, Self::Pattern(pattern)) => Err(no_target(pattern, model, chosen)),
-            (true, Self::Names(_)) => Err(PluginError::new("`targets` is empty")),
-            (false, _) => Ok(found),
+            (false, _) => Ok((found, lost)),
+            (true, Self::Pattern(pattern)) => Err(PluginError::new(no_target(pattern, model, None))),
+            (true, Self::Names(_)) => {
+                Err(PluginError::new(lost.into_iter().next().unwrap_or_else(|| "`targets` is empty".into())))
+            }
         }
     }
 }
 
 /// Whether `name` is the module's name, or its last parts.
-fn names_module(name: &str, module: &str) -> bool {
+pub fn names_module(name: &str, module: &str) -> bool {
     module.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// The error for a target that is no projection.
-fn no_target(target: &str, model: &ModelSpec, matches: impl Fn(&str) -> bool) -> PluginError {
+/// What is wrong with a target that is no projection.
+fn no_target(target: &str, model: &ModelSpec, role: Option<Role>) -> String {
     let available = suffixes(model.linears().map(Param::module)).join(", ");
-    let other = model.params.iter().find(|p| matches(p.module()));
-    let what = match other.map(|p| p.role) {
+    let what = match role {
         Some(Role::Embedding) => "is the embedding table, and only linear projections can be adapted",
         Some(Role::Output) => "is the vocabulary projection, and only the projections of the blocks can be adapted",
         Some(_) => "is no linear projection",
         None => "matches no linear projection of this model",
     };
-    PluginError::new(format!("the target `{target}` {what}; there are {available}"))
+    format!("the target `{target}` {what}; there are {available}")
 }
 
 /// The last part of each name, once each, in order.
@@ -154,7 +213,7 @@ mod tests {
 
     fn selected(targets: Value) -> Result<Vec<String>> {
         let targets: Targets = serde_json::from_value(targets)?;
-        Ok(targets.select(&toy_spec())?.iter().map(|p| p.module().to_owned()).collect())
+        Ok(targets.select(&toy_spec())?.0.iter().map(|p| p.module().to_owned()).collect())
     }
 
     #[track_caller]
@@ -169,10 +228,10 @@ mod tests {
         assert_eq!(selected(json!(["q_proj"])).unwrap(), q);
         assert_eq!(selected(json!(["attn.q_proj"])).unwrap(), q);
         assert_eq!(selected(json!(["layers.1.attn.q_proj"])).unwrap(), q[1..]);
-        refused(
-            json!(["q_proj", "proj"]),
-            "`proj` matches no linear projection of this model; there are q_proj, v_proj, up_proj",
-        );
+        let lost = "the target `proj` matches no linear projection of this model; there are q_proj, v_proj, up_proj";
+        let both: Targets = serde_json::from_value(json!(["q_proj", "proj"])).unwrap();
+        assert_eq!(both.select(&toy_spec()).unwrap().1, [lost]);
+        refused(json!(["proj"]), lost);
     }
 
     #[test]
@@ -182,12 +241,16 @@ mod tests {
         assert_eq!(selected(json!("layers.0.attn.q_proj|nothing")).unwrap(), ["layers.0.attn.q_proj"]);
         refused(json!("q_proj"), "the target `q_proj` matches no linear projection");
         refused(json!("("), "is not a regular expression");
+        assert_eq!(selected(json!(r"layers\.(?!0\.)\d+\.attn\.v_proj")).unwrap(), ["layers.1.attn.v_proj"]);
+        refused(json!(r"(?:(\w|\w|\.|\.)*)*\1z(?=z)"), "a regular expression takes too long");
     }
 
     #[test]
     fn embeddings_and_the_output_cannot_be_targets() {
         refused(json!(["embed"]), "`embed` is the embedding table, and only linear projections can be adapted");
         refused(json!(["lm_head"]), "`lm_head` is the vocabulary projection");
+        refused(json!(["q_proj", "lm_head"]), "`lm_head` is the vocabulary projection");
+        refused(json!(".*(q_proj|lm_head)"), "is the vocabulary projection");
         refused(json!(3), "expected a list of module names");
     }
 

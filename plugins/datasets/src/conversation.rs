@@ -1,13 +1,50 @@
-//! Conversations as files have them, as the field `messages`.
+//! Conversations as files have them, as the field `messages`, which chat templates read.
+//!
+//! Messages with a `role` are handed on as they are, with all their keys: templates know more of them than we do. Other
+//! shapes become such messages: ShareGPT's `conversations` (`from`, `value`), also with `function_call` and
+//! `observation`, and lists of messages in `prompt` and `completion`.
 
 use crate::{fields, input::Place, rows::Fault};
 use framework_sdk::{
     Record,
-    serde_json::{Value, json},
+    serde_json::{self, Value, json},
 };
 
+/// The record with its conversation, if it has one, as `messages`, and its `tools` as a list. `field` names the
+/// conversation's field; without it, `messages` and `conversations` are looked for, and lists in `prompt` and
+/// `completion`.
+pub fn normalized(mut object: Record, field: Option<&str>, place: &Place) -> Result<Record, Fault> {
+    tools(&mut object, place)?;
+    let is_list = |name: &str| object.get(name).is_some_and(Value::is_array);
+    let known = ["messages", "conversations"].into_iter().find(|name| object.contains_key(*name));
+    let messages = match field.or(known) {
+        Some(field) => messages(&mut object, field, place)?,
+        None if is_list("prompt") && is_list("completion") => completion(&mut object, place)?,
+        None => return Ok(object),
+    };
+    object.insert("messages".into(), messages);
+    Ok(object)
+}
+
+/// `tools` as a list: many data sets store it as JSON text.
+fn tools(object: &mut Record, place: &Place) -> Result<(), Fault> {
+    let Some(Value::String(text)) = object.get("tools") else { return Ok(()) };
+    if text.trim().is_empty() {
+        object.shift_remove("tools");
+        return Ok(());
+    }
+    let wrong =
+        |what: String| place.wrong(format!("the field `tools` is text {what}; expected JSON of a list of tools"));
+    match serde_json::from_str(text) {
+        Ok(list @ Value::Array(_)) => object.insert("tools".into(), list),
+        Ok(other) => return Err(wrong(format!("with {}", fields::kind(&other)))),
+        Err(e) => return Err(wrong(format!("that is not JSON ({e})"))),
+    };
+    Ok(())
+}
+
 /// OpenAI's `messages`, or ShareGPT's `conversations`, as messages with `role` and `content`.
-pub fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value, Fault> {
+fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value, Fault> {
     let turns = match object.shift_remove(field) {
         Some(Value::Array(turns)) => turns,
         Some(other) => {
@@ -19,39 +56,37 @@ pub fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value
             return Err(place.wrong(format!("there is no field `{field}`, only {names}; name it with `conversation`")));
         }
     };
-    let mut messages = Vec::new();
+    let mut messages = read(turns, field, place)?;
     // ShareGPT's files may have the system message beside the conversation.
-    if let Some(system) = fields::take(object, "system", place)?.filter(|text| !text.trim().is_empty()) {
-        messages.push(json!({"role": "system", "content": system}));
+    let led = messages.first().is_some_and(|first| first["role"] == "system" || first["role"] == "developer");
+    if !led && let Some(system) = fields::take(object, "system", place)?.filter(|text| !text.trim().is_empty()) {
+        messages.insert(0, json!({"role": "system", "content": system}));
     }
-    for (i, turn) in turns.into_iter().enumerate() {
-        let wrong = |message: String| place.wrong(format!("message {} of `{field}` {message}", i + 1));
-        let Value::Object(mut turn) = turn else {
-            return Err(wrong(format!("is {}; expected an object", fields::kind(&turn))));
-        };
-        let speaker = turn.shift_remove("role").or_else(|| turn.shift_remove("from"));
-        let Some(Value::String(speaker)) = speaker else {
-            return Err(wrong(format!("has no `role` or `from`, only {}", fields::names(&turn))));
-        };
-        let role = role(&speaker).ok_or_else(|| wrong(format!("is from `{speaker}`, which is no role; {ROLES}")))?;
-        let content = turn.shift_remove("content").or_else(|| turn.shift_remove("value"));
-        let content = match content {
-            Some(Value::Array(parts)) => parts.into_iter().map(part).collect::<Option<String>>().map(Value::String),
-            Some(text @ Value::String(_)) => Some(text),
-            // A message that only calls tools.
-            Some(Value::Null) | None if turn.contains_key("tool_calls") => Some(Value::Null),
-            _ => None,
-        };
-        let content = content.ok_or_else(|| wrong("has no text in `content` or `value`".into()))?;
-        let mut message = Record::new();
-        message.insert("role".into(), role.into());
-        message.insert("content".into(), content);
-        // Calls of tools and the like, which chat templates know by these names.
-        message.extend(turn.into_iter().filter(|(key, _)| KEPT.contains(&key.as_str())));
-        messages.push(Value::Object(message));
+    answered(&messages, field, place)?;
+    Ok(Value::Array(messages))
+}
+
+/// TRL's conversations in two parts, of which only the second is trained.
+fn completion(object: &mut Record, place: &Place) -> Result<Value, Fault> {
+    let mut part = |name: &str| match object.shift_remove(name) {
+        Some(Value::Array(turns)) => read(turns, name, place),
+        _ => Ok(Vec::new()),
+    };
+    let mut messages = part("prompt")?;
+    for message in messages.iter_mut().filter(|message| message["role"] == "assistant") {
+        message["weight"] = 0.into();
     }
-    match messages.iter().rev().find(|message| message["role"] != "tool").map(|message| &message["role"]) {
-        Some(role) if *role == "assistant" => Ok(Value::Array(messages)),
+    messages.extend(part("completion")?);
+    answered(&messages, "completion", place)?;
+    Ok(Value::Array(messages))
+}
+
+/// Refuses a conversation without an answer at its end: nothing would be learned from it, or not what was meant.
+fn answered(messages: &[Value], field: &str, place: &Place) -> Result<(), Fault> {
+    const RESULTS: [&str; 5] = ["tool", "function", "observation", "ipython", "tool_results"];
+    let spoken = |message: &&Value| message["role"].as_str().is_none_or(|role| !RESULTS.contains(&role));
+    match messages.iter().rev().find(spoken).map(|message| &message["role"]) {
+        Some(role) if *role == "assistant" => Ok(()),
         Some(role) => {
             Err(place.wrong(format!("`{field}` ends with the {role} message; expected the assistant's answer")))
         }
@@ -59,31 +94,105 @@ pub fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value
     }
 }
 
-const ROLES: &str = "expected system, user (human), assistant (gpt) or tool";
-const KEPT: [&str; 5] = ["name", "tool_calls", "tool_call_id", "reasoning_content", "thinking"];
+fn read(turns: Vec<Value>, field: &str, place: &Place) -> Result<Vec<Value>, Fault> {
+    let read =
+        |(i, turn)| message(turn).map_err(|wrong| place.wrong(format!("message {} of `{field}` {wrong}", i + 1)));
+    turns.into_iter().enumerate().map(read).collect()
+}
 
-/// The role's name in chat templates.
-fn role(speaker: &str) -> Option<&'static str> {
-    Some(match speaker.to_ascii_lowercase().as_str() {
-        "system" | "developer" => "system",
-        "user" | "human" => "user",
-        "assistant" | "gpt" | "chatgpt" | "bot" | "model" | "bard" | "bing" => "assistant",
-        "tool" | "function" | "observation" => "tool",
-        _ => return None,
+/// One message; what is wrong with it otherwise.
+fn message(turn: Value) -> Result<Value, String> {
+    let Value::Object(mut turn) = turn else {
+        return Err(format!("is {}; expected an object", fields::kind(&turn)));
+    };
+    if let Some(Value::String(role)) = turn.get("role") {
+        if let Some(role) = alias(role) {
+            turn.insert("role".into(), role.into());
+        }
+        let empty = turn.get("content").is_none_or(Value::is_null);
+        if empty && !["tool_calls", "reasoning_content", "reasoning", "thinking"].iter().any(|key| there(&turn, key)) {
+            return Err("has no text in `content`".into());
+        }
+        return Ok(Value::Object(turn));
+    }
+    let (Some(Value::String(speaker)), value) = (turn.shift_remove("from"), turn.shift_remove("value")) else {
+        return Err(format!("has no `role` or `from`, only {}", fields::names(&turn)));
+    };
+    let Some(Value::String(text)) = value.or_else(|| turn.shift_remove("content")) else {
+        return Err("has no text in `value`".into());
+    };
+    let mut message = match speaker.to_ascii_lowercase().as_str() {
+        "function_call" => call(&text)?,
+        "observation" | "tool" | "function" => json!({"role": "tool", "content": text}),
+        role @ ("system" | "user" | "assistant" | "developer") => json!({"role": role, "content": text}),
+        other => match alias(other) {
+            Some(role) => json!({"role": role, "content": text}),
+            None => return Err(format!("is from `{speaker}`, which is no role; {ROLES}")),
+        },
+    };
+    if let Value::Object(message) = &mut message {
+        // `weight` and the like
+        for (key, value) in turn {
+            message.entry(key).or_insert(value);
+        }
+    }
+    Ok(message)
+}
+
+const ROLES: &str = "expected system, human (user), gpt (assistant), function_call or observation (tool)";
+
+fn there(message: &Record, key: &str) -> bool {
+    message.get(key).is_some_and(|value| match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        _ => true,
     })
 }
 
-/// The text of one part of a message.
-fn part(part: Value) -> Option<String> {
-    match part {
-        Value::String(text) => Some(text),
-        Value::Object(mut part) => {
-            let is_text = part.get("type").is_none_or(|kind| kind == "text");
-            match part.shift_remove("text") {
-                Some(Value::String(text)) if is_text => Some(text),
-                _ => None,
-            }
-        }
+/// The role's name in chat templates, for names that none of them knows.
+fn alias(speaker: &str) -> Option<&'static str> {
+    match speaker.to_ascii_lowercase().as_str() {
+        "human" => Some("user"),
+        "gpt" | "chatgpt" | "bot" | "model" | "bard" | "bing" => Some("assistant"),
         _ => None,
     }
 }
+
+/// A call, or several, in the text of a ShareGPT message: `{"name": …, "arguments": {…}}`.
+fn call(text: &str) -> Result<Value, String> {
+    let wrong = |what: &str| format!("is a `function_call` {what}; expected {{\"name\": …, \"arguments\": {{…}}}}");
+    let calls: Value = serde_json::from_str(text).map_err(|e| wrong(&format!("that is not JSON ({e})")))?;
+    let calls = match calls {
+        Value::Array(calls) => calls,
+        one => vec![one],
+    };
+    let function = |mut call: Value| match call["name"].is_string() {
+        true => {
+            // Templates read arguments as an object, whichever way the file has them.
+            if let Some(arguments) = call["arguments"].as_str().and_then(|text| serde_json::from_str(text).ok()) {
+                call["arguments"] = arguments;
+            }
+            Ok(json!({"type": "function", "function": call}))
+        }
+        false => Err(wrong("without a `name`")),
+    };
+    let calls = calls.into_iter().map(function).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({"role": "assistant", "content": null, "tool_calls": calls}))
+}
+
+/// Without members that are null: a column of objects has every member in all of its rows, so that arguments of one tool
+/// would turn up in the calls of another.
+pub fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(without_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "conversation_tests.rs"]
+mod tests;

@@ -11,9 +11,12 @@ options! {
     /// Instructions with their answers, or conversations, from a JSON array or JSON lines.
     ///
     /// Yields records with the fields `instruction`, `input` and `output`; an object without the field `input` has an
-    /// empty one. An object with `messages` (OpenAI: `role`, `content`) or `conversations` (ShareGPT: `from`, `value`)
-    /// gives a record with `messages`, whose roles are `system`, `user`, `assistant` and `tool`, for the template
-    /// `chat`. Both may be in one file. Files may be packed with gzip or Zstandard.
+    /// empty one. Alpaca's `system` and `history` (earlier turns, pairs of instruction and answer) are kept, and templates
+    /// for conversations use them. `prompt` and `completion` stand for instruction and answer where those are missing.
+    ///
+    /// An object with `messages` (OpenAI: `role`, `content`), with `conversations` (ShareGPT: `from`, `value`), or with
+    /// lists of messages in `prompt` and `completion` gives a record with `messages`, for templates such as `chat`.
+    /// Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.
@@ -75,13 +78,14 @@ impl Dataset for InstructionJson {
 impl InstructionJson {
     /// The object as a record; none if it is to be left out.
     fn record(&self, mut object: Record, place: &Place) -> Result<Option<Record>, Fault> {
-        let known = ["messages", "conversations"].into_iter().find(|name| object.contains_key(*name));
-        if let Some(field) = self.conversation.as_deref().or(known) {
-            let messages = conversation::messages(&mut object, field, place)?;
+        object = conversation::normalized(object, self.conversation.as_deref(), place)?;
+        if let Some(messages) = object.shift_remove("messages") {
             let mut record = Record::from_iter([("messages".to_owned(), messages)]);
             record.extend(object.shift_remove_entry("tools"));
+            record.extend(object.shift_remove_entry("documents"));
             return Ok(Some(record));
         }
+        self.completed(&mut object);
         let names = fields::names(&object);
         let mut record = Record::new();
         for (name, field) in [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)] {
@@ -103,7 +107,35 @@ impl InstructionJson {
             }
             record.insert(name.to_owned(), text.into());
         }
+        // What Alpaca's rows have beside these; templates for conversations take them.
+        let system = fields::take(&mut object, "system", place)?.filter(|text| !text.trim().is_empty());
+        record.extend(system.map(|text| ("system".to_owned(), text.into())));
+        let history = object.shift_remove_entry("history").filter(|(_, turns)| !empty(turns));
+        record.extend(history);
+        record.extend(object.shift_remove_entry("tools").filter(|(_, tools)| !empty(tools)));
         Ok(Some(record))
+    }
+
+    /// Takes `prompt` and `completion` for instruction and answer where there are no such fields.
+    fn completed(&self, object: &mut Record) {
+        for (option, default, other) in
+            [(&self.instruction, instruction(), "prompt"), (&self.output, output(), "completion")]
+        {
+            if *option == default && !object.contains_key(option) && object.contains_key(other) {
+                let value = object.shift_remove(other).unwrap_or_default();
+                object.insert(option.clone(), value);
+            }
+        }
+    }
+}
+
+/// Whether a field has nothing in it.
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
     }
 }
 
@@ -156,7 +188,7 @@ mod tests {
         ]});
         let shapes = [
             r#"{"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"},
-                {"role": "assistant", "content": [{"type": "text", "text": "H"}, "o"]}]}"#,
+                {"role": "assistant", "content": "Ho"}]}"#,
             r#"{"id": 1, "conversations": [{"from": "system", "value": "Be short."}, {"from": "human", "value": "Hi"},
                 {"from": "gpt", "value": "Ho"}]}"#,
             r#"{"system": "Be short.", "conversations": [{"from": "user", "value": "Hi"}, {"from": "bot", "value": "Ho"}]}"#,
@@ -175,7 +207,7 @@ mod tests {
     fn tools_are_passed_on() {
         let file = json!([{"messages": [
             {"role": "user", "content": "Weather?"},
-            {"role": "assistant", "content": null, "tool_calls": [{"type": "function"}], "weight": 1},
+            {"role": "assistant", "content": null, "tool_calls": [{"type": "function"}]},
             {"role": "tool", "content": "sunny", "tool_call_id": "1"},
             {"role": "assistant", "content": "Sunny."},
         ], "tools": [{"name": "weather"}]}]);
@@ -187,23 +219,17 @@ mod tests {
         );
     }
 
+    /// Alpaca's rows as LLaMA-Factory documents them.
     #[test]
-    fn broken_conversations_are_errors() {
-        refused(r#"[{"messages": []}]"#, "1:2: `messages` has no messages");
-        refused(r#"[{"messages": "Hi"}]"#, "1:2: the field `messages` is a string; expected a list");
-        refused(r#"[{"messages": [1]}]"#, "1:2: message 1 of `messages` is a number; expected an object");
-        refused(
-            r#"[{"messages": [{"text": "Hi"}]}]"#,
-            "1:2: message 1 of `messages` has no `role` or `from`, only `text`",
-        );
-        refused(
-            r#"[{"messages": [{"role": "cat", "content": "Hi"}]}]"#,
-            "1:2: message 1 of `messages` is from `cat`, ",
-        );
-        refused(r#"[{"messages": [{"role": "user"}]}]"#, "1:2: message 1 of `messages` has no text in");
-        refused(
-            r#"[{"messages": [{"role": "user", "content": "a"}]}]"#,
-            "1:2: `messages` ends with the \"user\" message",
-        );
+    fn system_and_history_are_kept() {
+        let file = json!([
+            {"instruction": "a", "input": "", "output": "b", "system": "s", "history": [["q", "r"]], "tools": "[]"},
+            {"instruction": "a", "input": "", "output": "b", "system": "", "history": []},
+        ]);
+        let records = read(&file.to_string(), "");
+        let bare = json!({"instruction": "a", "input": "", "output": "b"});
+        let mut full = bare.clone();
+        (full["system"], full["history"]) = ("s".into(), json!([["q", "r"]]));
+        assert_eq!(records, [full, bare]);
     }
 }

@@ -1,7 +1,7 @@
 //! `jsonl`: tables of JSON as they are.
 
 use crate::{
-    fields,
+    conversation, fields,
     input::{self, Encoding, JSON, files},
     rows::{self, OnError},
 };
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 options! {
     /// Records from JSON lines, or from an array of objects, as they are.
     ///
-    /// The file may be packed with gzip or Zstandard. Objects are read one at a time, however large the file is.
+    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`, become
+    /// `messages`. The file may be packed with gzip or Zstandard. Objects are read one at a time, however large the file is.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Jsonl {
         /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
@@ -40,7 +41,7 @@ impl Dataset for Jsonl {
         let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
         let rows = objects.map(move |object| {
             let (place, object) = object?;
-            fields::rename(object, &columns, &place)
+            conversation::normalized(fields::rename(object, &columns, &place)?, None, &place)
         });
         Ok(rows::records("jsonl", self.on_error, rows))
     }

@@ -1,7 +1,7 @@
 //! `parquet`: columnar tables as they are.
 
 use crate::{
-    fields,
+    conversation, fields,
     input::{Place, files, unreadable},
     rows::{self, Fault, OnError, sound},
 };
@@ -30,6 +30,9 @@ mod bombs;
 
 options! {
     /// Records from Parquet files, as they are.
+    ///
+    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`, become
+    /// `messages`; members of messages and tools that are null are left out.
     ///
     /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text. Files
     /// that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more than
@@ -117,7 +120,11 @@ impl Iterator for Table {
         Some(row?.map_err(|e| place.broken(format!("row {}: {e}", self.number))).and_then(|row| {
             // Times that no calendar has panic when they are written out.
             let record = sound(|| record(row)).map_err(|e| place.wrong(e))?;
-            fields::rename(record, &self.columns, &place)
+            let mut record = fields::rename(record, &self.columns, &place)?;
+            for name in ["messages", "conversations", "prompt", "completion", "tools"] {
+                record.get_mut(name).into_iter().for_each(conversation::without_nulls);
+            }
+            conversation::normalized(record, None, &place)
         }))
     }
 }
@@ -248,6 +255,29 @@ pub(crate) mod tests {
             Compression::ZSTD(Default::default()),
             Compression::LZ4_RAW,
         ]
+    }
+
+    /// A column of objects has all members in all rows; those of other rows are null.
+    #[test]
+    fn members_of_tools_that_only_other_rows_have_are_left_out() {
+        let schema = "message m { optional group tools (LIST) { repeated group list { optional group element { \
+                      optional binary name (UTF8); optional binary query (UTF8); } } } }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut out = Vec::new();
+        let mut file = SerializedFileWriter::new(&mut out, schema, Arc::default()).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        // Levels: the list, its entry, the entry's object, the member.
+        let columns: [(&[&str], &[i16]); 2] = [(&["f", "g"], &[4, 4]), (&["x"], &[3, 4])];
+        for (values, levels) in columns {
+            let values: Vec<_> = values.iter().map(|value| ByteArray::from(*value)).collect();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&values, Some(levels), Some(&[0, 0])).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        file.close().unwrap();
+        let read = Folder::of("t.parquet", out).read("parquet", "").unwrap();
+        assert_eq!(read, [json!({"tools": [{"name": "f"}]}), json!({"tools": [{"name": "g", "query": "x"}]})]);
     }
 
     #[test]

@@ -80,6 +80,7 @@ save_dtype = "f32"
 plugin = "greedy"
 prompts = []
 max_new_tokens = 128
+max_length = 0
 min_new_tokens = 0
 temperature = 1.0
 top_k = 0

@@ -201,6 +201,7 @@ How text is generated, for samples and by `generate` and `chat`.
 | `plugin` | string | `"greedy"` | The decoder's plugin. |
 | `prompts` | list of strings | `[]` | Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`. |
 | `max_new_tokens` | integer, at least 1 | `128` | Most tokens to generate. |
+| `max_length` | integer | `0` | Most tokens of prompt and answer together; 0 leaves it to the model's positions. |
 | `min_new_tokens` | integer | `0` | Fewest tokens to generate: until then the end token is excluded. |
 | `temperature` | number, above 0 | `1.0` | Divides the logits (decoders that sample). |
 | `top_k` | integer | `0` | Sample among the so many likeliest tokens; 0 is all (decoders that sample). |

@@ -28,6 +28,8 @@ pub struct GenerateSettings {
     /// Most tokens to generate.
     #[schemars(range(min = 1))]
     pub max_new_tokens: usize,
+    /// Most tokens of prompt and answer together; 0 leaves it to the model's positions.
+    pub max_length: usize,
     /// Fewest tokens to generate: until then the end token is excluded.
     pub min_new_tokens: usize,
     /// Divides the logits (decoders that sample).
@@ -60,6 +62,7 @@ impl Default for GenerateSettings {
     fn default() -> Self {
         Self {
             max_new_tokens: 128,
+            max_length: 0,
             min_new_tokens: 0,
             temperature: 1.0,
             top_k: 0,
