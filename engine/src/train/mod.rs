@@ -101,12 +101,26 @@ pub fn train_until(
     if resume && !begun {
         observe(&Event::Message("the run has no checkpoint yet: it begins at its first step".into()));
     }
-    let course = Course::new(prepared, run.clone(), &mut |text| observe(&Event::Message(text)))?;
-    if begun && !changes.is_empty() {
-        resume::note(&run, &prepared.session, course.state.step, &changes)?;
-        observe(&Event::Message(format!("going on with other settings: {}", resume::sentence(&changes))));
+    let outcome = go_on(prepared, run, &changes, stop, &mut observe);
+    if let Err(e) = &outcome {
+        log.line(&format!("error: {e}"));
     }
-    course.run(stop, &mut observe)
+    outcome
+}
+
+fn go_on(
+    prepared: &Prepared,
+    run: RunFolder,
+    changes: &[resume::Change],
+    stop: &dyn Fn() -> bool,
+    observe: Observer,
+) -> Result<Option<Summary>> {
+    let course = Course::new(prepared, run, &mut |text| observe(&Event::Message(text)))?;
+    if course.state.step > 0 && !changes.is_empty() {
+        resume::note(&course.run, &prepared.session, course.state.step, changes)?;
+        observe(&Event::Message(format!("going on with other settings: {}", resume::sentence(changes))));
+    }
+    course.run(stop, observe)
 }
 
 /// An event as the log has it.

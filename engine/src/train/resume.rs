@@ -34,7 +34,7 @@ const FREE: [&str; 20] = [
 ];
 
 /// A key, its value in the run and its value now.
-type Change = (String, Option<Value>, Option<Value>);
+pub(super) type Change = (String, Option<Value>, Option<Value>);
 
 /// Refuses to go on with a run whose recipe differs in what was computed already; returns what else differs.
 pub(super) fn changes(run: &RunFolder, session: &Session) -> Result<Vec<Change>> {
