@@ -21,7 +21,7 @@ fn told(setting: &Setting, set: &[&str]) -> String {
 fn misspelled_keys() {
     insta::assert_snapshot!(wrong(&[("batch_size", "batchsize"), ("alpha", "alhpa"), ("learning_rate", "lr")]), @r"
 error: recipe.toml:19:1: `adapter.alhpa`: unknown key
-    did you mean `alpha`? `adapter` with the plugin `lora` has: plugin, init_from, r, alpha, dropout, targets, layers, rank_stabilised, bias, exclude, rank_pattern, alpha_pattern, modules_to_save
+    did you mean `alpha`?
 recipe.toml:24:1: `optimizer.lr`: unknown key
     here the key is `learning_rate`
 recipe.toml:28:1: `train.batchsize`: unknown key
