@@ -87,7 +87,7 @@ fn answers_hold_what_was_learned() {
         let prompt = question(thing);
         let reply = run.run(["generate", "--run", "runs/colours", "--prompt", &prompt, "--format", "json"]).json();
         let keys: Vec<_> = reply.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["text", "token_ids", "tokens_per_second"]);
+        assert_eq!(keys, ["text", "token_ids", "finish_reason", "tokens_per_second"]);
         assert!(!reply["token_ids"].as_array().unwrap().is_empty() && reply["tokens_per_second"].as_f64() > Some(0.0));
         right += usize::from(reply["text"] == colour);
     }
