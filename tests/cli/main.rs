@@ -11,6 +11,7 @@ mod chatting;
 mod export;
 mod families;
 mod generating;
+mod hints;
 mod hub;
 mod inheriting;
 mod init;

@@ -23,7 +23,7 @@ fn misspelled_keys() {
 error: recipe.toml:19:1: `adapter.alhpa`: unknown key
     did you mean `alpha`?
 recipe.toml:24:1: `optimizer.lr`: unknown key
-    did you mean `learning_rate`? `optimizer` with the plugin `adamw` has: plugin, learning_rate, betas, epsilon, weight_decay, decay
+    here the key is `learning_rate`
 recipe.toml:28:1: `train.batchsize`: unknown key
     did you mean `batch_size`?
 ");

@@ -1,6 +1,8 @@
 //! The recipe against its schemas: every value, every key, all problems at once.
 
 use super::{
+    aliases::Alias,
+    component::FAMILIES,
     mismatch::{not_among, wrong_type},
     node::{Content, Entry, Node},
     paths,
@@ -189,38 +191,71 @@ impl Checker<'_> {
                 None => {
                     let near = nearest(&entry.name, names.iter().copied());
                     meant.extend(near);
-                    let help = self.unknown(&entry.name, near, &table, &names);
-                    self.add(entry.origin, &path, Problem { help, ..Problem::new("unknown key") });
+                    let alias = Alias::of(&entry.name).map(Alias::place);
+                    meant.extend(alias.and_then(|(_, key)| names.iter().find(|name| **name == key)));
+                    self.unknown(&entry.name, entry.origin, key, near, &table, &names);
                 }
             }
         }
         meant
     }
 
-    /// Advice on a key that `table` does not have.
-    pub(super) fn unknown(&self, name: &str, near: Option<&str>, table: &str, keys: &[&str]) -> Option<String> {
-        let homes: Vec<_> = self.homes.iter().filter(|(k, t)| k == name && !t.is_empty()).collect();
-        if !homes.is_empty() {
-            let tables: Vec<_> = homes.iter().map(|(_, table)| format!("`[{table}]`")).collect();
-            return Some(format!("`{name}` is a key of {}", either(&tables)));
-        }
-        if near.is_none() && self.homes.iter().any(|(k, _)| k == name) {
-            return Some(format!("`{name}` is a key of the recipe itself, outside of any other table"));
-        }
-        let elsewhere = || nearest(name, self.homes.iter().filter(|(_, t)| !t.is_empty()).map(|(k, _)| k.as_str()));
-        if near.is_none()
-            && let Some((key, table)) = elsewhere().and_then(|near| self.homes.iter().find(|(k, _)| k == near))
-        {
-            return Some(format!("did you mean `{key}`, a key of `[{table}]`?"));
-        }
-        // a list is worth reading if it is short, or if there is nothing better to say
-        let list = format!("{table} has: {}", keys.join(", "));
-        match near {
-            Some(near) if keys.len() <= 12 => Some(format!("did you mean `{near}`? {list}")),
+    /// Notes a key that the table at `path` does not have, with advice; `table` is what messages call it.
+    pub(super) fn unknown(
+        &mut self,
+        name: &str,
+        origin: Origin,
+        path: &str,
+        near: Option<&str>,
+        table: &str,
+        keys: &[&str],
+    ) {
+        let certain = self.home(name, near.is_none()).or_else(|| {
+            // a misspelling of a key that the table has goes before what another tool calls another key
+            Alias::of(name).filter(|alias| self.has(alias)).map(|a| a.hint(path, matches!(origin, Origin::Set(_))))
+        });
+        let near_home = || match near {
+            None => self.near_home(name),
             Some(near) => Some(format!("did you mean `{near}`?")),
-            None if keys.is_empty() => Some(format!("{table} has no keys")),
-            None => (keys.len() <= 40).then_some(list),
+        };
+        let help = certain.clone().or_else(near_home);
+        // a list is worth reading if it is short, or if there is nothing better to say
+        let longest = if near.is_some() { 12 } else { 40 };
+        let list = match keys {
+            [] => format!("{table} has no keys"),
+            keys => format!("{table} has: {}", keys.join(", ")),
+        };
+        let wanted = certain.is_none() && (near.is_some() || help.is_none()) && keys.len() <= longest;
+        let problem = Problem { help, ..Problem::new("unknown key") };
+        self.found.add_listing(self.source, origin, &join(path, name), problem, wanted.then_some(list));
+    }
+
+    /// Whether the recipe's plugins have the key that an alias points to.
+    fn has(&self, alias: &Alias) -> bool {
+        let (table, key) = alias.place();
+        let by_plugin = FAMILIES.iter().any(|family| family.key == table && family.default.is_some());
+        key == "plugin" || !by_plugin || self.homes.iter().any(|(k, t)| k == key && t == table)
+    }
+
+    /// The table that has a key of this very name; the recipe itself counts if `top`.
+    fn home(&self, name: &str, top: bool) -> Option<String> {
+        let homes: Vec<_> = self.homes.iter().filter(|(k, _)| k == name).map(|(_, table)| table.as_str()).collect();
+        let tables: Vec<_> = homes.iter().filter(|t| !t.is_empty()).map(|table| format!("`[{table}]`")).collect();
+        match homes.as_slice() {
+            [] => None,
+            _ if tables.is_empty() && !top => None,
+            _ if tables.is_empty() => {
+                Some(format!("`{name}` is a key of the recipe itself, outside of any other table"))
+            }
+            _ => Some(format!("`{name}` is a key of {}", either(&tables))),
         }
+    }
+
+    /// A key of another table that has a similar name.
+    fn near_home(&self, name: &str) -> Option<String> {
+        let near = nearest(name, self.homes.iter().filter(|(_, t)| !t.is_empty()).map(|(k, _)| k.as_str()))?;
+        let (key, table) = self.homes.iter().find(|(k, t)| k == near && !t.is_empty())?;
+        Some(format!("did you mean `{key}`, a key of `[{table}]`?"))
     }
 }
 

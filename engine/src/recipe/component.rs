@@ -15,7 +15,8 @@ use serde_json::Value;
 pub(super) struct Family {
     pub(super) key: &'static str,
     pub(super) kind: Kind,
-    list: bool,
+    /// Whether there can be several tables.
+    pub(super) list: bool,
     /// The plugin that is used unless the recipe names one.
     pub(super) default: Option<&'static str>,
 }

@@ -6,6 +6,7 @@
 //!
 //! All problems are told at once, in the order of the file, each with its place and what to do about it.
 
+mod aliases;
 mod check;
 mod component;
 mod generation;
@@ -14,6 +15,7 @@ mod node;
 mod overrides;
 mod parse;
 mod paths;
+mod read;
 pub mod reference;
 mod resolve;
 mod rules;
@@ -25,6 +27,7 @@ mod suggest;
 mod tests;
 mod types;
 
+pub use aliases::foreign_names;
 pub use parse::{Parsed, parse, parse_text};
 pub use suggest::nearest;
 pub use types::*;

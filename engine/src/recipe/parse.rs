@@ -2,16 +2,19 @@
 
 use super::{
     node::{Content, Node},
-    overrides, paths,
+    overrides, paths, read,
     source::{Findings, Origin, Source},
-    suggest::nearest,
 };
-use crate::{Error, Problem, Result};
+use crate::{Problem, Result};
 use std::path::{Path, PathBuf};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+/// What to do about a path of Windows in a string with escapes.
+pub(super) const BACKSLASH: &str =
+    "in \"…\" a backslash begins an escape; write the path in single quotation marks, 'C:\\data\\x', or with /";
 
 /// A recipe that has been read but not checked.
 #[derive(Debug, Clone)]
@@ -23,8 +26,7 @@ pub struct Parsed {
 
 /// Reads a recipe file and applies overrides of the form `path.to.key=value`.
 pub fn parse(path: &Path, overrides: &[String]) -> Result<Parsed> {
-    let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
-    parse_text(path, text, overrides)
+    parse_text(path, read::text(path)?, overrides)
 }
 
 /// As [`parse`], for a text; `path` is where it would lie.
@@ -40,7 +42,8 @@ pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) ->
         let origin = Origin::File(span.start);
         let this_line = source.place(origin).position.map_or(0, |(line, _)| line);
         if this_line != line {
-            found.add(&source, origin, "", syntax(message, source.text.get(span).unwrap_or_default()));
+            let backslash = source.line(span.start).contains('\\');
+            found.add(&source, origin, "", syntax(message, source.text.get(span).unwrap_or_default(), backslash));
         }
         line = this_line;
     }
@@ -61,7 +64,12 @@ pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) ->
     Ok(Parsed { source, root, needs_tokenizer: true })
 }
 
-fn syntax(message: &str, text: &str) -> Problem {
+/// What a problem with the grammar means; `backslash` says whether there is one in the line.
+fn syntax(message: &str, text: &str, backslash: bool) -> Problem {
+    let escape = ["escape", "unicode", "hexadecimal"].iter().any(|word| message.contains(word));
+    if escape && backslash {
+        return Problem::new(format!("not valid TOML: {message}")).help(BACKSLASH);
+    }
     match message.split(',').next().unwrap_or(message) {
         "string values must be quoted" | "invalid boolean" => {
             Problem::new("expected a value: a string in quotation marks, a number, true, false, [a list] or {a table}")
@@ -71,25 +79,6 @@ fn syntax(message: &str, text: &str) -> Problem {
         "key with no value" => Problem::new("expected `=` and a value after the key").help("a key is one word"),
         _ => Problem::new(format!("not valid TOML: {message}")),
     }
-}
-
-fn unreadable(path: &Path, e: &std::io::Error) -> Error {
-    let problem = match e.kind() {
-        std::io::ErrorKind::NotFound => Problem::new(format!("there is no recipe {}", path.display())),
-        std::io::ErrorKind::InvalidData => Problem::new(format!("{} is not a text in UTF-8", path.display())),
-        _ => Problem::new(format!("cannot read the recipe {}: {e}", path.display())),
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let names: Vec<_> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".toml") && !path.exists())
-        .collect();
-    let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let near = nearest(wanted, names.iter().map(String::as_str));
-    let help = near.map(|name| format!("did you mean {}?", path.with_file_name(name).display()));
-    Error::invalid(Problem { help, ..problem })
 }
 
 impl Parsed {

@@ -2,6 +2,7 @@
 //! the hub: what is there as a folder is that folder.
 
 use super::{
+    parse::BACKSLASH,
     source::{Origin, Source},
     suggest::nearest,
 };
@@ -21,6 +22,10 @@ pub(super) fn resolve(source: &Source, origin: Origin, given: &str, what: Option
         let id =
             Id::parse(named).ok_or_else(|| Problem::new("expected hf://owner/name, or hf://owner/name@revision"))?;
         return Ok(id.to_string().into());
+    }
+    if given.contains(char::is_control) {
+        let problem = Problem::new(format!("the path {given:?} has a line break, a tab or the like in it"));
+        return Err(problem.help(BACKSLASH));
     }
     // as the user would look for it
     let shown = match (given.strip_prefix("~/"), std::env::home_dir()) {

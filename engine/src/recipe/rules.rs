@@ -81,9 +81,8 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
         Some(entry) => {
             let keys: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
             let near = nearest(&entry.name, keys.iter().copied());
-            let help = checker.unknown(&entry.name, near, &format!("A configuration of `{}`", about.name), &keys);
-            let key = format!("model.config.{}", entry.name);
-            checker.add(entry.origin, &key, Problem { help, ..Problem::new("unknown key") });
+            let table = format!("A configuration of `{}`", about.name);
+            checker.unknown(&entry.name, entry.origin, "model.config", near, &table, &keys);
         }
         None => refused(checker, &entries, config.origin, "model.config", e),
     }

@@ -38,6 +38,13 @@ impl Source {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
+    /// The text of the line that a byte is in.
+    pub(super) fn line(&self, byte: usize) -> &str {
+        let (before, after) = self.text.split_at(self.text.floor_char_boundary(byte));
+        let start = before.rfind('\n').map_or(0, |i| i + 1);
+        &self.text[start..before.len() + after.find('\n').unwrap_or(after.len())]
+    }
+
     /// The folder that a relative path starts from: the recipe's, or for overrides the working directory.
     pub(super) fn base(&self, origin: Origin) -> &Path {
         match origin {
@@ -56,17 +63,37 @@ impl Source {
 
 /// The problems of a recipe; all of them are told at once, in the order of the text.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<(Origin, Problem)>);
+pub(super) struct Findings(Vec<Finding>);
+
+#[derive(Debug, PartialEq)]
+struct Finding {
+    origin: Origin,
+    problem: Problem,
+    /// A list of keys that goes with the first problem that it helps with.
+    keys: Option<String>,
+}
 
 impl Findings {
     /// Notes a problem with a key (empty: none in particular).
-    pub(super) fn add(&mut self, source: &Source, origin: Origin, key: &str, mut problem: Problem) {
+    pub(super) fn add(&mut self, source: &Source, origin: Origin, key: &str, problem: Problem) {
+        self.add_listing(source, origin, key, problem, None);
+    }
+
+    /// As [`Findings::add`], with a list of keys. The same list is printed once.
+    pub(super) fn add_listing(
+        &mut self,
+        source: &Source,
+        origin: Origin,
+        key: &str,
+        mut problem: Problem,
+        keys: Option<String>,
+    ) {
         problem.place = Some(source.place(origin));
         if !key.is_empty() {
             problem.key = Some(key.to_owned());
         }
         // two checks may come upon the same thing
-        let finding = (origin, problem);
+        let finding = Finding { origin, problem, keys };
         if !self.0.contains(&finding) {
             self.0.push(finding);
         }
@@ -87,7 +114,15 @@ impl Findings {
         if self.0.is_empty() {
             return Ok(());
         }
-        self.0.sort_by_key(|(origin, _)| *origin);
-        Err(Error::Invalid(self.0.into_iter().map(|(_, problem)| problem).collect()))
+        self.0.sort_by_key(|finding| finding.origin);
+        let mut printed = Vec::new();
+        let problems = self.0.into_iter().map(|Finding { mut problem, keys, .. }| {
+            if let Some(keys) = keys.filter(|keys| !printed.contains(keys)) {
+                problem.help = Some(problem.help.map_or(keys.clone(), |help| format!("{help} {keys}")));
+                printed.push(keys);
+            }
+            problem
+        });
+        Err(Error::Invalid(problems.collect()))
     }
 }

@@ -2,7 +2,9 @@
 
 mod catalog;
 mod errors;
+mod files;
 mod filling;
+mod hints;
 mod overrides;
 mod reference;
 

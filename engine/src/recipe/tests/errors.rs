@@ -53,15 +53,15 @@ r.toml:13:1: `train.learning_rate`: unknown key
 r.toml:14:1: `train.save_evry`: unknown key
     did you mean `save_every`?
 r.toml:15:1: `train.lr`: unknown key
-    did you mean `learning_rate`, a key of `[optimizer]`?
+    here the key is `learning_rate` in `[optimizer]`
 r.toml:16:1: `train.output`: unknown key
     `output` is a key of the recipe itself, outside of any other table
 r.toml:20:1: `dataset.0.pth`: unknown key
     did you mean `path`? `dataset.0` with the plugin `csv` has: plugin, limit, split, weight, path, delimiter, columns, source
 r.toml:21:1: `dataset.0.limt`: unknown key
-    did you mean `limit`? `dataset.0` with the plugin `csv` has: plugin, limit, split, weight, path, delimiter, columns, source
+    did you mean `limit`?
 r.toml:24:1: `optimizer.lr`: unknown key
-    did you mean `learning_rate`? `optimizer` with the plugin `adamw` has: plugin, learning_rate, weight_decay
+    here the key is `learning_rate`
 r.toml:28:1: `adapter.r`: unknown key
     `adapter` with the plugin `full` has: plugin, init_from
 ");
