@@ -95,7 +95,7 @@ pub fn of_folders(
     let (model, adapter) = (model.as_path(), adapter.as_deref());
     let session = bare_session(model, "plain", overrides, sources)?;
     let network = assemble::from_folders(&session.registry, model, adapter, Device::open(&session.recipe.backend)?)?;
-    let tokenizer = Tokenizer::load(model)?;
+    let tokenizer = Tokenizer::load(infer::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
     let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
     outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))

@@ -198,7 +198,7 @@ error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.d
 error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected is [80, 32]
     the configuration and the weights do not belong together
 other: `tokenizer`: no `tokenizer.json` is here
-    found tokenizer_config.json, special_tokens_map.json; make a `tokenizer.json` from them with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`
+    found tokenizer_config.json, special_tokens_map.json, chat_template.jinja; make a `tokenizer.json` from them with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`
 ");
 }
 
