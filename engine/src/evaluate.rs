@@ -18,8 +18,10 @@ use std::{path::Path, sync::Arc};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Mean cross-entropy per predicted token, in nats.
+    #[serde(serialize_with = "crate::run::number::serialize")]
     pub loss: f64,
     /// e to the power of the loss.
+    #[serde(serialize_with = "crate::run::number::serialize")]
     pub perplexity: f64,
     /// Predicted tokens.
     pub tokens: usize,

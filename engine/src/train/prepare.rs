@@ -46,6 +46,7 @@ type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
 fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
     session.recipe.check_trainable()?;
+    RunFolder::check_output(&session.recipe.output)?;
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
