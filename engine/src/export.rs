@@ -1,6 +1,7 @@
 //! What a run has trained, for use elsewhere: a PEFT adapter folder, or a whole Hugging Face model folder.
 
 use crate::{
+    assemble,
     data::{self, Template},
     error::{Error, Problem, Result},
     executor::{Device, Network},
@@ -15,7 +16,7 @@ use crate::{
 };
 use framework_core::{Kind, Param};
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, fs, path::Path};
+use std::{borrow::Cow, fs, path::Path, sync::Arc};
 
 /// What is exported, and how.
 #[derive(Debug, Clone)]
@@ -50,13 +51,7 @@ pub enum Exported {
 /// hold the numbers; a full disk.
 pub fn export(run: &Path, to: &Path, options: &Options, sources: &PluginSources) -> Result<Exported> {
     let run = RunFolder::open(run)?;
-    let occupied = fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some());
-    if occupied {
-        let problem = Problem::new(format!("{} is there already", to.display())).key("--to");
-        return Err(Error::invalid(problem.help("give a new folder's name, or remove this one first")));
-    }
-    let to = std::path::absolute(to).map_err(|e| Error::io("find", to, e))?;
-    to.parent().map_or(Ok(()), files::create_dir)?;
+    let to = free(to)?;
     match (run.model().is_dir(), options.merge) {
         (true, _) => model(&run, &to, options)?,
         (false, true) => merged(&run, &to, options, sources)?,
@@ -66,6 +61,46 @@ pub fn export(run: &Path, to: &Path, options: &Options, sources: &PluginSources)
         }
     }
     Ok(Exported::Model)
+}
+
+/// Folds an adapter folder into a model folder and writes the whole model into a new folder.
+///
+/// # Errors
+/// As those of [`export`].
+pub fn fold(model: &Path, adapter: &Path, to: &Path, options: &Options, sources: &PluginSources) -> Result<()> {
+    let to = free(to)?;
+    let (model, adapter) = infer::folders(model, Some(adapter))?;
+    let registry = sources.open(&[])?;
+    let network = assemble::from_folders(&registry, &model, adapter.as_deref(), Device::cpu())?;
+    foldable(&network, "in `--adapter`")?;
+    let base = ModelFolder::open(&model)?;
+    let format = options.dtype.map_or_else(|| stored(&base), Float::from);
+    let tokenizer = Tokenizer::load(infer::with_tokenizer(&model, adapter.as_deref()))?;
+    let end = End { stops: tokenizer.eos.clone(), tokenizer };
+    let config = base.config().clone();
+    let whole = Whole { config, base: Some(&model), format, shard: options.shard, end: &end };
+    whole.write_folded(&to, &network)
+}
+
+/// Whether an adapter can be folded into weights.
+fn foldable(network: &Network, name: &str) -> Result<()> {
+    if !network.plan().hooks {
+        return Ok(());
+    }
+    let message = format!("the adapter {name} acts on more than weights and cannot be folded into them");
+    Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")))
+}
+
+/// The absolute path of a folder that is to be made.
+fn free(to: &Path) -> Result<std::path::PathBuf> {
+    let occupied = fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some());
+    if occupied {
+        let problem = Problem::new(format!("{} is there already", to.display())).key("--to");
+        return Err(Error::invalid(problem.help("give a new folder's name, or remove this one first")));
+    }
+    let to = std::path::absolute(to).map_err(|e| Error::io("find", to, e))?;
+    to.parent().map_or(Ok(()), files::create_dir)?;
+    Ok(to)
 }
 
 /// The model that a run has trained whole.
@@ -88,11 +123,7 @@ fn model(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
 fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources) -> Result<()> {
     let session = Session::open(&run.recipe(), &[], sources)?;
     let network = trained(run, &session, Device::cpu())?;
-    if network.plan().hooks {
-        let name = &session.recipe.adapter.plugin;
-        let message = format!("the adapter `{name}` acts on more than weights and cannot be folded into them");
-        return Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")));
-    }
+    foldable(&network, &format!("`{}`", session.recipe.adapter.plugin))?;
     let base = session.recipe.model.weights.as_deref();
     let format = match (options.dtype, base) {
         (Some(dtype), _) => dtype.into(),
@@ -103,10 +134,7 @@ fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources
     let config = model_config(&network, &session, &tokenizer)?;
     let end = End::of(&session.recipe.prompt, &tokenizer)?;
     let whole = Whole { config, base, format, shard: options.shard, end: &end };
-    whole.write(to, &network.spec().params, |name| {
-        let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
-        Ok(Cow::Owned(value.to_f32()?))
-    })
+    whole.write_folded(to, &network)
 }
 
 /// The adapter, and the tokenizer if it is the run's own.
@@ -240,6 +268,14 @@ impl Whole<'_> {
         read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
     ) -> Result<()> {
         self.write_tensors(to, &crate::assemble::shapes(params), read)
+    }
+
+    /// Writes a model with its adapter folded in.
+    fn write_folded(&self, to: &Path, network: &Arc<Network>) -> Result<()> {
+        self.write(to, &network.spec().params, |name| {
+            let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
+            Ok(Cow::Owned(value.to_f32()?))
+        })
     }
 
     fn write_tensors<'a>(

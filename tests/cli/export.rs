@@ -70,6 +70,24 @@ fn a_model_from_scratch_is_exported_whole() {
 }
 
 #[test]
+fn folders_are_merged_without_a_run() {
+    let setting = trained(&[]);
+    setting.run(["export", "runs/colours", "--to", "merged", "--merge"]).succeeded();
+    let model = base().display().to_string();
+    let args = ["export", "--model", &model, "--adapter", "runs/colours/adapter", "--merge", "--to", "folded"];
+    assert_eq!(setting.run(args).succeeded().out, "model saved in folded\n");
+    assert_eq!(setting.files("folded"), setting.files("merged"));
+    for file in setting.files("folded") {
+        assert!(setting.bytes(&format!("folded/{file}")) == setting.bytes(&format!("merged/{file}")), "{file}");
+    }
+    let half = ["--dtype", "fp16"];
+    setting.run([&args[..7], &["half"], &half].concat()).succeeded();
+    assert!(setting.read("half/config.json").contains("float16"));
+    let err = setting.run(["export", "--model", &model, "--to", "x"]).failed(2);
+    assert!(err.contains("--adapter") && err.contains("--merge"), "{err}");
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let setting = trained(&[]);
     std::fs::create_dir(setting.path("taken")).unwrap();
