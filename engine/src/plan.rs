@@ -8,6 +8,7 @@ use crate::{
     executor::Device,
     hub::{self, Missing},
     recipe::{Frozen, Recipe, Train},
+    run::RunFolder,
     session::Session,
     train::{batches, examples, total_steps},
     weights::Float,
@@ -107,6 +108,10 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
     Device::open(&recipe.backend)?;
+    RunFolder::check_output(&recipe.output)?;
+    if !recipe.dataset.is_empty() {
+        recipe.check_trainable()?;
+    }
     let data = match recipe.dataset.is_empty() {
         true => Ok(None),
         false => examples(session, progress).map(Some),
@@ -139,6 +144,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         plan.memory.optimizer += states.iter().map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum::<u64>();
     }
     if let Some((tokenizer, _, corpus)) = data {
+        corpus.require_training()?;
         crate::train::fits(spec, &tokenizer, &corpus)?;
         plan.of_data(session, model, spec, adapted, corpus)?;
     }
@@ -175,6 +181,9 @@ impl Plan {
         let batches = batches(&corpus, &session.recipe, 0);
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
         self.steps = total_steps(train, self.steps_per_epoch);
+        let validation = corpus.validation.len();
+        let idle = crate::train::idle(train, self.steps, self.steps_per_epoch, validation);
+        idle.iter().for_each(|text| tracing::warn!("{text}"));
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
         let longest = batches.longest();
         let rows = train.batch_size.min(batches.rows.len());
