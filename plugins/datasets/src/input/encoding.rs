@@ -340,8 +340,7 @@ mod tests {
     /// A row of Chinese, which the detector takes for Korean; and real Korean, as short.
     #[test]
     fn a_few_characters_of_chinese_are_no_korean() {
-        for text in ["a,b\n你好,再见\n", "问题,答案\n春天,花开\n", "请问,谢谢\n", "中国\n"]
-        {
+        for text in ["a,b\n你好,再见\n", "问题,答案\n春天,花开\n", "请问,谢谢\n", "中国\n"] {
             recognised(&GBK.encode(text).0, text);
         }
         for text in ["안녕하세요, 반갑습니다\n", "질문,대답\n봄,꽃이 핀다\n"] {
