@@ -78,7 +78,11 @@ pub fn of_recipe_or_run(
     };
     outcome.ok_or_else(|| {
         let message = "there is nothing to evaluate on";
-        let help = "Give --text FILE, set validation.fraction, or add a [[dataset]] with split = \"validation\".";
+        let help = match run {
+            // A share that is held back now has been trained on.
+            Some(_) => "Give --text FILE: the run held nothing back, and has trained on all of its data.",
+            None => "Give --text FILE, set validation.fraction, or add a [[dataset]] with split = \"validation\".",
+        };
         Error::invalid(Problem::new(message).help(help))
     })
 }

@@ -181,6 +181,9 @@ impl Plan {
         let batches = batches(&corpus, &session.recipe, 0);
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
         self.steps = total_steps(train, self.steps_per_epoch);
+        let validation = corpus.validation.len();
+        let idle = crate::train::idle(train, self.steps, self.steps_per_epoch, validation);
+        idle.iter().for_each(|text| tracing::warn!("{text}"));
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
         let longest = batches.longest();
         let rows = train.batch_size.min(batches.rows.len());

@@ -4,6 +4,7 @@ mod checkpoint;
 mod course;
 mod export;
 mod finish;
+mod idle;
 mod optimize;
 mod prepare;
 mod resume;
@@ -12,6 +13,7 @@ mod state;
 
 pub(crate) use course::{batches, total_steps};
 pub use finish::Summary;
+pub(crate) use idle::idle;
 pub use optimize::Stepper;
 pub use prepare::{Prepared, prepare};
 pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};

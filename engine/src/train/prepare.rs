@@ -52,6 +52,10 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     corpus.require_training()?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
+    let per_epoch = super::batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
+    let steps = super::total_steps(&session.recipe.train, per_epoch);
+    let idle = super::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
+    idle.iter().for_each(|text| tracing::warn!("{text}"));
     let network = assemble::network(session, device, true)?;
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))
