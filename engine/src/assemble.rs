@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Problem, Result},
     executor::{Device, Network, Parts, Value},
+    fit,
     hub::{self, Use},
     inherit,
     init::initial,
@@ -53,7 +54,7 @@ pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<N
     download(session)?;
     let source = Source::of(recipe)?;
     let adapter = if adapted { Some(session.adapter()?) } else { None };
-    let network = build(&session.registry, &recipe.model.plugin, &source, adapter, device, recipe.seed)?;
+    let network = build(&session.registry, &recipe.model.plugin, source, adapter, device, recipe.seed)?;
     if let (true, Some(folder)) = (adapted, &recipe.adapter.init_from) {
         load_adapter(&network, &AdapterFolder::open(folder)?)?;
     }
@@ -73,7 +74,7 @@ fn download(session: &Session) -> Result<()> {
 pub fn build(
     registry: &Registry,
     plugin: &str,
-    source: &Source,
+    source: Source,
     adapter: Option<AdapterObject>,
     device: Device,
     seed: u64,
@@ -82,6 +83,7 @@ pub fn build(
     let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
     let wrong =
         |key: &'static str| move |e: framework_core::PluginError| Error::invalid(Problem::new(e.to_string()).key(key));
+    let source = &fit::fitted(entry, source)?;
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
     let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
     for param in &network.spec().params {
@@ -191,14 +193,14 @@ pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, d
         Error::invalid(Problem::new(message))
     })?;
     let name = entry.about.name.clone();
-    let Some(folder) = adapter else { return build(registry, &name, &source, None, device, 0) };
+    let Some(folder) = adapter else { return build(registry, &name, source, None, device, 0) };
     let folder = AdapterFolder::open(folder)?;
     let config = Json::Object(folder.config.clone());
     let entry = inherit::entry(registry, &config, folder.path())?;
     let options = inherit::options(entry, &config, folder.path())?;
     let invalid = |message: String| Error::invalid(Problem::new(message));
     let adapter = entry.adapter(&options).map_err(|e| invalid(e.to_string()))?;
-    let network = build(registry, &name, &source, Some(adapter), device, 0).map_err(|e| only_peft(e, &folder))?;
+    let network = build(registry, &name, source, Some(adapter), device, 0).map_err(|e| only_peft(e, &folder))?;
     for lost in &network.plan().unmatched {
         tracing::warn!("{}: {lost}", folder.path().display());
     }

@@ -3,8 +3,7 @@
 use crate::{
     assemble::Source,
     error::{Error, Problem, Result},
-    hub,
-    recipe::Recipe,
+    fit, hub,
     session::Session,
     weights,
 };
@@ -30,7 +29,7 @@ impl Blueprint {
     pub fn of(session: &Session) -> Result<Self> {
         let recipe = &session.recipe;
         let wrong = |e: PluginError| Error::invalid(Problem::new(e.to_string()).key("model"));
-        let source = source(recipe).map_err(|e| e.about("model"))?;
+        let source = source(session).map_err(|e| e.about("model"))?;
         let entry = session.entry(Kind::Model, &recipe.model.plugin)?;
         let model = entry.model(&source.config().clone().into()).map_err(wrong)?;
         let spec = model.spec().map_err(wrong)?;
@@ -76,15 +75,16 @@ impl Blueprint {
 
 /// What the recipe's model declares.
 pub(crate) fn spec(session: &Session) -> Result<ModelSpec> {
-    let source = source(&session.recipe)?;
+    let source = source(session)?;
     let model = session.entry(Kind::Model, &session.recipe.model.plugin)?.model(&source.config().clone().into())?;
     Ok(model.spec()?)
 }
 
 /// The model's weights; its configuration alone where they have not been downloaded.
-fn source(recipe: &Recipe) -> Result<Source> {
+pub(crate) fn source(session: &Session) -> Result<Source> {
+    let recipe = &session.recipe;
     let Some(folder) = recipe.model.weights.as_ref().filter(|folder| !hub::is_complete(folder)) else {
-        return Source::of(recipe);
+        return fit::fitted(session.entry(Kind::Model, &recipe.model.plugin)?, Source::of(recipe)?);
     };
     Ok(Source::Scratch(weights::config(folder)?))
 }

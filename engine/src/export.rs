@@ -77,7 +77,7 @@ pub fn fold(model: &Path, adapter: &Path, to: &Path, options: &Options, sources:
     let format = options.dtype.map_or_else(|| stored(&base), Float::from);
     let tokenizer = Tokenizer::load(infer::with_tokenizer(&model, adapter.as_deref()))?;
     let end = End { stops: tokenizer.eos.clone(), tokenizer };
-    let config = base.config().clone();
+    let config = untied(base.config().clone(), &network);
     let whole = Whole { config, base: Some(&model), format, shard: options.shard, end: &end };
     whole.write_folded(&to, &network)
 }
@@ -291,10 +291,19 @@ impl Whole<'_> {
     }
 }
 
+/// A configuration that ties no vocabulary projection that the network has apart from its embeddings.
+fn untied(mut config: Map<String, Value>, network: &Network) -> Map<String, Value> {
+    let spec = network.spec();
+    if spec.get(&spec.output).is_some_and(|param| param.role == framework_core::Role::Output) {
+        config.insert("tie_word_embeddings".into(), false.into());
+    }
+    config
+}
+
 /// The `config.json` of a trained model: the base model's own, or the architecture's options and the tokenizer's tokens.
 pub(crate) fn model_config(network: &Network, session: &Session, tokenizer: &Tokenizer) -> Result<Map<String, Value>> {
     if let Some(base) = &session.recipe.model.weights {
-        return Ok(ModelFolder::open(base)?.config().clone());
+        return Ok(untied(ModelFolder::open(base)?.config().clone(), network));
     }
     let kind = model_type(session)?;
     let about = &session.entry(Kind::Model, &session.recipe.model.plugin)?.about;

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod executor;
 pub mod export;
 mod files;
+mod fit;
 pub mod generate;
 pub mod hub;
 pub mod infer;

@@ -156,7 +156,7 @@ fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
     let (recipe, trained) = (&session.recipe, blueprint.trained());
     let source = match recipe.backend.frozen {
         Frozen::F32 => None,
-        Frozen::Stored => Some(Source::of(recipe)?),
+        Frozen::Stored => Some(crate::blueprint::source(session)?),
     };
     let bytes = |param: &Param| match &source {
         Some(Source::Folder(folder)) if !trained.iter().any(|t| t.name == param.name) => {

@@ -22,6 +22,13 @@ pub struct TensorInfo {
     range: Range<usize>,
 }
 
+impl TensorInfo {
+    /// Whether it is numbers that are read as they are.
+    pub fn is_float(&self) -> bool {
+        self.dtype == Dtype::F64 || Float::of(self.dtype).is_some()
+    }
+}
+
 /// A safetensors file, mapped into memory.
 #[derive(Debug)]
 pub struct TensorFile {
@@ -50,6 +57,20 @@ impl TensorFile {
         };
         let tensors = metadata.tensors().into_iter().map(entry).collect();
         Ok(Self { path: path.to_owned(), map, tensors })
+    }
+
+    /// Gives elements of a tensor, from number `start` on, a name of their own; false if it has not so many.
+    pub(super) fn alias(&mut self, name: &str, of: &str, start: usize, shape: &[usize]) -> bool {
+        let Some(info) = self.tensors.get(of) else { return false };
+        let size = info.range.len() / info.shape.iter().product::<usize>().max(1);
+        let from = info.range.start + start * size;
+        let range = from..from + shape.iter().product::<usize>() * size;
+        let fits = range.end <= info.range.end;
+        if fits {
+            let info = TensorInfo { dtype: info.dtype, shape: shape.to_vec(), range };
+            self.tensors.insert(name.to_owned(), info);
+        }
+        fits
     }
 
     /// The same file with other names for its tensors.
@@ -85,12 +106,17 @@ impl TensorFile {
     /// A tensor as f32, row by row.
     ///
     /// # Errors
-    /// No such tensor, or one that is stored as anything but f32, f16 or bf16.
+    /// No such tensor, or one that is stored as anything but f64, f32, f16 or bf16.
     pub fn tensor(&self, name: &str) -> Result<Vec<f32>> {
         let bytes = self.bytes(name)?;
         let TensorInfo { dtype, ref range, .. } = self.tensors[name];
+        if dtype == Dtype::F64 {
+            let rounded = |bytes: &[u8; 8]| f64::from_le_bytes(*bytes) as f32;
+            return Ok(bytes.as_chunks::<8>().0.iter().map(rounded).collect());
+        }
         let format = Float::of(dtype).ok_or_else(|| {
-            let problem = at(&self.path, format!("tensor `{name}` is stored as {dtype}; expected is F32, F16 or BF16"));
+            let problem =
+                at(&self.path, format!("tensor `{name}` is stored as {dtype}; expected F64, F32, F16 or BF16"));
             Error::invalid(problem.help("convert it, or use weights that are not quantized"))
         })?;
         let mut numbers = vec![0.0; bytes.len() / format.size()];

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// A problem with a file.
-fn at(file: &Path, message: impl Into<String>) -> Problem {
+pub(crate) fn at(file: &Path, message: impl Into<String>) -> Problem {
     Problem { place: Some(Place { file: file.to_owned(), position: None }), ..Problem::new(message) }
 }
 
