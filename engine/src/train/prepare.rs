@@ -7,7 +7,7 @@ use crate::{
     data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
     error::{Error, Problem, Result},
     executor::{Device, Network},
-    files,
+    files, plan,
     run::{Lock, RunFolder},
     session::Session,
     tokenizer::Tokenizer,
@@ -51,6 +51,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     corpus.require_training()?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
+    plan::warn(session, &blueprint, &corpus)?;
     let network = assemble::network(session, device, true)?;
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))
