@@ -69,7 +69,7 @@ struct Said {
 
 /// The pages: README.md, and those of docs/src by their paths in it.
 pub fn names(root: &Path) -> Vec<String> {
-    let mut names = vec!["README.md".to_owned()];
+    let mut names: Vec<_> = root.join("README.md").exists().then(|| "README.md".to_owned()).into_iter().collect();
     let book = root.join("docs/src");
     let mut open = vec![book.clone()];
     while let Some(folder) = open.pop() {
