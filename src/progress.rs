@@ -159,14 +159,14 @@ mod tests {
         let step = Metrics {
             step: 28,
             epoch: 12.5,
-            loss: Some(11.12345),
-            learning_rate: Some(1.25e-4),
+            loss: Some(11.5),
+            learning_rate: Some(2e-4),
             grad_norm: Some(10.5),
             tokens_per_second: Some(123_456.0),
             ..Metrics::default()
         };
         let text = line(&step, 12_560).unwrap();
-        assert_eq!(text, "step    28/12560  epoch 12.50  loss 11.1234  lr 1.2e-4  grad 10.50  123456 tok/s");
+        assert_eq!(text, "step    28/12560  epoch 12.50  loss 11.5000  lr 2.0e-4  grad 10.50  123456 tok/s");
         assert!(text.len() <= 80, "{}", text.len());
         assert!(line(&step, 560).unwrap().starts_with("step  28/560  epoch 12.50  loss"));
         let validation = Metrics { loss: None, eval_loss: Some(2.0), perplexity: Some(7.389), ..step };
