@@ -1,5 +1,13 @@
 //! The `framework` command: one file per sub-command, no logic of its own.
 
+/// As the standard one, but nobody has to read stderr: a closed pipe (`framework train … 2>&1 | head`) ends no command.
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod cli;
 mod commands;
 mod progress;

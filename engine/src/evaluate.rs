@@ -18,8 +18,10 @@ use std::{path::Path, sync::Arc};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Mean cross-entropy per predicted token, in nats.
+    #[serde(serialize_with = "crate::run::number::serialize")]
     pub loss: f64,
     /// e to the power of the loss.
+    #[serde(serialize_with = "crate::run::number::serialize")]
     pub perplexity: f64,
     /// Predicted tokens.
     pub tokens: usize,
@@ -76,7 +78,11 @@ pub fn of_recipe_or_run(
     };
     outcome.ok_or_else(|| {
         let message = "there is nothing to evaluate on";
-        let help = "Give --text FILE, set validation.fraction, or add a [[dataset]] with split = \"validation\".";
+        let help = match run {
+            // A share that is held back now has been trained on.
+            Some(_) => "Give --text FILE: the run held nothing back, and has trained on all of its data.",
+            None => "Give --text FILE, set validation.fraction, or add a [[dataset]] with split = \"validation\".",
+        };
         Error::invalid(Problem::new(message).help(help))
     })
 }
@@ -93,7 +99,7 @@ pub fn of_folders(
     let (model, adapter) = (model.as_path(), adapter.as_deref());
     let session = bare_session(model, "plain", overrides, sources)?;
     let network = assemble::from_folders(&session.registry, model, adapter, Device::open(&session.recipe.backend)?)?;
-    let tokenizer = Tokenizer::load(model)?;
+    let tokenizer = Tokenizer::load(infer::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
     let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
     outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))

@@ -1,11 +1,13 @@
 //! What a run has trained, for use elsewhere: a PEFT adapter folder, or a whole Hugging Face model folder.
 
 use crate::{
+    assemble,
+    data::{self, Template},
     error::{Error, Problem, Result},
     executor::{Device, Network},
     files,
     infer::{self, trained},
-    recipe::SaveDtype,
+    recipe::{Prompt, SaveDtype},
     run::RunFolder,
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
@@ -14,11 +16,7 @@ use crate::{
 };
 use framework_core::{Kind, Param};
 use serde_json::{Map, Value, json};
-use std::{
-    borrow::Cow,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, fs, path::Path, sync::Arc};
 
 /// What is exported, and how.
 #[derive(Debug, Clone)]
@@ -53,13 +51,7 @@ pub enum Exported {
 /// hold the numbers; a full disk.
 pub fn export(run: &Path, to: &Path, options: &Options, sources: &PluginSources) -> Result<Exported> {
     let run = RunFolder::open(run)?;
-    let occupied = fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some());
-    if occupied {
-        let problem = Problem::new(format!("{} is there already", to.display())).key("--to");
-        return Err(Error::invalid(problem.help("give a new folder's name, or remove this one first")));
-    }
-    let to = std::path::absolute(to).map_err(|e| Error::io("find", to, e))?;
-    to.parent().map_or(Ok(()), files::create_dir)?;
+    let to = free(to)?;
     match (run.model().is_dir(), options.merge) {
         (true, _) => model(&run, &to, options)?,
         (false, true) => merged(&run, &to, options, sources)?,
@@ -69,6 +61,46 @@ pub fn export(run: &Path, to: &Path, options: &Options, sources: &PluginSources)
         }
     }
     Ok(Exported::Model)
+}
+
+/// Folds an adapter folder into a model folder and writes the whole model into a new folder.
+///
+/// # Errors
+/// As those of [`export`].
+pub fn fold(model: &Path, adapter: &Path, to: &Path, options: &Options, sources: &PluginSources) -> Result<()> {
+    let to = free(to)?;
+    let (model, adapter) = infer::folders(model, Some(adapter))?;
+    let registry = sources.open(&[])?;
+    let network = assemble::from_folders(&registry, &model, adapter.as_deref(), Device::cpu())?;
+    foldable(&network, "in `--adapter`")?;
+    let base = ModelFolder::open(&model)?;
+    let format = options.dtype.map_or_else(|| stored(&base), Float::from);
+    let tokenizer = Tokenizer::load(infer::with_tokenizer(&model, adapter.as_deref()))?;
+    let end = End { stops: tokenizer.eos.clone(), tokenizer };
+    let config = base.config().clone();
+    let whole = Whole { config, base: Some(&model), format, shard: options.shard, end: &end };
+    whole.write_folded(&to, &network)
+}
+
+/// Whether an adapter can be folded into weights.
+fn foldable(network: &Network, name: &str) -> Result<()> {
+    if !network.plan().hooks {
+        return Ok(());
+    }
+    let message = format!("the adapter {name} acts on more than weights and cannot be folded into them");
+    Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")))
+}
+
+/// The absolute path of a folder that is to be made.
+fn free(to: &Path) -> Result<std::path::PathBuf> {
+    let occupied = fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some());
+    if occupied {
+        let problem = Problem::new(format!("{} is there already", to.display())).key("--to");
+        return Err(Error::invalid(problem.help("give a new folder's name, or remove this one first")));
+    }
+    let to = std::path::absolute(to).map_err(|e| Error::io("find", to, e))?;
+    to.parent().map_or(Ok(()), files::create_dir)?;
+    Ok(to)
 }
 
 /// The model that a run has trained whole.
@@ -82,7 +114,8 @@ fn model(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
     let format = options.dtype.map_or_else(|| stored(&source), Float::from);
     let tokenizer = Tokenizer::load(source.path())?;
     let config = source.config().clone();
-    let whole = Whole { config, base: Some(source.path()), format, shard: options.shard, tokenizer: &tokenizer };
+    let end = End { stops: tokenizer.eos.clone(), tokenizer };
+    let whole = Whole { config, base: Some(source.path()), format, shard: options.shard, end: &end };
     whole.write_tensors(to, &tensors, |name| Ok(Cow::Owned(source.tensor(name)?)))
 }
 
@@ -90,11 +123,7 @@ fn model(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
 fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources) -> Result<()> {
     let session = Session::open(&run.recipe(), &[], sources)?;
     let network = trained(run, &session, Device::cpu())?;
-    if network.plan().hooks {
-        let name = &session.recipe.adapter.plugin;
-        let message = format!("the adapter `{name}` acts on more than weights and cannot be folded into them");
-        return Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")));
-    }
+    foldable(&network, &format!("`{}`", session.recipe.adapter.plugin))?;
     let base = session.recipe.model.weights.as_deref();
     let format = match (options.dtype, base) {
         (Some(dtype), _) => dtype.into(),
@@ -103,11 +132,9 @@ fn merged(run: &RunFolder, to: &Path, options: &Options, sources: &PluginSources
     };
     let tokenizer = infer::tokenizer(run, &session)?;
     let config = model_config(&network, &session, &tokenizer)?;
-    let whole = Whole { config, base, format, shard: options.shard, tokenizer: &tokenizer };
-    whole.write(to, &network.spec().params, |name| {
-        let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
-        Ok(Cow::Owned(value.to_f32()?))
-    })
+    let end = End::of(&session.recipe.prompt, &tokenizer)?;
+    let whole = Whole { config, base, format, shard: options.shard, end: &end };
+    whole.write_folded(to, &network)
 }
 
 /// The adapter, and the tokenizer if it is the run's own.
@@ -124,8 +151,21 @@ fn adapter(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
     files::write_folder(to, |dir| {
         let read = |name: &str| Ok(Cow::Owned(tensors.tensor(name)?));
         save_adapter(dir, &folder.config, folder.base_model(), format, &shapes, read)?;
-        if run.tokenizer().is_dir() { Tokenizer::load(&run.tokenizer())?.save(dir) } else { Ok(()) }
+        // Those of older runs lie in the run's folder, or with the base model.
+        match folder.path() {
+            own if own.join("tokenizer.json").is_file() => {
+                Tokenizer::load(own)?.save(dir)?;
+                copy(&own.join(GENERATION), &dir.join(GENERATION))
+            }
+            _ if run.tokenizer().is_dir() => Tokenizer::load(&run.tokenizer())?.save(dir),
+            _ => Ok(()),
+        }
     })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from).map_err(|e| Error::io("read", from, e))?;
+    write_bytes(to, &bytes)
 }
 
 /// The number format of most of a folder's numbers.
@@ -161,8 +201,62 @@ pub(crate) struct Whole<'a> {
     pub format: Float,
     /// The bytes of weights that go into one file.
     pub shard: u64,
-    /// The tokenizer.
-    pub tokenizer: &'a Tokenizer,
+    /// How prompts are written and answers end.
+    pub end: &'a End,
+}
+
+const GENERATION: &str = "generation_config.json";
+
+/// What a folder says of prompts and of where answers end: the tokenizer with the chat template that was trained, and
+/// all tokens that training ends answers with.
+pub(crate) struct End {
+    tokenizer: Tokenizer,
+    stops: Vec<u32>,
+}
+
+impl End {
+    /// What training by these prompts comes to.
+    pub fn of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
+        let stops = Template::of(prompt, tokenizer)?.stops().to_vec();
+        let tokenizer = match data::chat_template(prompt, tokenizer) {
+            Some(source) if tokenizer.chat_template.as_ref() != Some(&source) => tokenizer.with_chat_template(&source),
+            Some(_) => tokenizer.clone(),
+            None => {
+                tracing::info!(
+                    "the recipe's template reads a record's fields; chat templates of other programs read messages: the \
+                     tokenizer's files are saved without it"
+                );
+                tokenizer.clone()
+            }
+        };
+        Ok(Self { tokenizer, stops })
+    }
+
+    /// Writes the tokenizer's files and `generation_config.json`: the base model's own, with all end tokens.
+    pub fn write(&self, base: Option<&Path>, dir: &Path) -> Result<()> {
+        self.tokenizer.save(dir)?;
+        let of_base = base.map(|base| base.join(GENERATION)).filter(|file| file.exists());
+        let table = match &of_base {
+            Some(file) => fs::read(file).map_err(|e| Error::io("read", file, e))?,
+            None => Vec::new(),
+        };
+        let mut table: Map<String, Value> = serde_json::from_slice(&table).unwrap_or_default();
+        let t = &self.tokenizer;
+        if table.is_empty() {
+            table.extend(t.bos.map(|bos| ("bos_token_id".to_owned(), json!(bos))));
+            table.insert("pad_token_id".to_owned(), json!(t.pad));
+        }
+        let mut stops = self.stops.clone();
+        let there = table.get("eos_token_id").map(|v| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]));
+        let there = there.into_iter().flatten().filter_map(|id| u32::try_from(id.as_u64()?).ok());
+        there.for_each(|id| {
+            if !stops.contains(&id) {
+                stops.push(id)
+            }
+        });
+        table.insert("eos_token_id".to_owned(), if let [one] = stops[..] { json!(one) } else { json!(stops) });
+        write_bytes(&dir.join(GENERATION), format!("{:#}\n", Value::Object(table)).as_bytes())
+    }
 }
 
 impl Whole<'_> {
@@ -176,32 +270,24 @@ impl Whole<'_> {
         self.write_tensors(to, &crate::assemble::shapes(params), read)
     }
 
+    /// Writes a model with its adapter folded in.
+    fn write_folded(&self, to: &Path, network: &Arc<Network>) -> Result<()> {
+        self.write(to, &network.spec().params, |name| {
+            let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
+            Ok(Cow::Owned(value.to_f32()?))
+        })
+    }
+
     fn write_tensors<'a>(
         &self,
         to: &Path,
         tensors: &[TensorShape],
         read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
     ) -> Result<()> {
-        const GENERATION: &str = "generation_config.json";
-        let of_base: Option<PathBuf> = self.base.map(|base| base.join(GENERATION)).filter(|file| file.exists());
-        let generation = match of_base {
-            Some(file) => fs::read(&file).map_err(|e| Error::io("read", &file, e))?,
-            None => self.generation(),
-        };
         files::write_folder(to, |dir| {
             save_model(dir, &self.config, self.format, tensors, self.shard, read)?;
-            self.tokenizer.save(dir)?;
-            write_bytes(&dir.join(GENERATION), &generation)
+            self.end.write(self.base, dir)
         })
-    }
-
-    /// Where generation ends, for those who do not read the tokenizer for it.
-    fn generation(&self) -> Vec<u8> {
-        let t = self.tokenizer;
-        let eos = if let [one] = t.eos[..] { json!(one) } else { json!(t.eos) };
-        let mut table = json!({ "bos_token_id": t.bos, "eos_token_id": eos, "pad_token_id": t.pad });
-        table.as_object_mut().into_iter().for_each(|table| table.retain(|_, value| !value.is_null()));
-        format!("{table:#}\n").into_bytes()
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Speaker {
     decoder: DecoderObject,
     /// Whether the model was trained on whole texts, which it continues, rather than on instructions.
     on_text: bool,
+    /// Of a bare folder: where its prompt template comes from.
+    origin: Option<String>,
     /// Where the model and its adapter are.
     folders: (PathBuf, Option<PathBuf>),
 }
@@ -85,12 +87,17 @@ impl Speaker {
         let named = (model.to_owned(), adapter.map(Path::to_owned));
         let (model, adapter) = folders(model, adapter)?;
         let (model, adapter) = (model.as_path(), adapter.as_deref());
-        let tokenizer = Tokenizer::load(model)?;
+        let tokenizer = Tokenizer::load(with_tokenizer(model, adapter))?;
         let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
         let device = Device::open(&session.recipe.backend)?;
         let network = assemble::from_folders(&session.registry, model, adapter, device)?;
-        Self::new(session, network, tokenizer, false, named)
+        let folder = with_tokenizer(model, adapter).display();
+        let origin = match template {
+            "chat" => format!("prompts are written with the chat template in {folder}"),
+            _ => format!("there is no chat template in {folder}: prompts are given as they are, and a line break"),
+        };
+        Ok(Self { origin: Some(origin), ..Self::new(session, network, tokenizer, false, named)? })
     }
 
     fn new(
@@ -102,7 +109,7 @@ impl Speaker {
     ) -> Result<Self> {
         let template = Template::of(&session.recipe.prompt, &tokenizer)?;
         let decoder = session.decoder()?;
-        Ok(Self { session, network, tokenizer, template, decoder, on_text, folders })
+        Ok(Self { session, network, tokenizer, template, decoder, on_text, origin: None, folders })
     }
 
     /// The folder or the hub's id of the model.
@@ -118,6 +125,11 @@ impl Speaker {
     /// The prompt template.
     pub fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// Where the prompt template of a bare folder comes from; none for runs, whose recipe names it.
+    pub fn template_origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The name of the decoder's plugin.
@@ -298,6 +310,11 @@ fn model_folder(folder: PathBuf) -> Result<PathBuf> {
         () => return Ok(folder),
     };
     Err(Error::invalid(Problem::new(message).key("--model").help(help)))
+}
+
+/// The folder whose tokenizer and chat template count: the adapter's, if it has them.
+pub(crate) fn with_tokenizer<'a>(model: &'a Path, adapter: Option<&'a Path>) -> &'a Path {
+    adapter.filter(|adapter| adapter.join("tokenizer.json").is_file()).unwrap_or(model)
 }
 
 /// A recipe made up for a model folder.

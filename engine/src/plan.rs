@@ -9,6 +9,7 @@ use crate::{
     hub::{self, Missing},
     memory,
     recipe::{BackendName, Frozen, Recipe, Train},
+    run::RunFolder,
     session::Session,
     train::{batches, examples, total_steps},
     units,
@@ -120,6 +121,10 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
     let device = Device::open(&recipe.backend)?;
+    RunFolder::check_output(&recipe.output)?;
+    if !recipe.dataset.is_empty() {
+        recipe.check_trainable()?;
+    }
     let data = match recipe.dataset.is_empty() {
         true => Ok(None),
         false => examples(session, progress).map(Some),
@@ -152,6 +157,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         download: recipe.model.weights.as_deref().map_or(Ok(None), hub::missing)?,
     };
     if let Some((tokenizer, _, corpus)) = data {
+        corpus.require_training()?;
         crate::train::fits(spec, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, &device)?;
     }
@@ -288,6 +294,9 @@ impl Plan {
         let batches = batches(&corpus, &session.recipe, 0);
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
         self.steps = total_steps(train, self.steps_per_epoch);
+        let validation = corpus.validation.len();
+        let idle = crate::train::idle(train, self.steps, self.steps_per_epoch, validation);
+        idle.iter().for_each(|text| tracing::warn!("{text}"));
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
         self.padding = Padding::of(&batches, &corpus, &session.recipe);
         let pass = Pass::largest(session, blueprint, &batches)?;

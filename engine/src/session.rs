@@ -96,6 +96,28 @@ impl Session {
         Ok(())
     }
 
+    /// The command line that goes on with this recipe's run, with more overrides.
+    pub(crate) fn resume_command(&self, more: &[&str]) -> String {
+        self.command(" --resume", more)
+    }
+
+    /// The command line that trains this recipe anew, with more overrides.
+    pub(crate) fn train_command(&self, more: &[&str]) -> String {
+        self.command("", more)
+    }
+
+    fn command(&self, flags: &str, more: &[&str]) -> String {
+        let (path, given) = match &self.written {
+            Some(written) => written.named(),
+            None => (Path::new("RECIPE"), &[][..]),
+        };
+        let key = |set: &str| set.split_once('=').map(|(key, _)| key.trim().to_owned());
+        let given = given.iter().map(String::as_str).filter(|set| !more.iter().any(|new| key(new) == key(set)));
+        let mut line = format!("framework train {}{flags}", quoted(&path.display().to_string()));
+        given.chain(more.iter().copied()).for_each(|set| line += &format!(" --set {}", quoted(set)));
+        line
+    }
+
     /// Whether the user wrote a key, in the recipe or as an override.
     pub(crate) fn wrote(&self, key: &str) -> bool {
         self.written.as_ref().is_some_and(|written| written.has(key))
@@ -178,4 +200,13 @@ impl Session {
         let optimizer = &self.recipe.optimizer;
         Ok(self.entry(Kind::Optimizer, &optimizer.plugin)?.optimizer(&optimizer.options.clone().into())?)
     }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
 }

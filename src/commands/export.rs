@@ -1,6 +1,6 @@
 use framework_engine::{
     PluginSources, Result,
-    export::{Exported, Options, export},
+    export::{Exported, Options, export, fold},
     recipe::SaveDtype,
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -9,7 +9,14 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(clap::Args)]
 pub struct Export {
     /// A run's folder.
-    run: PathBuf,
+    #[arg(required_unless_present = "model", conflicts_with = "model")]
+    run: Option<PathBuf>,
+    /// Without a run: the model folder that --adapter is folded into; needs --merge.
+    #[arg(long, requires_all = ["adapter", "merge"])]
+    model: Option<PathBuf>,
+    /// A PEFT adapter folder for the model.
+    #[arg(long, requires = "model")]
+    adapter: Option<PathBuf>,
     /// The folder to make.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -24,10 +31,13 @@ pub struct Export {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Dtype {
     /// 32-bit.
+    #[value(aliases = ["fp32", "float32"])]
     F32,
     /// 16-bit with f32's range.
+    #[value(alias = "bfloat16")]
     Bf16,
     /// 16-bit, IEEE 754.
+    #[value(aliases = ["fp16", "float16"])]
     F16,
 }
 
@@ -39,7 +49,13 @@ impl Export {
             Dtype::F16 => SaveDtype::F16,
         });
         let options = Options { merge: self.merge, dtype, ..Options::default() };
-        let what = match export(&self.run, &self.to, &options, sources)? {
+        if let (Some(model), Some(adapter)) = (&self.model, &self.adapter) {
+            fold(model, adapter, &self.to, &options, sources)?;
+            println!("model saved in {}", self.to.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let run = self.run.as_deref().unwrap_or(std::path::Path::new("."));
+        let what = match export(run, &self.to, &options, sources)? {
             Exported::Adapter => "adapter",
             Exported::Model => "model",
         };

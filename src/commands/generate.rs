@@ -118,6 +118,9 @@ impl Generate {
         }
         let prompts = self.all()?;
         let speaker = self.voice.open(self.voice.free_argument(), sources)?;
+        if let Some(origin) = speaker.template_origin().filter(|_| !self.raw) {
+            eprintln!("{origin}");
+        }
         let batch = self.batch_size as usize;
         match (&prompts[..], self.format) {
             ([prompt], TextFormat::Json) => print_json(&speaker.reply(prompt, self.raw, 0, &mut |_| {})?),

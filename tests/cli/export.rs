@@ -1,7 +1,15 @@
 //! `framework export`: folders for use elsewhere.
 
-use crate::setting::{Setting, base};
-use serde_json::Value;
+use crate::setting::{FACTS, Setting, base, question};
+use framework_engine::{PluginSources, infer::Speaker};
+use plugin_adapters as _;
+use plugin_augmenters as _;
+use plugin_datasets as _;
+use plugin_decoders as _;
+use plugin_models as _;
+use plugin_optimizers as _;
+use serde_json::{Value, json};
+use std::{env, path::Path, process::Command};
 
 fn trained(changes: &[(&str, &str)]) -> Setting {
     let setting = Setting::with(&[&[("max_steps = 60", "max_steps = 4")], changes].concat());
@@ -40,7 +48,8 @@ fn an_adapter_is_exported_as_it_is() {
     let setting = trained(&[]);
     let out = setting.run(["export", "runs/colours", "--to", "adapter"]).succeeded().out;
     assert_eq!(out, "adapter saved in adapter\n");
-    assert_eq!(setting.files("adapter"), ["adapter_config.json", "adapter_model.safetensors"]);
+    let files = ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "generation_config.json"];
+    assert!(setting.files("adapter").starts_with(&files.map(str::to_owned)), "{:?}", setting.files("adapter"));
     let args = ["--model", &base().display().to_string(), "--adapter", "adapter"];
     assert_eq!(loss(&setting, &args), loss(&setting, &["runs/colours"]));
     setting.run(["export", "runs/colours", "--to", "half", "--dtype", "bf16"]).succeeded();
@@ -61,6 +70,24 @@ fn a_model_from_scratch_is_exported_whole() {
 }
 
 #[test]
+fn folders_are_merged_without_a_run() {
+    let setting = trained(&[]);
+    setting.run(["export", "runs/colours", "--to", "merged", "--merge"]).succeeded();
+    let model = base().display().to_string();
+    let args = ["export", "--model", &model, "--adapter", "runs/colours/adapter", "--merge", "--to", "folded"];
+    assert_eq!(setting.run(args).succeeded().out, "model saved in folded\n");
+    assert_eq!(setting.files("folded"), setting.files("merged"));
+    for file in setting.files("folded") {
+        assert!(setting.bytes(&format!("folded/{file}")) == setting.bytes(&format!("merged/{file}")), "{file}");
+    }
+    let half = ["--dtype", "fp16"];
+    setting.run([&args[..7], &["half"], &half].concat()).succeeded();
+    assert!(setting.read("half/config.json").contains("float16"));
+    let err = setting.run(["export", "--model", &model, "--to", "x"]).failed(2);
+    assert!(err.contains("--adapter") && err.contains("--merge"), "{err}");
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let setting = trained(&[]);
     std::fs::create_dir(setting.path("taken")).unwrap();
@@ -75,7 +102,7 @@ fn nothing_is_overwritten() {
     // An empty folder is in nobody's way.
     std::fs::create_dir(setting.path("empty")).unwrap();
     setting.run(["export", "runs/colours", "--to", "empty"]).succeeded();
-    assert_eq!(setting.files("empty").len(), 2);
+    assert!(setting.files("empty").contains(&"adapter_config.json".to_owned()));
     insta::assert_snapshot!(setting.run(["export", "taken", "--to", "out"]).failed(2), @r"
     error: taken is not a run's folder: there is no recipe.toml in it
         Give the folder that `framework train` wrote, e.g. runs/quickstart.
@@ -84,4 +111,122 @@ fn nothing_is_overwritten() {
     std::fs::remove_dir_all(setting.path("runs/colours/adapter")).unwrap();
     let err = setting.run(["export", "runs/colours", "--to", "out"]).failed(2);
     assert!(err.contains("has not come to its end") && !setting.path("out").exists(), "{err}");
+}
+
+/// A model that learns ChatML although its tokenizer's end token is another one.
+const CHATML: &str = r#"name = "chatml"
+seed = 1
+
+[model]
+plugin = "pythia"
+
+[model.config]
+vocab_size = 300
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 64
+max_position_embeddings = 128
+
+[tokenizer.train]
+kind = "byte-level-bpe"
+vocab_size = 300
+special_tokens = ["<|im_start|>", "<|im_end|>"]
+
+[[dataset]]
+plugin = "instruction-csv"
+path = "data.csv"
+
+[prompt]
+template = "chatml"
+max_length = 64
+
+[adapter]
+plugin = "full"
+
+[optimizer]
+plugin = "adamw"
+learning_rate = 1e-2
+
+[train]
+max_steps = 120
+batch_size = 10
+save_every = "end"
+
+[generate]
+max_new_tokens = 30
+"#;
+
+/// Set `FRAMEWORK_PYTHON` to a Python with what tests/reference/requirements.txt lists, and transformers renders the
+/// same prompts and stops at the same tokens.
+fn answered_by_transformers(setting: &Setting, run: &str, model: &Path, adapter: Option<&Path>, system: Option<&str>) {
+    let Some(python) = env::var_os("FRAMEWORK_PYTHON") else { return };
+    let speaker = Speaker::of_run(&setting.path(run), &[], &PluginSources::default()).unwrap();
+    let case = |(thing, _): &(&str, &str)| {
+        let asked = question(thing);
+        let answer = speaker.reply(&asked, false, 0, &mut |_| {}).unwrap().token_ids;
+        assert!(answer.len() < 30, "{asked} has no end: {answer:?}");
+        let prompt = speaker.ids(&asked, false).unwrap();
+        json!({ "messages": [{ "role": "user", "content": asked }], "prompt": prompt, "answer": answer })
+    };
+    let mut cases: Vec<_> = FACTS.iter().map(case).collect();
+    if let Some(system) = system {
+        let mut own = cases[0].clone();
+        own["messages"].as_array_mut().unwrap().insert(0, json!({ "role": "system", "content": system }));
+        cases.push(own);
+    }
+    setting.write("cases.json", &Value::from(cases).to_string());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/check_export.py");
+    let mut check = Command::new(python);
+    check.arg(script).arg("--expected").arg(setting.path("cases.json")).arg("--model").arg(model);
+    check.args(adapter.into_iter().flat_map(|adapter| [Path::new("--adapter"), adapter]));
+    let output = check.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The text of an answer, and what is said of the template.
+fn answer(setting: &Setting, args: &[&str]) -> (String, String) {
+    let said = setting.run([&["generate", "--prompt", "What colour is coal?"], args].concat()).succeeded();
+    (said.out, said.err)
+}
+
+#[test]
+fn folders_stop_where_training_did_and_ask_as_it_did() {
+    let setting = Setting::new();
+    setting.write("chatml.toml", CHATML);
+    setting.run(["train", "chatml.toml"]).succeeded();
+    let read = |file: &str| -> Value { serde_json::from_str(&setting.read(file)).unwrap() };
+    let tokenizer = read("runs/chatml/model/tokenizer.json");
+    let id = |token: &str| {
+        let added = tokenizer["added_tokens"].as_array().unwrap();
+        added.iter().find(|added| added["content"] == token).unwrap()["id"].clone()
+    };
+    let ends = json!([id("<|endoftext|>"), id("<|im_end|>")]);
+    assert_eq!(read("runs/chatml/model/generation_config.json")["eos_token_id"], ends);
+    assert!(setting.read("runs/chatml/model/chat_template.jinja").contains("<|im_start|>"));
+    let (text, note) = answer(&setting, &["--model", "runs/chatml/model"]);
+    assert_eq!(note, "prompts are written with the chat template in runs/chatml/model\n");
+    assert_eq!((text.as_str(), String::new()), ("black\n", answer(&setting, &["--run", "runs/chatml"]).1));
+    answered_by_transformers(&setting, "runs/chatml", &setting.path("runs/chatml/model"), None, None);
+
+    // An adapter on it, with a system message that its template has to write; and both folded into one.
+    let lora = CHATML.replace("plugin = \"full\"", "plugin = \"lora\"").replace("max_steps = 120", "max_steps = 20");
+    let (head, tail) = (lora.find("[model.config]").unwrap(), lora.find("[[dataset]]").unwrap());
+    let lora = format!("{}weights = \"runs/chatml/model\"\n{}", &lora[..head], &lora[tail..]);
+    let lora = lora.replace("name = \"chatml\"", "name = \"lora\"");
+    setting.write("lora.toml", &lora.replace("max_length = 64", "max_length = 64\nsystem = \"It's brief.\""));
+    setting.run(["train", "lora.toml"]).succeeded();
+    setting.run(["export", "runs/lora", "--to", "adapter"]).succeeded();
+    setting.run(["export", "runs/lora", "--merge", "--to", "merged"]).succeeded();
+    let run = answer(&setting, &["--run", "runs/lora"]).0;
+    assert_eq!(answer(&setting, &["--model", "merged"]).0, run);
+    let (text, note) = answer(&setting, &["--model", "runs/chatml/model", "--adapter", "adapter"]);
+    assert_eq!((text, note.as_str()), (run, "prompts are written with the chat template in adapter\n"));
+    for folder in ["adapter", "merged", "runs/lora/adapter"] {
+        assert_eq!(read(&format!("{folder}/generation_config.json"))["eos_token_id"], ends, "{folder}");
+        assert!(setting.read(&format!("{folder}/chat_template.jinja")).contains("It\\'s brief."), "{folder}");
+    }
+    let (model, adapter) = (setting.path("runs/chatml/model"), setting.path("adapter"));
+    answered_by_transformers(&setting, "runs/lora", &model, Some(&adapter), Some("It's brief."));
+    answered_by_transformers(&setting, "runs/lora", &setting.path("merged"), None, Some("It's brief."));
 }

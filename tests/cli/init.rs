@@ -119,7 +119,7 @@ fn columns_are_read_from_the_file() {
     let model = recipes().join("quickstart-base").display().to_string();
     assert_eq!(
         table(&setting, "data.csv", &[]),
-        "plugin = \"instruction-csv\"\npath = \"data.csv\"\n# the file has: instruction, input, output\ntemplate = \"alpaca\"              # the model has no chat template of its own"
+        "plugin = \"instruction-csv\"\npath = \"data.csv\"\n# the file has: instruction, input, output\ntemplate = \"alpaca\"                     # the model has no chat template of its own"
     );
     let kept = |file: &str, more: &[&str]| {
         table(&setting, file, more)

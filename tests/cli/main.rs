@@ -23,6 +23,7 @@ mod process_func;
 mod quickstart;
 mod recipes;
 mod registry;
+mod runs;
 mod setting;
 mod showing;
 mod texts;

@@ -56,7 +56,10 @@ fn training_leaves_a_whole_run_folder() {
     );
     assert_eq!(lock.matches("[[plugin]]").count(), 5, "{lock}");
     let summary: Value = serde_json::from_str(&setting.read("runs/colours/summary.json")).unwrap();
-    assert_eq!((&summary["steps"], summary["train_loss"].as_f64()), (&60.into(), Some(losses[11])));
+    assert_eq!(summary["steps"], 60);
+    let loss = |key: &str| summary[key].as_f64().unwrap();
+    // Those of the first and the last step; a line of metrics is the mean of five.
+    assert!(loss("first_loss") > losses[0] && loss("train_loss") < 1.5 * losses[11], "{summary}");
     assert!(setting.read("runs/colours/train.log").lines().count() > 12);
 }
 
@@ -87,7 +90,7 @@ fn answers_hold_what_was_learned() {
         let prompt = question(thing);
         let reply = run.run(["generate", "--run", "runs/colours", "--prompt", &prompt, "--format", "json"]).json();
         let keys: Vec<_> = reply.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["text", "token_ids", "tokens_per_second"]);
+        assert_eq!(keys, ["text", "token_ids", "finish_reason", "tokens_per_second"]);
         assert!(!reply["token_ids"].as_array().unwrap().is_empty() && reply["tokens_per_second"].as_f64() > Some(0.0));
         right += usize::from(reply["text"] == colour);
     }
@@ -166,5 +169,5 @@ fn an_earlier_run_is_kept() {
     assert_eq!(runs, ["colours", "colours.1", "colours.2"]);
     // What a resumed run would be is another recipe's.
     let err = setting.run(["train", "recipe.toml", "--resume"]).failed(2);
-    assert!(err.contains("was begun with another recipe; now it says: seed = 7"), "{err}");
+    assert!(err.contains("recipe.toml:2:8: `seed`: is 8 in the run runs/colours, and now 7"), "{err}");
 }

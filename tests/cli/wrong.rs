@@ -21,7 +21,7 @@ fn told(setting: &Setting, set: &[&str]) -> String {
 fn misspelled_keys() {
     insta::assert_snapshot!(wrong(&[("batch_size", "batchsize"), ("alpha", "alhpa"), ("learning_rate", "lr")]), @r"
 error: recipe.toml:19:1: `adapter.alhpa`: unknown key
-    did you mean `alpha`? `adapter` with the plugin `lora` has: plugin, init_from, r, alpha, dropout, targets, layers, rank_stabilised, bias, exclude, rank_pattern, alpha_pattern, modules_to_save
+    did you mean `alpha`?
 recipe.toml:24:1: `optimizer.lr`: unknown key
     here the key is `learning_rate`
 recipe.toml:28:1: `train.batchsize`: unknown key
@@ -198,7 +198,7 @@ error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.d
 error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected is [80, 32]
     the configuration and the weights do not belong together
 other: `tokenizer`: no `tokenizer.json` is here
-    found tokenizer_config.json, special_tokens_map.json; make a `tokenizer.json` from them with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`
+    found tokenizer_config.json, special_tokens_map.json, chat_template.jinja; make a `tokenizer.json` from them with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`
 ");
 }
 

@@ -67,9 +67,7 @@ impl Template {
         let mut chat = Chat::new(builtin.source, date(prompt)?)?;
         chat.builtin = Some(builtin.name);
         let mut special = tokenizer.special_tokens();
-        let eos = special.get("eos_token").cloned().unwrap_or_default();
-        let whole = !builtin.end.is_empty() && tokenizer.id(builtin.end).is_some();
-        special.insert("end".into(), if whole { builtin.end.to_owned() } else { builtin.end.to_owned() + &eos });
+        special.insert("end".into(), builtin.end_for(tokenizer));
         let template = Self::talk(builtin.name, chat, special, prompt, tokenizer);
         Ok(Self { add_special: builtin.add_special, lead: builtin.lead, ..template })
     }
@@ -93,8 +91,17 @@ impl Template {
     }
 }
 
+impl Builtin {
+    /// What ends a message with this tokenizer.
+    pub(super) fn end_for(&self, tokenizer: &Tokenizer) -> String {
+        let whole = !self.end.is_empty() && tokenizer.id(self.end).is_some();
+        let eos = tokenizer.token(tokenizer.end()).filter(|_| !whole).unwrap_or_default();
+        self.end.to_owned() + &eos
+    }
+}
+
 /// Whether Jinja source is a chat template: it reads `messages`, and no answer by itself.
-fn is_chat(source: &str) -> bool {
+pub(super) fn is_chat(source: &str) -> bool {
     let source = jinja::chat_source(source);
     let env = jinja::environment();
     env.template_from_str(&source).is_ok_and(|template| {
@@ -114,7 +121,7 @@ fn bos(tokenizer: &Tokenizer) -> Option<String> {
 }
 
 /// The tokenizer's own chat template, or one of its others.
-fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'a str> {
+pub(super) fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'a str> {
     let found = match name {
         None => tokenizer.chat_template.as_ref(),
         Some(name) => tokenizer.chat_templates.get(name),

@@ -292,6 +292,28 @@ mod tests {
         assert_eq!((all.concat().as_str(), all.last().map(String::as_str)), ("春天。", Some("春天。")));
     }
 
+    /// Bytes as tokens: decoding a run of them that ends inside a character at once replaces the whole characters too.
+    #[test]
+    fn an_answer_cut_inside_a_character_is_the_same_streamed() {
+        let vocab: serde_json::Map<_, _> =
+            (0..=255u8).map(|byte| (format!("<0x{byte:02X}>"), u32::from(byte).into())).collect();
+        let file = serde_json::json!({
+            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+            "decoder": { "type": "Sequence", "decoders": [{ "type": "ByteFallback" }, { "type": "Fuse" }] },
+            "model": { "type": "BPE", "byte_fallback": true, "vocab": vocab, "merges": [] },
+        });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tokenizer.json"), file.to_string()).unwrap();
+        std::fs::write(dir.path().join("tokenizer_config.json"), r#"{"eos_token": "<0x00>"}"#).unwrap();
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        let plain = GenerateSettings::default();
+        let reader = Reader::new(&tokenizer, "", &plain);
+        let ids: Vec<u32> = "好月".bytes().map(u32::from).take(5).collect();
+        assert_eq!(tokenizer.decode(&ids, true).unwrap(), "\u{fffd}".repeat(5));
+        assert_eq!(reader.text(&ids).unwrap(), "好\u{fffd}\u{fffd}");
+        assert_eq!(pieces(reader, &ids).concat(), "好\u{fffd}\u{fffd}");
+    }
+
     #[test]
     fn special_tokens_are_known_by_their_ids() {
         let dir = folder(r#"{"eos_token": "</s>"}"#);

@@ -44,7 +44,6 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "num_training_steps" | "max_train_steps" | "total_steps" | "num_steps" | "iters" => "train.max_steps";
     "lr_scheduler_type" | "lr_scheduler" | "scheduler" | "scheduler_type" | "lr_schedule" => "train.schedule", "schedule = \"linear\", \"cosine\" or \"constant\"";
     "num_warmup_steps" | "warmup" | "warmup_iters" => "train.warmup_steps";
-    "warmup_ratio" => "train.warmup_steps", "a number of steps: the ratio times the steps in all, which `framework check` prints";
     "gradient_clipping" | "clip_grad_norm" | "gradient_clip_val" | "grad_clip" | "max_norm" => "train.max_grad_norm";
     "gradient_checkpointing" | "use_gradient_checkpointing" | "grad_checkpoint" => "train.activation_checkpointing";
     "sample_packing" | "neat_packing" | "multipack" => "train.packing";

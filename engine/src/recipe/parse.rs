@@ -105,6 +105,11 @@ impl Parsed {
         Ok(all)
     }
 
+    /// The recipe's file and the overrides that were given with it.
+    pub(crate) fn named(&self) -> (&Path, &[String]) {
+        (&self.source.path, &self.source.overrides)
+    }
+
     /// A problem with a key, at its place: `plugins.0`, `dataset.1.path`, or the nearest table that there is.
     pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
         let mut path = key;

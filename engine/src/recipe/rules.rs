@@ -21,6 +21,8 @@ pub(super) fn check(checker: &mut Checker, root: &Node, catalog: &dyn Catalog, n
     validation(checker, root);
     lengths(checker, root);
     stops(checker, root);
+    names(checker, root);
+    warmup(checker, root);
 }
 
 fn model(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
@@ -179,5 +181,24 @@ fn stops(checker: &mut Checker, root: &Node) {
     for (i, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.text() == Some("")) {
         let problem = Problem::new("an empty string is everywhere").help("for example stop = [\"\\n\\n\"]");
         checker.add(stop.origin, &format!("generate.stop.{i}"), problem);
+    }
+}
+
+/// A run's name is the name of its folder.
+fn names(checker: &mut Checker, root: &Node) {
+    let Some(node) = root.get("name") else { return };
+    let Some(name) = node.text() else { return };
+    let wrong = name == "." || name == ".." || name.contains(['/', '\\']) || name.chars().any(char::is_control);
+    if wrong {
+        let problem = Problem::new(format!("{name:?} cannot be the name of a folder"));
+        checker.add(node.origin, "name", problem.help("a name has no / and no \\; `output` says where a run goes"));
+    }
+}
+
+fn warmup(checker: &mut Checker, root: &Node) {
+    let steps = root.at("train.warmup_steps").and_then(Node::number).unwrap_or(0.0);
+    if let (true, Some(node)) = (steps > 0.0, root.at("train.warmup_ratio")) {
+        let problem = Problem::new(format!("there is `warmup_steps` = {steps}, too"));
+        checker.add(node.origin, "train.warmup_ratio", problem.help("keep one of the two"));
     }
 }

@@ -18,9 +18,14 @@ impl LogFile {
         Ok(Self(Mutex::new(file.map_err(|e| Error::io("write", path, e))?)))
     }
 
-    /// Appends a line. A full disk does not end the run.
+    /// Appends a line with the time in front. A full disk does not end the run.
     pub fn line(&self, line: &str) {
         let mut file = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = writeln!(file, "{line}");
+        let _ = writeln!(file, "{} {line}", now());
     }
+}
+
+/// The time in UTC: `2026-01-31T12:00:00Z`.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -11,23 +11,26 @@ pub struct Metrics {
     pub step: u64,
     /// Passes over the data done, as a fraction.
     pub epoch: f64,
-    /// Mean training loss per supervised token since the last line.
+    /// When the line was written, in UTC: `2026-01-31T12:00:00Z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Mean training loss per supervised token since the last line.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub loss: Option<f64>,
     /// Learning rate of the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub learning_rate: Option<f64>,
     /// Norm of the step's gradient before clipping.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub grad_norm: Option<f64>,
     /// Tokens, without padding, per second since the last line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub tokens_per_second: Option<f64>,
     /// Mean validation loss per supervised token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub eval_loss: Option<f64>,
     /// e to the power of the validation loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub perplexity: Option<f64>,
 }
 
@@ -59,6 +62,16 @@ pub fn truncate(path: &Path, step: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Python's float() reads the strings.
+    #[test]
+    fn what_is_no_number_is_never_null() {
+        let line = Metrics { eval_loss: Some(f64::NAN), perplexity: Some(f64::INFINITY), ..Metrics::default() };
+        let json = serde_json::to_string(&line).unwrap();
+        assert_eq!(json, r#"{"step":0,"epoch":0.0,"eval_loss":"NaN","perplexity":"inf"}"#);
+        let read: Metrics = serde_json::from_str(&json).unwrap();
+        assert!(read.eval_loss.unwrap().is_nan() && read.perplexity == Some(f64::INFINITY));
+    }
 
     #[test]
     fn a_resumed_run_writes_its_lines_once() {

@@ -168,6 +168,19 @@ impl Tokenizer {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The same tokenizer with another chat template, its files as transformers 5 writes them.
+    pub(crate) fn with_chat_template(&self, source: &str) -> Self {
+        let mut new = self.clone();
+        new.chat_template = Some(source.to_owned());
+        new.files.remove("chat_template.json");
+        new.files.insert("chat_template.jinja".to_owned(), source.as_bytes().to_vec());
+        if new.config.remove("chat_template").is_some() {
+            let config = serde_json::to_vec_pretty(&new.config).unwrap_or_default();
+            new.files.insert("tokenizer_config.json".to_owned(), config);
+        }
+        new
+    }
+
     /// Writes the tokenizer's files into a folder, which is made if need be: those that it was loaded from, byte for
     /// byte, or those of a trained one; from a `vocab.txt` or `vocab.json`, `tokenizer.json` besides. Hugging Face's
     /// `AutoTokenizer` loads the folder.

@@ -29,6 +29,16 @@ pub fn steps(run: &RunFolder) -> Vec<u64> {
     steps
 }
 
+/// The first trained parameter that has a NaN or an infinity, which no training leads out of.
+pub fn spoiled(network: &Network) -> Result<Option<String>> {
+    for param in network.trained() {
+        if !numbers(network, &param.name)?.iter().all(|x| x.is_finite()) {
+            return Ok(Some(param.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
 /// Writes a checkpoint, then prunes.
 pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State, keep: usize) -> Result<()> {
     files::write_folder(&folder(run, state.step), |dir| {
@@ -55,8 +65,71 @@ pub fn prune(run: &RunFolder, state: &State, keep: usize) -> Result<()> {
     Ok(())
 }
 
-/// The state of a checkpoint.
-pub fn state(run: &RunFolder, step: u64) -> Result<State> {
+/// Renames a checkpoint that no run can go on from to `<why>-step-N`, in place of an earlier one of that name.
+pub fn set_aside(run: &RunFolder, step: u64, why: &str) -> Result<()> {
+    let (from, to) = (folder(run, step), run.checkpoints().join(format!("{why}-step-{step}")));
+    let _ = fs::remove_dir_all(&to);
+    fs::rename(&from, &to).map_err(|e| Error::io("rename", &from, e))
+}
+
+/// Puts the newest checkpoint that can be read into a network and a stepper and returns its state; none if there is no
+/// checkpoint. Those that are damaged are set aside; `tell` gets a sentence about each.
+///
+/// # Errors
+/// All checkpoints are damaged, or they are of another run.
+pub fn load_newest(
+    run: &RunFolder,
+    fingerprint: &str,
+    network: &Network,
+    stepper: &mut Stepper,
+    tell: &mut dyn FnMut(String),
+) -> Result<Option<State>> {
+    let steps = steps(run);
+    for &step in steps.iter().rev() {
+        let damage = match load(run, step, fingerprint, network, stepper) {
+            Ok(state) => return Ok(Some(state)),
+            Err(Unusable::Foreign(e)) => return Err(e),
+            Err(Unusable::Damaged(e)) => e,
+        };
+        set_aside(run, step, "damaged")?;
+        tell(format!("the checkpoint of step {step} is damaged and was renamed to damaged-step-{step}: {damage}"));
+    }
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    Err(Error::failed(format!(
+        "no checkpoint in {} can be read; train without --resume: the earlier run is then kept under another name",
+        run.checkpoints().display()
+    )))
+}
+
+/// Why a checkpoint cannot be gone on from.
+enum Unusable {
+    Damaged(Error),
+    Foreign(Error),
+}
+
+fn load(
+    run: &RunFolder,
+    step: u64,
+    fingerprint: &str,
+    network: &Network,
+    stepper: &mut Stepper,
+) -> Result<State, Unusable> {
+    let state = state(run, step).map_err(Unusable::Damaged)?;
+    if state.fingerprint != fingerprint {
+        return Err(Unusable::Foreign(Error::failed(format!(
+            "the checkpoints in {} were made with other data, weights or plugins; restore those, or train without \
+             --resume: the earlier run is then kept under another name",
+            run.checkpoints().display()
+        ))));
+    }
+    load_trained(run, step, network).map_err(Unusable::Damaged)?;
+    load_optimizer(run, step, network, stepper).map_err(Unusable::Damaged)?;
+    Ok(state)
+}
+
+fn state(run: &RunFolder, step: u64) -> Result<State> {
     let path = folder(run, step).join(STATE);
     let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| Error::failed(format!("{}: {e}", path.display())))
@@ -71,8 +144,7 @@ pub fn load_trained(run: &RunFolder, step: u64, network: &Network) -> Result<()>
     Ok(())
 }
 
-/// Puts a checkpoint's optimizer states into a stepper.
-pub fn load_optimizer(run: &RunFolder, step: u64, network: &Network, stepper: &mut Stepper) -> Result<()> {
+fn load_optimizer(run: &RunFolder, step: u64, network: &Network, stepper: &mut Stepper) -> Result<()> {
     let file = TensorFile::open(&folder(run, step).join(OPTIMIZER))?;
     stepper.restore(|name, shape| read(&file, name, shape, network))
 }

@@ -8,7 +8,7 @@ use crate::{
     executor::Grads,
     init::derive,
     recipe::{Every, EveryName, Recipe, Train},
-    run::{Metrics, RunFolder, append_metrics, truncate_metrics},
+    run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
 };
 use std::time::Instant;
 
@@ -23,62 +23,59 @@ pub(super) struct Course<'a> {
     /// The plan of the present epoch, and its number.
     epoch: (u64, Epoch),
     steps_per_epoch: u64,
-    clock: Clock,
+    /// Seconds and tokens of the steps at the last line of metrics.
+    logged: (f64, u64),
     /// The step after which answers were last sampled.
     pub sampled: Option<u64>,
 }
 
-/// Time spent in training steps, without evaluation and files.
-#[derive(Default)]
-pub(super) struct Clock {
-    pub seconds: f64,
-    pub tokens: u64,
-    logged_seconds: f64,
-    logged_tokens: u64,
-}
-
 impl<'a> Course<'a> {
-    /// At the beginning, or at the last whole checkpoint if the run has one.
-    pub fn new(prepared: &'a Prepared, run: RunFolder) -> Result<Self> {
+    /// At the beginning, or at the newest checkpoint that can be read if the run has one.
+    pub fn new(prepared: &'a Prepared, run: RunFolder, tell: &mut dyn FnMut(String)) -> Result<Self> {
         let recipe = &prepared.session.recipe;
         let batches = batches(&prepared.corpus, recipe, prepared.tokenizer.pad);
         let steps_per_epoch = batches.steps_per_epoch() as u64;
         let total = total_steps(&recipe.train, steps_per_epoch);
         let network = &prepared.network;
         let mut stepper = Stepper::new(prepared.session.optimizer()?, network)?;
-        let mut state = State { fingerprint: prepared.fingerprint(), ..State::default() };
-        if let Some(&step) = checkpoint::steps(&run).last() {
-            let saved = checkpoint::state(&run, step)?;
-            if saved.fingerprint != state.fingerprint {
-                return Err(Error::failed(format!(
-                    "the checkpoints in {} were made with other data, weights or plugins; restore those, or train \
-                     without --resume: the earlier run is then kept under another name",
-                    run.checkpoints().display()
-                )));
+        let fingerprint = prepared.fingerprint();
+        let state = match checkpoint::load_newest(&run, &fingerprint, network, &mut stepper, tell)? {
+            Some(state) => {
+                // A run that was stopped between writing and pruning keeps no more than the recipe says, either.
+                checkpoint::prune(&run, &state, recipe.train.keep_checkpoints)?;
+                state
             }
-            checkpoint::load_trained(&run, step, network)?;
-            checkpoint::load_optimizer(&run, step, network, &mut stepper)?;
-            state = saved;
-            // A run that was stopped between writing and pruning, too, ends with what it was told to keep.
-            checkpoint::prune(&run, &state, recipe.train.keep_checkpoints)?;
-        }
+            None => State { fingerprint, ..State::default() },
+        };
         truncate_metrics(&run.metrics(), state.step)?;
-        let clock = Clock::default();
         let epoch = (0, batches.epoch(0));
-        Ok(Self { prepared, run, stepper, state, total, batches, epoch, steps_per_epoch, clock, sampled: None })
+        let logged = (state.seconds, state.seen);
+        Ok(Self { prepared, run, stepper, state, total, batches, epoch, steps_per_epoch, logged, sampled: None })
     }
 
-    /// To the end.
-    pub fn run(mut self, observe: Observer) -> Result<Summary> {
+    /// To the end; none if `stop` said so before, after a checkpoint was written.
+    pub fn run(mut self, stop: &dyn Fn() -> bool, observe: Observer) -> Result<Option<Summary>> {
         observe(&Event::Begin { step: self.state.step, total: self.total });
         while self.state.step < self.total && !self.state.stopped {
             self.one_step(observe)?;
-            let evaluated = self.due(self.train().eval_every) && self.evaluate(observe)?;
+            // What a run comes to is always evaluated.
+            let due = self.state.step == self.total || self.due(self.train().eval_every);
+            let evaluated = due && self.evaluate(observe)?;
             if evaluated || self.due(self.train().save_every) {
                 self.save()?;
             }
+            if stop() && self.state.step < self.total && !self.state.stopped {
+                self.save_once()?;
+                observe(&Event::Message(format!(
+                    "stopped after step {} of {}, and saved; to go on: {}",
+                    self.state.step,
+                    self.total,
+                    self.prepared.session.resume_command(&[])
+                )));
+                return Ok(None);
+            }
         }
-        finish::finish(self, observe)
+        finish::finish(self, observe).map(Some)
     }
 
     fn train(&self) -> &'a Train {
@@ -105,21 +102,24 @@ impl<'a> Course<'a> {
             grads.merge(part)?;
         }
         if !loss.is_finite() {
-            return Err(Error::failed(format!(
-                "step {}: the loss is {loss}; lower optimizer.learning_rate, and go on from the last checkpoint with \
-                 --resume",
-                step + 1
-            )));
+            return Err(self.diverged(step, &format!("step {}: the loss is {loss}", step + 1)));
         }
-        let rate = self.stepper.learning_rate() * factor(train.schedule, step, train.warmup_steps, self.total);
-        let norm = self.stepper.step(&self.prepared.network, grads, step + 1, rate, train.max_grad_norm)?;
+        let rate = self.stepper.learning_rate() * factor(train.schedule, step, train.warmup(self.total), self.total);
+        let moved = self.stepper.step(&self.prepared.network, grads, step + 1, rate, train.max_grad_norm)?;
+        let norm = match moved {
+            Ok(norm) => norm,
+            Err(norm) => return Err(self.diverged(step, &format!("step {}: the gradient is {norm}", step + 1))),
+        };
+        let mean = loss / supervised.max(1) as f64;
+        self.state.first_loss.get_or_insert(mean);
+        self.state.last_loss = Some(mean);
         self.state.step += 1;
         self.state.tokens += supervised as u64;
         self.state.pending_loss += loss;
         self.state.pending_tokens += supervised as u64;
-        self.clock.seconds += started.elapsed().as_secs_f64();
-        self.clock.tokens += micro.iter().map(|b| b.tokens() as u64).sum::<u64>();
-        observe(&Event::Step { step: self.state.step, loss: loss / supervised.max(1) as f64 });
+        self.state.seconds += started.elapsed().as_secs_f64();
+        self.state.seen += micro.iter().map(|b| b.tokens() as u64).sum::<u64>();
+        observe(&Event::Step { step: self.state.step, loss: mean });
         if self.state.step.is_multiple_of(train.log_every.max(1)) || self.state.step == self.total {
             self.log(rate, norm, observe)?;
         }
@@ -131,7 +131,7 @@ impl<'a> Course<'a> {
             loss: Some(self.state.pending_loss / self.state.pending_tokens.max(1) as f64),
             learning_rate: Some(rate),
             grad_norm: Some(norm),
-            tokens_per_second: Some(self.clock.since_logged()),
+            tokens_per_second: Some(self.speed()),
             ..self.metrics()
         };
         (self.state.pending_loss, self.state.pending_tokens) = (0.0, 0);
@@ -142,12 +142,12 @@ impl<'a> Course<'a> {
 
     pub fn metrics(&self) -> Metrics {
         let epoch = self.state.step as f64 / self.steps_per_epoch as f64;
-        Metrics { step: self.state.step, epoch, ..Metrics::default() }
+        Metrics { step: self.state.step, epoch, time: Some(now()), ..Metrics::default() }
     }
 
     /// Evaluates on the validation data, if there is any. True if this is the best so far and has to be kept.
     fn evaluate(&mut self, observe: Observer) -> Result<bool> {
-        finish::sample(self, observe)?;
+        finish::try_sample(self, observe);
         let (prepared, train) = (self.prepared, self.train());
         let validation = &prepared.corpus.validation;
         let outcome = evaluate(&prepared.network, validation, train.batch_size, prepared.tokenizer.pad)?;
@@ -156,10 +156,23 @@ impl<'a> Course<'a> {
         let metrics = Metrics { eval_loss: Some(loss), perplexity: Some(loss.exp()), ..self.metrics() };
         append_metrics(&self.run.metrics(), &metrics)?;
         observe(&Event::Metrics(&metrics));
+        if !loss.is_finite() {
+            let step = self.state.step;
+            observe(&Event::Message(format!("step {step}: the validation loss is {loss}, which counts as no best")));
+        }
         Ok(best && train.load_best)
     }
 
-    pub fn save(&self) -> Result<()> {
+    /// Writes a checkpoint of this step unless there is one.
+    pub fn save_once(&self) -> Result<()> {
+        if checkpoint::steps(&self.run).contains(&self.state.step) { Ok(()) } else { self.save() }
+    }
+
+    fn save(&self) -> Result<()> {
+        if let Some(name) = checkpoint::spoiled(&self.prepared.network)? {
+            let step = self.state.step;
+            return Err(self.diverged(step, &format!("step {step}: `{name}` has numbers that are not finite")));
+        }
         let keep = self.train().keep_checkpoints;
         checkpoint::save(&self.run, &self.prepared.network, &self.stepper, &self.state, keep)
     }
@@ -175,17 +188,38 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Time and tokens of the steps so far.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-}
-
-impl Clock {
-    fn since_logged(&mut self) -> f64 {
-        let (seconds, tokens) = (self.seconds - self.logged_seconds, self.tokens - self.logged_tokens);
-        (self.logged_seconds, self.logged_tokens) = (self.seconds, self.tokens);
+    /// Tokens per second since the last line of metrics.
+    fn speed(&mut self) -> f64 {
+        let (seconds, tokens) = (self.state.seconds - self.logged.0, self.state.seen - self.logged.1);
+        self.logged = (self.state.seconds, self.state.seen);
         tokens as f64 / seconds.max(1e-9)
+    }
+
+    /// What to do after a divergence that the parameters of `step` led to. A checkpoint of that step leads to the same
+    /// again, whatever the learning rate, so that it is set aside.
+    fn diverged(&self, step: u64, what: &str) -> Error {
+        let mut steps = checkpoint::steps(&self.run);
+        if steps.contains(&step)
+            && let Err(e) = checkpoint::set_aside(&self.run, step, "diverged")
+        {
+            return e;
+        }
+        steps.retain(|&saved| saved != step);
+        let rate = format!("optimizer.learning_rate={:?}", self.stepper.learning_rate() / 10.0);
+        let session = &self.prepared.session;
+        let advice = match steps.last() {
+            Some(saved) => format!(
+                "To go on from step {saved} with a lower learning rate: {}\n    To go further back, remove the newest \
+                 folders in {} first.",
+                session.resume_command(&[&rate]),
+                self.run.checkpoints().display()
+            ),
+            None => format!(
+                "There is no earlier checkpoint. To begin anew with a lower learning rate: {}",
+                session.train_command(&[&rate])
+            ),
+        };
+        Error::failed(format!("{what}\n    {advice}"))
     }
 }
 

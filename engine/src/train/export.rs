@@ -2,13 +2,14 @@
 
 use super::Prepared;
 use crate::{
-    assemble::{numbers, peft_key},
+    assemble::{numbers, peft_key, replaced},
     error::{Error, Result},
-    export::{Whole, model_config},
+    export::{End, Whole, model_config},
     files, hub,
     run::RunFolder,
-    weights::{SHARD, TensorShape, save_adapter},
+    weights::{AdapterFolder, SHARD, TensorShape, save_adapter},
 };
+use framework_core::Param;
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 /// Writes the run's `adapter/` or `model/` and returns which.
@@ -16,9 +17,11 @@ pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
     let Prepared { session, network, tokenizer, .. } = prepared;
     let (base, format) = (session.recipe.model.weights.as_deref(), prepared.format());
     let plan = network.plan();
+    let end = End::of(&session.recipe.prompt, tokenizer)?;
+    let folder = base;
     let Some(peft) = &plan.peft_config else {
         let config = model_config(network, session, tokenizer)?;
-        let whole = Whole { config, base, format, shard: SHARD, tokenizer };
+        let whole = Whole { config, base, format, shard: SHARD, end: &end };
         let path = run.model();
         whole.write(&path, &network.spec().params, |name| Ok(Cow::Owned(numbers(network, name)?)))?;
         return Ok(path);
@@ -33,15 +36,18 @@ pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
     if let Some(id) = id {
         config.insert("revision".into(), id.revision.into());
     }
-    let keys: BTreeMap<String, &str> =
-        network.trained().iter().map(|p| (peft_key(network, &p.name), p.name.as_str())).collect();
-    let tensors: Vec<_> = network
-        .trained()
-        .iter()
-        .map(|p| TensorShape { name: peft_key(network, &p.name), shape: p.shape.clone() })
-        .collect();
+    let mut saved = network.trained();
+    if let Some(start) = &session.recipe.adapter.init_from {
+        saved.extend(replaced(network, &AdapterFolder::open(start)?));
+    }
+    let keys: BTreeMap<String, &str> = saved.iter().map(|p| (peft_key(network, &p.name), p.name.as_str())).collect();
+    let shape = |p: &&Param| TensorShape { name: peft_key(network, &p.name), shape: p.shape.clone() };
+    let tensors: Vec<_> = saved.iter().map(shape).collect();
     let read = |key: &str| Ok(Cow::Owned(numbers(network, keys[key])?));
     let path = run.adapter();
-    files::write_folder(&path, |dir| save_adapter(dir, &config, base.as_deref(), format, &tensors, read))?;
+    files::write_folder(&path, |dir| {
+        save_adapter(dir, &config, base.as_deref(), format, &tensors, read)?;
+        end.write(folder, dir)
+    })?;
     Ok(path)
 }

@@ -1,11 +1,12 @@
 //! The end of a run, and the answers that are sampled on the way.
 
-use super::{Event, Observer, checkpoint, course::Course, encoder, export};
+use super::{Event, Observer, Prepared, checkpoint, course::Course, encoder, export};
 use crate::{
     error::{Error, Result},
     generate::{Generator, Reader},
     memory,
-    run::{RunFolder, read_metrics},
+    recipe::SaveDtype,
+    run::RunFolder,
     weights::write_bytes,
 };
 use framework_core::Record;
@@ -17,7 +18,7 @@ use std::{fmt::Write, path::PathBuf};
 pub struct Summary {
     /// Optimizer steps.
     pub steps: u64,
-    /// Mean loss per supervised token at the first and at the last logged step.
+    /// Mean loss per supervised token at the first and at the last step.
     pub first_loss: Option<f64>,
     /// See [`Summary::first_loss`].
     pub train_loss: Option<f64>,
@@ -29,7 +30,7 @@ pub struct Summary {
     pub trained_parameters: usize,
     /// See [`Summary::trained_parameters`].
     pub parameters: usize,
-    /// Tokens without padding, and the seconds in which they were trained on, since the run was begun or resumed.
+    /// Tokens without padding, and the seconds in which they were trained on, since the run was begun.
     pub tokens: u64,
     /// See [`Summary::tokens`].
     pub seconds: f64,
@@ -50,12 +51,20 @@ impl Summary {
     }
 }
 
+/// What to do when a run that has come to its end cannot write what it has trained.
+fn unwritten(prepared: &Prepared, e: Error) -> Error {
+    let session = &prepared.session;
+    let other = (session.recipe.train.save_dtype == SaveDtype::F16).then_some("train.save_dtype=\"bf16\"");
+    let command = session.resume_command(other.as_slice());
+    Error::failed(format!(
+        "{e}\n    Training is complete and its last checkpoint is saved. To write the result: {command}"
+    ))
+}
+
 pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
     let prepared = course.prepared;
     let recipe = &prepared.session.recipe;
-    if !checkpoint::steps(&course.run).contains(&course.state.step) {
-        course.save()?;
-    }
+    course.save_once()?;
     if let (true, Some((_, best))) = (recipe.train.load_best, course.state.best)
         && best != course.state.step
     {
@@ -63,34 +72,41 @@ pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
         course.sampled = None;
         observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
     }
-    let output = export::export(&course.run, prepared)?;
-    let losses: Vec<f64> = read_metrics(&course.run.metrics())?.into_iter().filter_map(|m| m.loss).collect();
+    let output = export::export(&course.run, prepared).map_err(|e| unwritten(prepared, e))?;
     let count = |params: &mut dyn Iterator<Item = &framework_core::Param>| params.map(|p| p.len()).sum();
-    let (network, clock) = (&prepared.network, course.clock());
+    let (network, state) = (&prepared.network, &course.state);
     let summary = Summary {
-        steps: course.state.step,
-        first_loss: losses.first().copied(),
-        train_loss: losses.last().copied(),
-        best: course.state.best,
-        stopped_early: course.state.stopped,
+        steps: state.step,
+        first_loss: state.first_loss,
+        train_loss: state.last_loss,
+        best: state.best,
+        stopped_early: state.stopped,
         trained_parameters: count(&mut network.trained().into_iter()),
         parameters: count(&mut network.spec().params.iter().chain(&network.plan().params)),
-        tokens: clock.tokens,
-        seconds: clock.seconds,
-        tokens_per_second: clock.tokens as f64 / clock.seconds.max(1e-9),
-        peak_memory_bytes: memory::peak(),
+        tokens: state.seen,
+        seconds: state.seconds,
+        tokens_per_second: state.seen as f64 / state.seconds.max(1e-9),
+        peak_memory_bytes: memory::peak().max(Summary::read(&course.run).and_then(|before| before.peak_memory_bytes)),
         trained_on_text: prepared.on_text(),
         output,
     };
     let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::failed(e.to_string()))?;
     write_bytes(&course.run.summary(), &json)?;
-    sample(&mut course, observe)?;
+    try_sample(&mut course, observe);
     observe(&Event::End(&summary));
     Ok(summary)
 }
 
+/// [`sample`]; that it fails, as it does with weights that give NaN, is said and does not end the run.
+pub(super) fn try_sample(course: &mut Course, observe: Observer) {
+    if let Err(e) = sample(course, observe) {
+        let step = course.state.step;
+        observe(&Event::Message(format!("step {step}: `generate.prompts` could not be answered: {e}")));
+    }
+}
+
 /// Answers the recipe's prompts and appends them to `samples.md`, in place of what a killed run wrote from this step on.
-pub(super) fn sample(course: &mut Course, observe: Observer) -> Result<()> {
+fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     let prepared = course.prepared;
     let generate = &prepared.session.recipe.generate;
     if generate.prompts.is_empty() || course.sampled == Some(course.state.step) {

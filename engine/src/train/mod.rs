@@ -4,13 +4,16 @@ mod checkpoint;
 mod course;
 mod export;
 mod finish;
+mod idle;
 mod optimize;
 mod prepare;
+mod resume;
 mod schedule;
 mod state;
 
 pub(crate) use course::{batches, total_steps};
 pub use finish::Summary;
+pub(crate) use idle::idle;
 pub use optimize::Stepper;
 pub use prepare::{Prepared, prepare};
 pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};
@@ -18,9 +21,9 @@ pub use schedule::factor;
 pub use state::State;
 
 use crate::{
-    error::{Error, Problem, Result},
-    files,
+    error::{Error, Result},
     run::{LogFile, Metrics, RunFolder},
+    session::Session,
 };
 use course::Course;
 use std::path::PathBuf;
@@ -55,21 +58,36 @@ pub enum Event<'a> {
 /// Whoever watches.
 pub type Observer<'a> = &'a mut dyn FnMut(&Event);
 
-/// Trains what was prepared, from the beginning or, with `resume`, from the last whole checkpoint.
+/// Trains what was prepared, from the beginning or, with `resume`, from the newest checkpoint.
 pub fn train(prepared: &Prepared, resume: bool, observe: Observer) -> Result<Summary> {
+    let summary = train_until(prepared, resume, &|| false, observe)?;
+    summary.ok_or_else(|| Error::failed("the run was stopped"))
+}
+
+/// Whether a recipe's run can be resumed, before anything is read: there is one, with a recipe that fits.
+pub fn check_resume(session: &Session) -> Result<()> {
+    resume::changes(&RunFolder::to_resume(&session.recipe.output)?, session).map(drop)
+}
+
+/// As [`train`], until `stop` is true after a step: the run is then saved, and there is no summary.
+pub fn train_until(
+    prepared: &Prepared,
+    resume: bool,
+    stop: &dyn Fn() -> bool,
+    observe: Observer,
+) -> Result<Option<Summary>> {
     let root = PathBuf::from(&prepared.session.recipe.output);
-    let existing = if resume && root.join("recipe.toml").is_file() { Some(RunFolder::open(&root)?) } else { None };
-    let (run, kept) = match existing {
-        Some(run) => {
-            same_run(&run, prepared)?;
-            files::clear_unfinished(run.root());
-            files::clear_unfinished(&run.checkpoints());
-            (run, None)
+    let (run, _held, kept) = match resume {
+        true => {
+            let (run, held) = RunFolder::reopen(&root)?;
+            (run, held, None)
         }
-        None => RunFolder::create(&root)?,
+        false => RunFolder::create(&root).map_err(|e| prepared.session.placed(e))?,
     };
-    // What checkpoints were made of stays as it is written there.
-    if checkpoint::steps(&run).is_empty() {
+    let changes = if resume { resume::changes(&run, &prepared.session)? } else { Vec::new() };
+    let begun = !checkpoint::steps(&run).is_empty();
+    // Nothing has been computed with what was described there.
+    if !begun {
         prepared.describe(&run)?;
     }
     let log = LogFile::open(&run.log())?;
@@ -82,7 +100,29 @@ pub fn train(prepared: &Prepared, resume: bool, observe: Observer) -> Result<Sum
     if let Some(kept) = kept {
         observe(&Event::Message(format!("the earlier run was kept as {}", kept.display())));
     }
-    Course::new(prepared, run)?.run(&mut observe)
+    if resume && !begun {
+        observe(&Event::Message("the run has no checkpoint yet: it begins at its first step".into()));
+    }
+    let outcome = go_on(prepared, run, &changes, stop, &mut observe);
+    if let Err(e) = &outcome {
+        log.line(&format!("error: {e}"));
+    }
+    outcome
+}
+
+fn go_on(
+    prepared: &Prepared,
+    run: RunFolder,
+    changes: &[resume::Change],
+    stop: &dyn Fn() -> bool,
+    observe: Observer,
+) -> Result<Option<Summary>> {
+    let course = Course::new(prepared, run, &mut |text| observe(&Event::Message(text)))?;
+    if course.state.step > 0 && !changes.is_empty() {
+        resume::note(&course.run, &prepared.session, course.state.step, changes)?;
+        observe(&Event::Message(format!("going on with other settings: {}", resume::sentence(changes))));
+    }
+    course.run(stop, observe)
 }
 
 /// An event as the log has it.
@@ -95,22 +135,4 @@ fn line(event: &Event) -> Option<String> {
         Event::Samples(samples) => Some(format!("{} answers sampled", samples.len())),
         Event::End(summary) => serde_json::to_string(summary).ok(),
     }
-}
-
-/// Refuses to go on with a run that was made of something else, naming the keys that differ.
-fn same_run(run: &RunFolder, prepared: &Prepared) -> Result<()> {
-    let saved = std::fs::read_to_string(run.recipe()).map_err(|e| Error::io("read", &run.recipe(), e))?;
-    let now = prepared.session.recipe.to_toml();
-    if saved == now {
-        return Ok(());
-    }
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (saved, now) = (lines(&saved), lines(&now));
-    let changed: Vec<_> =
-        now.iter().filter(|line| !saved.contains(line)).take(5).map(|line| line.trim().to_owned()).collect();
-    let message =
-        format!("{} was begun with another recipe; now it says: {}", run.root().display(), changed.join(", "));
-    Err(Error::invalid(Problem::new(message).help(
-        "Resume with the same recipe and --set options, or leave out --resume: the earlier run is then kept under another name.",
-    )))
 }

@@ -50,7 +50,7 @@ impl Stepper {
     }
 
     /// Clips the gradients to the norm `max_norm`, unless it is 0, and moves every trained parameter. `step` counts
-    /// from 1. Returns the gradients' norm before clipping.
+    /// from 1. Returns the gradients' norm before clipping: as `Err`, with nothing moved, if it is not finite.
     pub fn step(
         &mut self,
         network: &Network,
@@ -58,14 +58,11 @@ impl Stepper {
         step: u64,
         learning_rate: f64,
         max_norm: f64,
-    ) -> Result<f64> {
+    ) -> Result<Result<f64, f64>> {
         let squares = grads.0.values().map(Value::sum_of_squares).collect::<Result<Vec<_>, _>>()?;
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
-            return Err(Error::failed(format!(
-                "step {step}: the gradient is {norm}. Nothing was changed in this step; lower optimizer.learning_rate \
-                 or set train.max_grad_norm, and go on from the last checkpoint with --resume"
-            )));
+            return Ok(Err(norm));
         }
         let clip = if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let trained: Vec<Param> = network.trained().into_iter().cloned().collect();
@@ -80,7 +77,7 @@ impl Stepper {
             }
             self.move_one(network, param, grad, step, learning_rate)?;
         }
-        Ok(norm)
+        Ok(Ok(norm))
     }
 
     fn move_one(&mut self, network: &Network, param: &Param, grad: Value, step: u64, rate: f64) -> Result<()> {

@@ -46,12 +46,17 @@ type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
 fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
     session.recipe.check_trainable()?;
+    RunFolder::check_output(&session.recipe.output)?;
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     plan::warn(session, &blueprint, &corpus)?;
+    let per_epoch = super::batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
+    let steps = super::total_steps(&session.recipe.train, per_epoch);
+    let idle = super::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
+    idle.iter().for_each(|text| tracing::warn!("{text}"));
     let network = assemble::network(session, device, true)?;
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))

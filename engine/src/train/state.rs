@@ -9,6 +9,18 @@ pub struct State {
     pub step: u64,
     /// Supervised tokens trained on.
     pub tokens: u64,
+    /// Tokens trained on, without padding, since the run was begun.
+    #[serde(default)]
+    pub seen: u64,
+    /// Seconds of training steps since the run was begun.
+    #[serde(default)]
+    pub seconds: f64,
+    /// Mean loss per supervised token of the first step.
+    #[serde(default)]
+    pub first_loss: Option<f64>,
+    /// The same of the last step.
+    #[serde(default)]
+    pub last_loss: Option<f64>,
     /// Summed loss and supervised tokens since the last logged step.
     pub pending_loss: f64,
     /// See [`State::pending_loss`].
@@ -24,9 +36,9 @@ pub struct State {
 }
 
 impl State {
-    /// Notes a validation loss; true if it is the lowest so far.
+    /// Notes a validation loss; true if it is the lowest so far. NaN and infinity never are.
     pub fn evaluated(&mut self, loss: f64, patience: Option<u64>) -> bool {
-        let better = self.best.is_none_or(|(best, _)| loss < best);
+        let better = loss.is_finite() && self.best.is_none_or(|(best, _)| loss < best);
         if better {
             (self.best, self.worse) = (Some((loss, self.step)), 0);
         } else {
@@ -50,5 +62,12 @@ mod tests {
             .collect();
         assert_eq!(seen[..3], [(true, false), (true, false), (false, false)]);
         assert_eq!(seen[3], (false, true));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_never_the_best() {
+        let mut state = State::default();
+        let seen = [f64::NAN, f64::INFINITY, 2.0, f64::NAN].map(|loss| state.evaluated(loss, None));
+        assert_eq!((seen, state.best.map(|(loss, _)| loss)), ([false, false, true, false], Some(2.0)));
     }
 }

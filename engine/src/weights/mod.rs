@@ -8,6 +8,7 @@ mod peft;
 mod save;
 mod write;
 
+pub use crate::files::{atomically, sha256, write_bytes};
 pub use convert::Float;
 pub use file::{TensorFile, TensorInfo};
 pub use hf::{ModelFolder, config};
@@ -15,7 +16,7 @@ pub use peft::{AdapterFolder, save_adapter};
 pub(crate) use peft::{MERGE_ELSEWHERE, adapter_config};
 pub use safetensors::Dtype;
 pub use save::{SHARD, save_model};
-pub use write::{TensorShape, atomically, sha256, write_bytes, write_tensors};
+pub use write::{TensorShape, write_tensors};
 
 use crate::{Error, Place, Problem, Result};
 use serde_json::{Map, Value};

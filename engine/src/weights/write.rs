@@ -1,15 +1,9 @@
-//! Writing files so that they are there whole or not at all.
+//! Writing safetensors files.
 
 use super::Float;
-use crate::{Error, Result};
+use crate::{Error, Result, files::atomically};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-use std::{
-    borrow::Cow,
-    fs::{File, Permissions},
-    io::{self, BufWriter, Read, Write},
-    path::Path,
-};
+use std::{borrow::Cow, io, path::Path};
 
 /// A tensor that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,31 +12,6 @@ pub struct TensorShape {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-}
-
-/// Writes a file beside its place, syncs it and renames it: after a crash at any instant the old file or the new one
-/// is there, whole.
-pub fn atomically(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
-    let failed = |e: io::Error| Error::io("write", path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(crate::files::WRITING);
-    if let Some(permissions) = ordinary() {
-        builder.permissions(permissions);
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    let mut buffer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    write(&mut buffer)?;
-    buffer.flush().map_err(failed)?;
-    drop(buffer);
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    sync_folder(folder).map_err(failed)
-}
-
-/// [`atomically`], with the content at hand.
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    atomically(path, |file| file.write_all(bytes).map_err(|e| Error::io("write", path, e)))
 }
 
 /// Writes a safetensors file, one tensor at a time: `read` gives each tensor's numbers, row by row, when its turn
@@ -72,7 +41,7 @@ pub fn write_tensors<'a>(
             }
             let bytes = format.encode(&numbers).ok_or_else(|| {
                 let message = format!("tensor `{name}` has numbers beyond the range of {}", format.torch_name());
-                Error::failed(format!("cannot write {}: {message}; save as bf16 or f32", path.display()))
+                Error::failed(format!("cannot write {}: {message}; bf16 and f32 hold them", path.display()))
             })?;
             file.write_all(&bytes).map_err(failed)?;
         }
@@ -94,37 +63,10 @@ fn header(format: Float, tensors: &[&TensorShape]) -> Vec<u8> {
     header
 }
 
-/// SHA-256 of a file, in hexadecimal.
-pub fn sha256(path: &Path) -> Result<String> {
-    let failed = |e: io::Error| Error::io("read", path, e);
-    let (mut file, mut hash, mut buffer) = (File::open(path).map_err(failed)?, Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            n => hash.update(&buffer[..n]),
-        }
-    }
-}
-
-/// What a file usually gets, less the umask; temporary files are the owner's alone.
-fn ordinary() -> Option<Permissions> {
-    #[cfg(unix)]
-    return Some(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    #[cfg(not(unix))]
-    None
-}
-
-/// Makes a renaming last.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    return File::open(folder)?.sync_all();
-    #[cfg(not(unix))]
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::sha256;
     use safetensors::SafeTensors;
 
     fn shape(name: &str, shape: &[usize]) -> TensorShape {
@@ -172,25 +114,5 @@ mod tests {
         assert!(e.contains("0 numbers"), "{e}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    /// FIPS 180-4's example.
-    #[test]
-    fn sha256_of_abc() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("abc");
-        write_bytes(&path, b"abc").unwrap();
-        assert_eq!(sha256(&path).unwrap(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn files_are_readable_like_any_other() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
-        std::fs::write(dir.path().join("plain"), "").unwrap();
-        write_bytes(&dir.path().join("ours"), b"").unwrap();
-        assert_eq!(mode("ours"), mode("plain"));
     }
 }

@@ -298,7 +298,7 @@ pub fn recipe(name: &str, data: &Path, dataset: &Dataset, model: &Model, folder:
         (Content::Talk(_), false) => Some(("zephyr", "the model has no chat template of its own")),
         (Content::Instructions { .. }, false) => Some(("alpaca", "the model has no chat template of its own")),
     };
-    let template = template.map_or(String::new(), |(name, why)| format!("template = {:<22}# {why}\n", quoted(name)));
+    let template = template.map_or(String::new(), |(name, why)| format!("template = {:<29}# {why}\n", quoted(name)));
     let length = model.positions.map_or(512, |most| most.min(512));
     include_str!("../recipes/data.toml")
         .replace("%NAME%", &name.replace(['"', '\\'], "-"))
@@ -306,7 +306,7 @@ pub fn recipe(name: &str, data: &Path, dataset: &Dataset, model: &Model, folder:
         .replace("%WEIGHTS%", &quoted(&weights))
         .replace("%DATASET%\n", &table)
         .replace("%TEMPLATE%\n", &template)
-        .replace("%LENGTH%", &format!("{length:<20}"))
+        .replace("%LENGTH%", &format!("{length:<27}"))
 }
 
 /// A path as it is named from a folder.

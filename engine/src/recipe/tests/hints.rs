@@ -62,7 +62,7 @@ r.toml:23:1: `train.lora_alpha`: unknown key
 r.toml:24:1: `train.max_seq_length`: unknown key
     here the key is `max_length` in `[prompt]`
 r.toml:25:1: `train.nonsense`: unknown key
-    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
+    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
 r.toml:26:1: `train.rubbish`: unknown key
 r.toml:28:1: `adapter.lora_alpha`: unknown key
     here the key is `alpha`
@@ -110,7 +110,7 @@ fn far_names_are_not_suggested() {
     let recipe = format!("{GOOD}\n[train]\nmomentum = 1\ntf = 1\nsave_everything = 1\nlog_evry = 1\n");
     assert_snapshot!(problems(&recipe), @r"
 r.toml:11:1: `train.momentum`: unknown key
-    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
+    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
 r.toml:12:1: `train.tf`: unknown key
 r.toml:13:1: `train.save_everything`: unknown key
 r.toml:14:1: `train.log_evry`: unknown key

@@ -172,13 +172,14 @@ The course of training.
 | `gradient_accumulation` | integer, at least 1 | `1` | Forward passes per optimizer step. |
 | `schedule` | "constant", "linear" or "cosine" | `"linear"` | Course of the learning rate after the warm-up. `constant`: Stays. `linear`: Falls in a line to zero at the last step. `cosine`: Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983). |
 | `warmup_steps` | integer | `0` | Steps in which the learning rate rises from zero. |
+| `warmup_ratio` | number, from 0 to 1 |  | The same as a share of all steps, rounded up; instead of `warmup_steps`. |
 | `max_grad_norm` | number, at least 0 | `1.0` | Largest norm of the gradient; 0 turns clipping off. |
 | `shuffle` | boolean | `true` | A new order of the examples in every epoch. |
 | `group_by_length` | boolean | `false` | Put sequences of similar length into the same batch. |
 | `packing` | boolean | `false` | Put several sequences into the same row, up to `prompt.max_length` tokens; they do not see each other. |
 | `activation_checkpointing` | boolean | `false` | Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time. |
 | `log_every` | integer, at least 1 | `10` | Steps between lines of `metrics.jsonl`. |
-| `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data, besides the end of the run. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
 | `save_every` | "epoch", "end" or a number of steps | `"epoch"` | When to write a checkpoint. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
 | `keep_checkpoints` | integer | `2` | Checkpoints that are kept, the best one aside. |
 | `load_best` | boolean | `false` | End with the weights of the lowest validation loss instead of the last. |

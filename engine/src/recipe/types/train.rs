@@ -25,6 +25,10 @@ pub struct Train {
     pub schedule: Schedule,
     /// Steps in which the learning rate rises from zero.
     pub warmup_steps: u64,
+    /// The same as a share of all steps, rounded up; instead of `warmup_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub warmup_ratio: Option<f64>,
     /// Largest norm of the gradient; 0 turns clipping off.
     #[schemars(range(min = 0))]
     pub max_grad_norm: f64,
@@ -39,7 +43,7 @@ pub struct Train {
     /// Steps between lines of `metrics.jsonl`.
     #[schemars(range(min = 1))]
     pub log_every: u64,
-    /// When to evaluate on the validation data.
+    /// When to evaluate on the validation data, besides the end of the run.
     pub eval_every: Every,
     /// When to write a checkpoint.
     pub save_every: Every,
@@ -110,6 +114,13 @@ pub struct EarlyStopping {
     pub patience: u64,
 }
 
+impl Train {
+    /// The steps of the warm-up in a run of so many steps, as transformers counts them.
+    pub(crate) fn warmup(&self, total: u64) -> u64 {
+        self.warmup_ratio.map_or(self.warmup_steps, |ratio| (total as f64 * ratio).ceil() as u64)
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {
@@ -119,6 +130,7 @@ impl Default for Train {
             gradient_accumulation: 1,
             schedule: Schedule::Linear,
             warmup_steps: 0,
+            warmup_ratio: None,
             max_grad_norm: 1.0,
             shuffle: true,
             group_by_length: false,

@@ -1,0 +1,36 @@
+//! One process at a time writes into a run's folder.
+
+use crate::error::{Error, Problem, Result};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::Path,
+};
+
+/// The file that is locked. The system releases the lock when the process ends, however it ends.
+pub const LOCK: &str = ".lock";
+
+/// The right to write into a run's folder, as long as it lives.
+#[derive(Debug)]
+pub struct Hold {
+    _file: File,
+}
+
+impl Hold {
+    /// Takes the right, or says that another process has it.
+    pub fn of(root: &Path) -> Result<Self> {
+        let path = root.join(LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| Error::io("write", &path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another process is training into {}", root.display());
+                let help = "Wait until it ends, or give this run a folder of its own: --set output=runs/NAME";
+                return Err(Error::invalid(Problem::new(message).key("output").help(help)));
+            }
+            // Some network file systems have no locks.
+            Err(TryLockError::Error(e)) => tracing::warn!("{} cannot be locked: {e}", path.display()),
+        }
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,228 @@
+//! Runs that do not go as planned: what is printed as a remedy works, and no file is lost.
+
+use crate::setting::{Said, Setting, said};
+use serde_json::Value;
+use std::{fs, process::Command, thread::sleep, time::Duration};
+
+/// Runs the command line that a message ends with, as a shell would.
+fn follow(setting: &Setting, message: &str) -> Said {
+    let line = message.lines().find_map(|line| line.split_once(": framework train ")).unwrap_or_else(|| {
+        panic!("no command in {message}");
+    });
+    let program = setting.framework().get_program().to_owned();
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("exec \"$0\" train {}", line.1)).arg(program).current_dir(setting.path("."));
+    shell.env("FRAMEWORK_TOKEN_CACHE", "");
+    said(&mut shell)
+}
+
+fn summary(setting: &Setting) -> Value {
+    serde_json::from_str(&setting.read("runs/colours/summary.json")).unwrap()
+}
+
+/// A rate at which the first step throws the parameters out of range.
+const EXPLODES: (&str, &str) = ("learning_rate = 2e-2", "learning_rate = 1e38\nweight_decay = 0.0");
+
+#[test]
+fn a_run_that_diverges_at_once_begins_anew_as_it_says() {
+    let setting = Setting::with(&[EXPLODES, ("save_every = 30", "save_every = 1\nmax_grad_norm = 0.0")]);
+    let err = setting.run(["train", "recipe.toml"]).failed(1);
+    assert!(err.contains("There is no earlier checkpoint. To begin anew with a lower learning rate: "), "{err}");
+    assert!(err.contains("--set optimizer.learning_rate=1e37"), "{err}");
+    // Followed as often as it takes, each time with a tenth.
+    let err = err.replace("1e37", "0.01");
+    follow(&setting, &err).succeeded();
+    assert!(setting.path("runs/colours.1").is_dir());
+}
+
+#[test]
+fn a_run_that_diverges_later_goes_on_as_it_says() {
+    let steady = ("save_every = 30", "save_every = 5\nschedule = \"constant\"\nmax_grad_norm = 0.0");
+    let setting = Setting::with(&[steady, ("max_steps = 60", "max_steps = 10")]);
+    setting.run(["train", "recipe.toml"]).succeeded();
+    // Goes on at a rate that is too high: a resume may change it.
+    let higher = ["optimizer.learning_rate=1e38", "train.max_steps=20", "train.save_every=1"];
+    let mut args = vec!["train", "recipe.toml", "--resume"];
+    higher.iter().for_each(|set| args.extend(["--set", set]));
+    let said = setting.run(&args);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("going on with other settings: "), "{}", said.err);
+    assert!(
+        said.err.contains("To go on from step 10 with a lower learning rate: framework train recipe.toml --resume")
+    );
+    let resumed: Value = serde_json::from_str(setting.read("runs/colours/resumed.jsonl").trim()).unwrap();
+    assert_eq!((&resumed["step"], &resumed["changes"]["train.max_steps"]["now"]), (&10.into(), &20.into()));
+    assert_eq!(resumed["changes"]["optimizer.learning_rate"]["before"], 0.02);
+    let err = said.err.replace("optimizer.learning_rate=1e37", "optimizer.learning_rate=0.01");
+    let again = follow(&setting, &err).succeeded();
+    assert!(again.err.contains("going on from step 10 of 20"), "{}", again.err);
+    assert_eq!(summary(&setting)["steps"], 20);
+    assert_eq!(setting.read("runs/colours/resumed.jsonl").lines().count(), 2);
+    let log = setting.read("runs/colours/train.log");
+    assert!(log.lines().all(|line| line.as_bytes()[10] == b'T' && line[..20].ends_with('Z')), "{log}");
+    assert!(log.contains(" going on with other settings: optimizer.learning_rate = 0.01 (was 1e+38)"), "{log}");
+    assert!(log.contains(" error: step 12: ") || log.contains(" error: step 11: "), "{log}");
+    for line in setting.metrics("runs/colours") {
+        assert!(line["time"].as_str().unwrap().ends_with('Z') && !line.to_string().contains("null"), "{line}");
+    }
+}
+
+#[test]
+fn numbers_beyond_f16_are_saved_in_another_format_as_it_says() {
+    let large = ("save_every = 30", "save_every = \"end\"\nsave_dtype = \"f16\"\nmax_grad_norm = 0.0");
+    let setting = Setting::with(&[
+        ("max_steps = 60", "max_steps = 1"),
+        ("learning_rate = 2e-2", "learning_rate = 1e5\nweight_decay = 0.0"),
+        ("prompts = [\"What colour is coal?\"]", ""),
+        large,
+    ]);
+    let said = setting.run(["train", "recipe.toml"]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("beyond the range of float16; bf16 and f32 hold them"), "{}", said.err);
+    assert!(said.err.contains("Training is complete and its last checkpoint is saved."), "{}", said.err);
+    let again = follow(&setting, &said.err).succeeded();
+    assert!(again.err.contains("train.save_dtype = \"bf16\" (was \"f16\")"), "{}", again.err);
+    assert!(setting.path("runs/colours/adapter/adapter_model.safetensors").is_file());
+}
+
+#[test]
+fn a_resume_changes_nothing_that_was_computed() {
+    let setting = Setting::with(&[("max_steps = 60", "max_steps = 2")]);
+    let resume = |set: &[&str]| {
+        let mut args = vec!["train", "recipe.toml", "--resume"];
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        setting.run(&args)
+    };
+    insta::assert_snapshot!(resume(&[]).failed(2).lines().last().unwrap(), @"    Begin one: the same command without --resume. `output` and `name` say where a run is.");
+    assert!(!setting.path("runs").exists());
+    setting.run(["train", "recipe.toml"]).succeeded();
+    let before = summary(&setting);
+    insta::assert_snapshot!(resume(&["train.batch_size=5", "adapter.r=4"]).failed(2), @r"
+error: --set adapter.r=4: `adapter.r`: is 8 in the run runs/colours, and now 4
+    A run goes on with what it was begun with: put the value back, or train without --resume; the earlier run is then kept under another name.
+--set train.batch_size=5: `train.batch_size`: is 10 in the run runs/colours, and now 5
+    A run goes on with what it was begun with: put the value back, or train without --resume; the earlier run is then kept under another name.
+");
+    let free = ["train.log_every=1", "generate.prompts=[]", "train.keep_checkpoints=1", "train.save_dtype=\"bf16\""];
+    resume(&free).succeeded();
+    // Nothing was trained, and the summary is that of the training.
+    for key in ["tokens", "seconds", "tokens_per_second", "first_loss", "train_loss", "steps"] {
+        assert!(before[key].as_f64().unwrap() > 0.0);
+        assert_eq!(summary(&setting)[key], before[key], "{key}");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let setting = Setting::with(&[("save_every = 30", "save_every = 10"), ("max_steps = 60", "max_steps = 30")]);
+    setting.run(["train", "recipe.toml"]).succeeded();
+    let adapter = setting.bytes("runs/colours/adapter/adapter_model.safetensors");
+    for file in ["state.json", "trained.safetensors", "optimizer.safetensors"] {
+        let path = setting.path(&format!("runs/colours/checkpoints/step-30/{file}"));
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let again = setting.run(["train", "recipe.toml", "--resume"]).succeeded();
+        assert!(again.err.contains("the checkpoint of step 30 is damaged and was renamed to "), "{}", again.err);
+        assert!(again.err.contains("going on from step 20 of 30"), "{}", again.err);
+        assert!(setting.bytes("runs/colours/adapter/adapter_model.safetensors") == adapter);
+    }
+    for step in [20, 30] {
+        setting.write(&format!("runs/colours/checkpoints/step-{step}/state.json"), "");
+    }
+    let err = setting.run(["train", "recipe.toml", "--resume"]);
+    assert_eq!(err.code, Some(1));
+    assert!(err.err.contains("can be read; train without --resume"), "{}", err.err);
+}
+
+#[test]
+fn what_is_no_run_is_not_moved() {
+    let setting = Setting::with(&[("max_steps = 60", "max_steps = 2")]);
+    fs::create_dir(setting.path("photos")).unwrap();
+    setting.write("photos/a.jpg", "");
+    for command in ["train", "check"] {
+        let err = setting.run([command, "recipe.toml", "--set", "output=photos"]).failed(2);
+        assert_eq!(
+            err,
+            "error: --set output=photos: `output`: photos holds other files than a run's, and is left as it is\n    Give \
+             the run a folder of its own: output = \"runs/NAME\", or --set output=runs/NAME\n"
+        );
+        let err = setting.run([command, "recipe.toml", "--set", "name=.."]).failed(2);
+        assert_eq!(
+            err,
+            "error: --set name=..: `name`: \"..\" cannot be the name of a folder\n    a name has no / and no \\; \
+             `output` says where a run goes\n"
+        );
+    }
+    assert!(setting.path("photos/a.jpg").is_file() && !setting.path("runs").exists());
+}
+
+#[test]
+fn check_refuses_what_train_refuses() {
+    let setting = Setting::new();
+    setting.write("data.csv", "instruction,input,output\n");
+    let [check, train] = ["check", "train"].map(|command| setting.run([command, "recipe.toml"]).failed(2));
+    assert_eq!(check, train);
+    let setting = Setting::with(&[("path = \"data.csv\"", "path = \"data.csv\"\nsplit = \"validation\"")]);
+    let [check, train] = ["check", "train"].map(|command| setting.run([command, "recipe.toml"]).failed(2));
+    assert_eq!(check, train);
+}
+
+#[test]
+fn the_end_is_always_evaluated() {
+    let rare = ("save_every = 30", "save_every = 30\neval_every = 1000\nload_best = true");
+    let setting = Setting::with(&[
+        rare,
+        ("max_steps = 60", "max_steps = 7"),
+        ("[generate]", "[validation]\nfraction = 0.2\n\n[generate]"),
+    ]);
+    setting.run(["train", "recipe.toml"]).succeeded();
+    let steps: Vec<_> = setting
+        .metrics("runs/colours")
+        .iter()
+        .filter(|m| m.get("eval_loss").is_some())
+        .map(|m| m["step"].clone())
+        .collect();
+    assert_eq!((steps, &summary(&setting)["best"][1]), (vec![Value::from(7)], &7.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_saves_and_says_how_to_go_on() {
+    let setting = Setting::with(&[("save_every = 30", "save_every = \"end\""), ("max_steps = 60", "max_steps = 400")]);
+    let mut train = setting.framework();
+    let err = fs::File::create(setting.path("stderr")).unwrap();
+    let mut child =
+        train.args(["train", "recipe.toml"]).stderr(err).stdout(std::process::Stdio::null()).spawn().unwrap();
+    while !setting.read("stderr").contains("step ") {
+        sleep(Duration::from_millis(10));
+    }
+    // A second run into the same folder does not begin.
+    let second = setting.run(["train", "recipe.toml"]).failed(2);
+    assert!(second.contains("another process is training into runs/colours"), "{second}");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let err = setting.read("stderr");
+    assert!(err.contains("stopping after this step"), "{err}");
+    let message = err.lines().find(|line| line.starts_with("stopped after step ")).unwrap();
+    let step = message.split(' ').nth(3).unwrap();
+    assert!(setting.path(&format!("runs/colours/checkpoints/step-{step}")).is_dir(), "{err}");
+    let again = follow(&setting, message).succeeded();
+    assert!(again.err.contains(&format!("going on from step {step} of 400")), "{}", again.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_has_to_read_what_is_printed() {
+    let setting = Setting::with(&[("max_steps = 60", "max_steps = 20"), ("log_every = 5", "log_every = 1")]);
+    let program = setting.framework().get_program().to_owned();
+    for line in ["train recipe.toml", "train recipe.toml 2>&1", "check recipe.toml", "check nothing.toml 2>&1"] {
+        let mut shell = Command::new("sh");
+        let script = format!("{{ \"$0\" {line}; echo $? > code; }} | true");
+        shell.arg("-c").arg(script).arg(&program).current_dir(setting.path(".")).env("FRAMEWORK_TOKEN_CACHE", "");
+        said(&mut shell).succeeded();
+        let expected = if line.contains("nothing") { "2" } else { "0" };
+        assert_eq!(setting.read("code").trim(), expected, "{line}");
+    }
+    assert!(setting.path("runs/colours/adapter").is_dir());
+}
