@@ -158,6 +158,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     };
     if let Some((tokenizer, _, corpus)) = data {
         corpus.require_training()?;
+        crate::train::require_validation(&session.recipe.train, corpus.validation.len())?;
         crate::train::fits(spec, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, &device)?;
     }

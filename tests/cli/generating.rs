@@ -68,6 +68,18 @@ fn beams_find_answers_that_are_at_least_as_likely() {
 }
 
 #[test]
+fn settings_of_other_decoders_point_to_them() {
+    let setting = Setting::new();
+    let error = |set: &str| said(&setting, &["--prompt", "A", "--set", set]).failed(2);
+    insta::assert_snapshot!(error("temperature=0"), @r#"
+    error: --set generate.temperature=0: `generate.temperature`: must be above 0, but is 0
+        plugin = "greedy" takes the likeliest token every time
+    "#);
+    let beams = error("num_beams=3");
+    assert!(beams.contains("plugin = \"beam\" searches with beams"), "{beams}");
+}
+
+#[test]
 fn settings_without_effect_are_told() {
     let setting = Setting::new();
     let sharp = ["--prompt", "A", "--set", "temperature=0.8", "--set", "top_p=0.9"];

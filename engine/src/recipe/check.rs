@@ -95,7 +95,9 @@ impl Checker<'_> {
             if !schema.in_range(n) {
                 let expected = schema.range().unwrap_or_else(|| "a finite number".into());
                 let found = node.describe().replace("the integer ", "").replace("the number ", "");
-                self.add(origin, key, Problem::new(format!("must be {expected}, but is {found}")));
+                let greedy = key == "generate.temperature" && n == 0.0;
+                let help = greedy.then(|| "plugin = \"greedy\" takes the likeliest token every time".to_owned());
+                self.add(origin, key, Problem { help, ..Problem::new(format!("must be {expected}, but is {found}")) });
             }
             return;
         }

@@ -50,6 +50,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
+    super::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     plan::warn(session, &blueprint, &corpus)?;

@@ -16,10 +16,11 @@ pub fn take(object: &mut Record, name: &str, place: &Place) -> Result<Option<Str
 
 /// A text that must be there; `option` is the key of the recipe that says where.
 pub fn need(object: &mut Record, name: &str, option: &str, place: &Place) -> Result<String, Fault> {
-    let names = names(object);
+    let (names, null) = (names(object), object.get(name).is_some_and(Value::is_null));
     match take(object, name, place)? {
         Some(text) if !text.trim().is_empty() => Ok(text),
         Some(_) => Err(place.wrong(format!("the field `{name}` is empty"))),
+        None if null => Err(place.wrong(format!("the field `{name}` is null"))),
         None => {
             Err(place.wrong(format!("there is no field `{name}`, only {names}; name the right one with `{option}`")))
         }

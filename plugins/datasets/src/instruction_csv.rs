@@ -29,9 +29,9 @@ options! {
         /// The column that holds the answer.
         #[serde(default = "output")]
         output: String,
-        /// The character between two fields.
-        #[serde(default = "delimiter")]
-        delimiter: char,
+        /// The character between two fields. Default: a tab in files that end in `.tsv`, else a comma.
+        #[serde(default)]
+        delimiter: Option<char>,
         /// Leave out rows whose instruction or answer is empty instead of refusing them.
         #[serde(default)]
         skip_empty: bool,
@@ -54,9 +54,6 @@ fn input() -> String {
 fn output() -> String {
     "output".into()
 }
-fn delimiter() -> char {
-    ','
-}
 
 /// The most columns of a header.
 const MAX_COLUMNS: usize = 16 << 10;
@@ -70,10 +67,9 @@ impl Dataset for InstructionCsv {
         if names[0] == names[1] || names[1] == names[2] || names[0] == names[2] {
             return Err(PluginError::new("`instruction`, `input` and `output` must name different columns"));
         }
-        let separates = self.delimiter == '\t' || (self.delimiter != '"' && matches!(self.delimiter, ' '..='~'));
-        if !separates {
-            let message = format!("`delimiter` must be a tab or an ASCII character, not {:?}", self.delimiter);
-            return Err(PluginError::new(message));
+        let separates = |c: char| c == '\t' || (c != '"' && matches!(c, ' '..='~'));
+        if let Some(wrong) = self.delimiter.filter(|c| !separates(*c)) {
+            return Err(PluginError::new(format!("`delimiter` must be a tab or an ASCII character, not {wrong:?}")));
         }
         Encoding::named(&self.encoding).map(|_| ())
     }
@@ -101,8 +97,10 @@ struct Rows {
 impl Rows {
     /// Reads the header.
     fn open(options: &InstructionCsv, path: &Path, encoding: &Encoding) -> Result<Self> {
+        let tabs = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
+        let delimiter = options.delimiter.unwrap_or(if tabs { '\t' } else { ',' });
         let mut csv = csv::ReaderBuilder::new()
-            .delimiter(options.delimiter as u8)
+            .delimiter(delimiter as u8)
             .terminator(csv::Terminator::Any(b'\n'))
             .flexible(true)
             .has_headers(false)
@@ -117,11 +115,18 @@ impl Rows {
             return Err(PluginError::at(path, 1, message));
         }
         let place = Place { path: path.into(), line: 1, column: 0 };
+        if row.as_slice().trim_ascii_end().contains(&b'\r') {
+            let message = "the header has a carriage return in it: the file's lines end in CR alone, as old Macs wrote \
+                           them; save it with LF or CR LF";
+            return Err(place.wrong(message).into_error());
+        }
         let hint = csv.get_ref().get_ref().get_ref().0.hint();
         let names =
             row.iter().map(|name| input::text(name.trim_ascii(), &place, hint, "the header").map(str::to_owned));
         let names = names.collect::<Result<Vec<_>, Fault>>().map_err(Fault::into_error)?;
-        let find = |name: &String| names.iter().position(|n| n == name);
+        let exact = |name: &String| names.iter().position(|n| n == name);
+        let find =
+            |name: &String| exact(name).or_else(|| names.iter().position(|n| n.to_lowercase() == name.to_lowercase()));
         let need = |option: &str, name: &String| {
             let found = names.iter().take(20).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             find(name).ok_or_else(|| {
@@ -159,7 +164,9 @@ impl Rows {
         for (name, column) in ["instruction", "input", "output"].into_iter().zip(self.columns) {
             let mut field = column.map_or(&b""[..], |column| &self.row[column]);
             if column == Some(self.width - 1) {
-                field = field.strip_suffix(b"\r").unwrap_or(field); // of a line that ends in CR LF
+                while let Some(line) = field.strip_suffix(b"\r") {
+                    field = line; // of a line that ends in CR LF, or in CR CR LF
+                }
             }
             let text = std::str::from_utf8(field).or_else(|_| {
                 let column = self.row.iter().take(column.unwrap_or(0)).map(|f| f.len() as u64 + 1).sum::<u64>() + 1;
@@ -189,7 +196,8 @@ impl Iterator for Rows {
                 }
                 Ok(false) => return None,
                 Ok(true) if self.row.as_slice() == &END[1..] => return None,
-                Ok(true) if self.row.as_slice() == b"\r" => continue, // a blank line
+                // A blank line
+                Ok(true) if self.row.len() == 1 && self.row.as_slice().iter().all(|b| *b == b'\r') => continue,
                 Ok(true) => {}
             }
             if let Some(item) = self.record().transpose() {
@@ -243,6 +251,30 @@ mod tests {
             b"q,output\n1,2\n",
             "",
             "1: there is no column `instruction`; the columns are `q`, `output`: say which",
+        );
+    }
+
+    #[test]
+    fn names_of_columns_ignore_case_and_tsv_has_tabs() {
+        let expected = [["a", "", "b"]];
+        assert_eq!(read(b"Instruction,OUTPUT\na,b\n", "").unwrap(), expected);
+        assert_eq!(read(b"Output,output,Instruction\nx,b,a\n", "").unwrap(), expected, "exact names go first");
+        assert_eq!(read(b"instruction\toutput\na\tb\n", "delimiter = \"\\t\"").unwrap(), expected);
+        let folder = crate::testing::Folder::of("data.tsv", "instruction\toutput\na, c\tb\n");
+        let records = folder.read("instruction-csv", "").unwrap();
+        assert_eq!((&records[0]["instruction"], &records[0]["output"]), (&"a, c".into(), &"b".into()));
+        assert_eq!(read(b"instruction;output\na;b\n", "delimiter = \";\"").unwrap(), expected);
+    }
+
+    /// Lines that were turned from LF into CR LF twice; and those of old Macs.
+    #[test]
+    fn carriage_returns_end_lines() {
+        let expected = [["a", "", "b"], ["c", "", "d"]];
+        assert_eq!(read(b"instruction,output\r\r\na,b\r\r\n\r\r\nc,d\r\r\n", "").unwrap(), expected);
+        refused(
+            b"instruction,output\ra,b\r",
+            "",
+            "1: the header has a carriage return in it: the file's lines end in CR",
         );
     }
 

@@ -89,11 +89,13 @@ impl InstructionJson {
         let names = fields::names(&object);
         let mut record = Record::new();
         for (name, field) in [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)] {
+            let null = object.get(field).is_some_and(Value::is_null);
             let text = fields::take(&mut object, field, place)?;
             if name == "input" && (*field == input_() || text.is_some()) {
                 record.insert(name.to_owned(), text.unwrap_or_default().into());
                 continue;
             }
+            let text = if null { Some(String::new()) } else { text };
             let Some(text) = text else {
                 let hint = format!("name the right one with `{name}`");
                 return Err(place.wrong(format!("there is no field `{field}`, only {names}; {hint}")));
@@ -103,7 +105,8 @@ impl InstructionJson {
             }
             if text.trim().is_empty() {
                 let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
-                return Err(place.wrong(format!("the {name} is empty; {hint}")));
+                let empty = if null { "null" } else { "empty" };
+                return Err(place.wrong(format!("the {name} is {empty}; {hint}")));
             }
             record.insert(name.to_owned(), text.into());
         }
@@ -176,6 +179,9 @@ mod tests {
             "1:1: there is no field `instruction`, only `q`, `c`, `a`; name the right one with `instruction`",
         );
         refused(r#"[{"instruction": "a", "output": " "}]"#, "1:2: the output is empty; ");
+        refused(r#"[{"instruction": "a", "output": null}]"#, "1:2: the output is null; fill it in, delete the row");
+        let nulls = r#"[{"instruction": "a", "output": null}, {"instruction": null, "output": "b"}]"#;
+        assert!(read(nulls, "skip_empty = true").is_empty());
         refused(r#"[{"instruction": ["a"], "output": "b"}]"#, "1:2: the field `instruction` is not text but a list");
     }
 

@@ -106,7 +106,24 @@ mod tests {
         assert!(refused("a.json", b"[{}\n").starts_with("2:1: the file ends inside the array"));
         assert!(refused("a.jsonl", b"{}\n{\"a\": \"\xff\"}").starts_with("2:8: the object is not valid UTF-8; "));
         assert!(refused("a.json", &b"[".repeat(600)).starts_with("1:2: the value that begins here is nested more"));
-        assert!(refused("a.jsonl", b"{\"a\": NaN}").starts_with("1:7: not JSON: "));
+        let error = refused("a.jsonl", b"{\"a\": NaN}");
+        assert!(
+            error.starts_with("1:7: not JSON: ") && error.contains("`NaN` is no value of JSON: write `null`"),
+            "{error}"
+        );
+        let error = refused("a.jsonl", b"{\"a\": 1e400}");
+        assert!(error.contains("number out of range; numbers go up to 1.8e308"), "{error}");
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let file = "{\"instruction\": \"a\", \"output\": 12345678901234567890123}\n";
+        for plugin in ["jsonl", "instruction-json"] {
+            let read = Folder::of("a.jsonl", file).read(plugin, "").unwrap();
+            assert_eq!(read[0]["output"], json!("12345678901234567890123"), "{plugin}");
+        }
+        let read = Folder::of("a.jsonl", "{\"a\": -9223372036854775808, \"b\": 2.50}").read("jsonl", "").unwrap();
+        assert_eq!(read, [json!({"a": i64::MIN, "b": 2.5})]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
 use framework_sdk::prelude::*;
 use std::path::PathBuf;
 
+mod cells;
 mod sheet;
 
 options! {
@@ -14,7 +15,7 @@ options! {
     ///
     /// Yields records with the fields `question` and `answer`, and `input` if a context column is named. The first row
     /// that is not empty holds the columns' names; small and capital letters are the same. Numbers and dates become
-    /// text as they are stored, not as they are shown. Rows without question and answer are left out. The columns that
+    /// text as they are stored, not as they are shown; times and durations are `08:30:00`. Rows without question and answer are left out. The columns that
     /// are read are held in memory: a workbook that unpacks to more than 256 MiB is refused.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct QaXlsx {
@@ -86,7 +87,7 @@ fn record(row: sheet::Row, skip_empty: bool, place: &Place) -> Result<Option<Rec
     }
     let mut record = Record::new();
     for (name, cell) in ["question", "answer", "input"].into_iter().zip(row.cells) {
-        let text = cell.map_err(|e| place.wrong(format!("the {name} is the error {e}")))?;
+        let text = cell.map_err(|wrong| place.wrong(format!("the {name} {wrong}")))?;
         if text.trim().is_empty() && name != "input" {
             let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
             return if skip_empty { Ok(None) } else { Err(place.wrong(format!("the {name} is empty; {hint}"))) };
@@ -226,6 +227,26 @@ pub(crate) mod tests {
         let error = folder(rows).refused("qa-xlsx", "skip_empty = true");
         assert!(error.contains("qa.xlsx:4: the question is the error #N/A"), "{error}");
         assert_eq!(folder(rows).read("qa-xlsx", "on_error = \"skip\"").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn empty_cells_say_why_they_are_empty() {
+        let header = row(&["question", "answer"]);
+        let formula = row(&["a", "=><f>A2</f>"]) + &row(&["=><f>A2</f>", "=><f>B2</f>"]);
+        let refused = |rows: String, options: &str| {
+            Folder::of("qa.xlsx", workbook(&rows, "", CompressionMethod::Stored)).refused("qa-xlsx", options)
+        };
+        let error = refused(header.clone() + &formula, "");
+        assert!(error.contains("qa.xlsx:2: the answer is a formula whose result is not in the file"), "{error}");
+        let computed = header.clone() + &row(&["a", "=t=\"str\"><f>A2</f><v>b</v>"]);
+        let folder = Folder::of("qa.xlsx", workbook(&computed, "", CompressionMethod::Stored));
+        assert_eq!(folder.read("qa-xlsx", "").unwrap(), [json!({"question": "a", "answer": "b"})]);
+        let merged = "</sheetData><mergeCells count=\"1\"><mergeCell ref=\"A2:A3\"/></mergeCells><sheetData>";
+        let error = refused(header + &row(&["a", "b"]) + &row(&["", "c"]) + merged, "");
+        assert!(
+            error.contains("qa.xlsx:3: the question is empty, since its cell is merged with the one in row 2"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,11 +4,16 @@ use super::Place;
 use crate::rows::Fault;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Decoder, DecoderResult, EUC_JP, EUC_KR, GB18030, GBK, SHIFT_JIS, UTF_8};
-use framework_sdk::{PluginError, Result};
-use std::io::{self, BufRead, Read};
+use framework_sdk::{PluginError, Result, tracing};
+use std::{
+    io::{self, BufRead, Read},
+    path::{Path, PathBuf},
+};
 
 /// How much is looked at to tell an encoding, from the first character on that is not ASCII.
 const WINDOW: usize = 64 << 10;
+/// So many characters tell an encoding with certainty.
+const CERTAIN: usize = 40;
 /// Stands for what is not valid in the file's own encoding: no UTF-8 text has it.
 const INVALID: u8 = 0xff;
 
@@ -32,10 +37,10 @@ impl Encoding {
     }
 
     /// The reader's text as UTF-8, without its byte order mark.
-    pub(super) fn decode(self, reader: Box<dyn BufRead + Send>) -> io::Result<Decoded> {
-        let none = (Vec::new(), 0);
+    pub(super) fn decode(self, reader: Box<dyn BufRead + Send>, file: &Path) -> io::Result<Decoded> {
+        let (state, hint, file) = (State::Ascii, Hint::Utf8, file.to_owned());
         let mut decoded =
-            Decoded { reader, state: State::Ascii, ready: none.clone(), raw: none, ascii: 0, hint: Hint::Utf8 };
+            Decoded { reader, state, ready: Default::default(), raw: Default::default(), ascii: 0, hint, file };
         decoded.look_ahead(3)?;
         let mark = encoding_rs::Encoding::for_bom(&decoded.ready.0);
         decoded.ready.1 = mark.map_or(0, |(_, length)| length);
@@ -68,6 +73,8 @@ pub struct Decoded {
     /// Bytes at hand that are known to be ASCII.
     ascii: usize,
     hint: Hint,
+    /// The file, for messages.
+    file: PathBuf,
 }
 
 enum State {
@@ -114,6 +121,13 @@ impl Decoded {
     fn decide(&mut self) -> io::Result<()> {
         self.look_ahead(WINDOW)?;
         let (encoding, looks_like) = guess(&self.ready.0);
+        if encoding != UTF_8 && wide(&self.ready.0) < CERTAIN {
+            let (file, name) = (self.file.display(), encoding.name());
+            tracing::warn!(
+                "{file} is taken to be in {name}, but has too few characters to be certain; if it is not, set `encoding`, \
+                 e.g. `encoding = \"euc-kr\"`"
+            );
+        }
         self.begin(encoding);
         if let Some(name) = looks_like {
             self.hint = Hint::LooksLike(name);
@@ -179,6 +193,8 @@ fn guess(window: &[u8]) -> (&'static encoding_rs::Encoding, Option<&'static str>
     detector.feed(window, true);
     let guess = detector.guess(None, Utf8Detection::Deny);
     let guess = if guess == GBK { GB18030 } else { guess };
+    // Of a few characters, the detector takes Chinese for Korean. Korean has hardly anything but syllables.
+    let guess = if guess == EUC_KR && !syllables(window) && common_chinese(window) { GB18030 } else { guess };
     let decodes = |encoding: &'static encoding_rs::Encoding| {
         let whole = &window[..window.len() - window.len().min(4) * usize::from(window.len() >= WINDOW)];
         !encoding.decode_without_bom_handling(whole).1
@@ -193,15 +209,32 @@ fn guess(window: &[u8]) -> (&'static encoding_rs::Encoding, Option<&'static str>
     (UTF_8, Some(guess.name()))
 }
 
+/// Pairs of bytes that are not ASCII.
+fn pairs(window: &[u8]) -> impl Iterator<Item = (u8, u8)> + '_ {
+    let mut rest = window;
+    std::iter::from_fn(move || {
+        let at = rest.iter().position(|b| !b.is_ascii())?;
+        let pair = (rest[at], rest.get(at + 1).copied().unwrap_or(0));
+        rest = &rest[(at + 2).min(rest.len())..];
+        Some(pair)
+    })
+}
+
+/// How many characters of two bytes there are.
+fn wide(window: &[u8]) -> usize {
+    pairs(window).count()
+}
+
+/// Whether nearly all pairs are where EUC-KR has Hangul and punctuation.
+fn syllables(window: &[u8]) -> bool {
+    let korean = pairs(window).filter(|(lead, _)| matches!(lead, 0xa1..=0xa3 | 0xb0..=0xc8)).count();
+    korean * 20 >= wide(window) * 19
+}
+
 /// Whether most of what is not ASCII are pairs of bytes from GB 2312's common characters.
 fn common_chinese(window: &[u8]) -> bool {
-    let (mut pairs, mut common, mut rest) = (0, 0, window);
-    while let Some(at) = rest.iter().position(|b| !b.is_ascii()) {
-        let pair = (rest[at], rest.get(at + 1).copied().unwrap_or(0));
-        pairs += 1;
-        common += usize::from(matches!(pair, (0xb0..=0xd7 | 0xa1 | 0xa3, 0xa1..=0xfe)));
-        rest = &rest[(at + 2).min(rest.len())..];
-    }
+    let is_common = |pair: &(u8, u8)| matches!(pair, (0xb0..=0xd7 | 0xa1 | 0xa3, 0xa1..=0xfe));
+    let (pairs, common) = (wide(window), pairs(window).filter(is_common).count());
     pairs >= 2 && common * 10 >= pairs * 8
 }
 
@@ -276,7 +309,7 @@ mod tests {
     /// Decodes through buffers of `step` bytes.
     fn decode(label: &str, bytes: &[u8], step: usize) -> (Vec<u8>, Hint) {
         let reader = Box::new(BufReader::with_capacity(step, Cursor::new(bytes.to_vec())));
-        let mut decoded = Encoding::named(label).unwrap().decode(reader).unwrap();
+        let mut decoded = Encoding::named(label).unwrap().decode(reader, Path::new("a.txt")).unwrap();
         let mut out = Vec::new();
         decoded.read_to_end(&mut out).unwrap();
         (out, decoded.hint)
@@ -302,6 +335,17 @@ mod tests {
         let traditional = "title,text\n這裡的春天來得很晚，但是花開得很好，我們都很喜歡。\n";
         recognised(&BIG5.encode(traditional).0, traditional);
         recognised(&GBK.encode("a\n春天\n").0, "a\n春天\n");
+    }
+
+    /// A row of Chinese, which the detector takes for Korean; and real Korean, as short.
+    #[test]
+    fn a_few_characters_of_chinese_are_no_korean() {
+        for text in ["a,b\n你好,再见\n", "问题,答案\n春天,花开\n", "请问,谢谢\n", "中国\n"] {
+            recognised(&GBK.encode(text).0, text);
+        }
+        for text in ["안녕하세요, 반갑습니다\n", "질문,대답\n봄,꽃이 핀다\n"] {
+            recognised(&EUC_KR.encode(text).0, text);
+        }
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::{
     Decoded, Encoding, Lines, MAX_ROW, Place,
     encoding::{Hint, text},
     folder::extension,
-    open, unreadable,
+    numbers, open, unreadable,
 };
 use crate::rows::Fault;
 use framework_sdk::{Record, Result, serde_json};
-use std::{io::BufRead, path::Path, sync::Arc};
+use std::{borrow::Cow, io::BufRead, path::Path, sync::Arc};
 
 /// Brackets that are followed; the parser itself stops at fewer.
 const DEPTH: usize = 512;
@@ -331,7 +331,13 @@ fn parse(place: &Place, bytes: &[u8], hint: Hint) -> Result<Record, Fault> {
     if bytes.len() > VALUES && values(bytes) > VALUES {
         return Err(place.wrong(format!("the object has more than {VALUES} values, the most that is read")));
     }
-    serde_json::from_slice(bytes).map_err(|e| {
+    let exact = numbers::exact(bytes);
+    serde_json::from_slice(&exact).map_err(|e| {
+        // Places are those of the text as it is.
+        let e = match &exact {
+            Cow::Owned(_) => serde_json::from_slice::<Record>(bytes).err().unwrap_or(e),
+            Cow::Borrowed(_) => e,
+        };
         if let Err(invalid) = text(bytes, place, hint, "the object") {
             return invalid;
         }
@@ -339,7 +345,14 @@ fn parse(place: &Place, bytes: &[u8], hint: Hint) -> Result<Record, Fault> {
         let at = (start + e.column().saturating_sub(1)).min(bytes.len());
         let said = e.to_string();
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-        place.after(&bytes[..at]).wrong(format!("not JSON: {said}"))
+        let hint = match numbers::no_number(&bytes[at..]) {
+            Some(word) => format!("; `{word}` is no value of JSON: write `null`, or text in quotes"),
+            None if said == "number out of range" => {
+                "; numbers go up to 1.8e308: write larger ones as text, in quotes".to_owned()
+            }
+            None => String::new(),
+        };
+        place.after(&bytes[..at]).wrong(format!("not JSON: {said}{hint}"))
     })
 }
 

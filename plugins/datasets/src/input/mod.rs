@@ -5,6 +5,7 @@ mod encoding;
 mod folder;
 mod json;
 mod lines;
+mod numbers;
 
 pub use bounded::Bounded;
 pub use encoding::{Decoded, Encoding, Hint, text};
@@ -36,7 +37,7 @@ pub fn unreadable(path: &Path, why: impl std::fmt::Display) -> PluginError {
 
 /// Opens a text file: unpacks gzip and Zstandard, and turns its encoding into UTF-8.
 pub fn open(path: &Path, encoding: &Encoding) -> Result<Decoded> {
-    unpacked(path).and_then(|reader| encoding.decode(reader)).map_err(|e| unreadable(path, e))
+    unpacked(path).and_then(|reader| encoding.decode(reader, path)).map_err(|e| unreadable(path, e))
 }
 
 /// The file's content, unpacked if its first bytes say that it is packed, whatever it is called.

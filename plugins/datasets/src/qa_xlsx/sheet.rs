@@ -1,10 +1,11 @@
 //! Columns of a sheet.
 
+use super::cells::{self, Text, text};
 use crate::{
     input::{Place, unreadable},
     rows::sound,
 };
-use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use calamine::{Reader, Xlsx, XlsxError};
 use framework_sdk::Result;
 use std::{
     fs::File,
@@ -19,10 +20,10 @@ const ELEMENTS: u64 = 16 << 20;
 /// What a cell takes beside its text.
 const CELL: u64 = 64;
 
-/// A row: its number, counted from 1, and the cells of the wanted columns; an error cell is an `Err`.
+/// A row: its number, counted from 1, and the cells of the wanted columns.
 pub struct Row {
     pub number: u64,
-    pub cells: Vec<Result<String, String>>,
+    pub cells: Vec<Text>,
 }
 
 /// The rows below the header, with the columns that `wanted` names, each after the option that names it.
@@ -40,7 +41,10 @@ pub fn read(path: &Path, sheet: Option<&str>, wanted: &[(&str, String)]) -> Resu
             Some(name) => return Err(format!("there is no sheet `{name}`; the sheets are {}", quoted())),
             None => names.first().ok_or("the workbook has no sheets")?,
         };
-        Columns { path, sheet: name, wanted, found: Vec::new(), rows: Vec::new(), text: 0 }.read(&mut book)
+        let others = names.iter().filter(|n| n.as_str() != name).cloned().collect();
+        let columns =
+            Columns { path, sheet: name, others, wanted, found: Vec::new(), top: 0, rows: Vec::new(), text: 0 };
+        columns.read(&mut book)
     });
     rows.map_err(cannot)?
 }
@@ -103,15 +107,19 @@ impl io::Write for Elements {
 struct Columns<'a> {
     path: &'a Path,
     sheet: &'a str,
+    /// The workbook's other sheets.
+    others: Vec<String>,
     wanted: &'a [(&'a str, String)],
     /// Where the wanted columns are, once the header has been read.
     found: Vec<u32>,
+    /// The header's row.
+    top: u64,
     rows: Vec<Row>,
     text: u64,
 }
 
 /// A row's number, and its cells by their columns.
-type Cells = (u32, Vec<(u32, Result<String, String>)>);
+type Cells = (u32, Vec<(u32, Text)>);
 
 impl Columns<'_> {
     /// Cell by cell: a sheet may claim to be larger than any memory.
@@ -145,11 +153,14 @@ impl Columns<'_> {
         if self.found.is_empty() {
             return Err(format!("the sheet `{}` is empty; expected a row with the columns' names", self.sheet));
         }
+        drop(cells);
+        cells::formulas(book, self.sheet, &self.found, self.top, &mut self.rows)?;
+        cells::merged(book, self.sheet, &self.found, &mut self.rows)?;
         Ok(Ok(self.rows))
     }
 
-    fn add(&mut self, number: u64, cells: Vec<(u32, Result<String, String>)>) -> Result<()> {
-        let blank = |cell: &Result<String, String>| matches!(cell, Ok(text) if text.trim().is_empty());
+    fn add(&mut self, number: u64, cells: Vec<(u32, Text)>) -> Result<()> {
+        let blank = |cell: &Text| matches!(cell, Ok(text) if text.trim().is_empty());
         if cells.iter().all(|(_, cell)| blank(cell)) {
             return Ok(());
         }
@@ -166,7 +177,7 @@ impl Columns<'_> {
         Ok(())
     }
 
-    fn header(&mut self, number: u64, cells: &[(u32, Result<String, String>)]) -> Result<()> {
+    fn header(&mut self, number: u64, cells: &[(u32, Text)]) -> Result<()> {
         let names: Vec<_> =
             cells.iter().filter_map(|(column, cell)| Some((*column, cell.as_ref().ok()?.trim()))).collect();
         for (option, wanted) in self.wanted {
@@ -178,34 +189,21 @@ impl Columns<'_> {
             let Some(column) = same(true).or_else(|| same(false)) else {
                 let found: Vec<_> = names.iter().take(20).map(|(_, name)| format!("`{name}`")).collect();
                 let (sheet, found) = (self.sheet, found.join(", "));
+                let others: Vec<_> = self.others.iter().map(|name| format!("`{name}`")).collect();
+                let others = match others.is_empty() {
+                    true => String::new(),
+                    false => format!(", or another sheet with `sheet`: {}", others.join(", ")),
+                };
                 let message = format!(
-                    "there is no column `{wanted}`; the columns of `{sheet}` are {found}: name the right one with `{option}`"
+                    "there is no column `{wanted}`; the columns of `{sheet}` are {found}: name the right one with \
+                     `{option}`{others}"
                 );
                 let place = Place { path: self.path.into(), line: number, column: 0 };
                 return Err(place.wrong(message).into_error());
             };
             self.found.push(column);
         }
+        self.top = number;
         Ok(())
     }
-}
-
-fn text(value: &DataRef) -> Result<String, String> {
-    Ok(match value {
-        DataRef::Empty => String::new(),
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
-        DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) => number.to_string(),
-        DataRef::Bool(value) => value.to_string(),
-        DataRef::DateTime(time) if time.is_duration() => time.as_f64().to_string(),
-        DataRef::DateTime(time) => {
-            let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
-            match (hour, minute, second) {
-                (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
-                _ => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
-            }
-        }
-        DataRef::Error(e) => return Err(e.to_string()),
-    })
 }
