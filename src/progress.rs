@@ -3,6 +3,7 @@
 use framework_engine::{
     data::Progress,
     hub::{self, Transfer},
+    run::Metrics,
     train::Event,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -66,8 +67,11 @@ impl DataProgress {
     pub fn at(&mut self, progress: Progress) {
         if self.bar.is_hidden() && std::io::stderr().is_terminal() {
             let (bar, style) = match progress.total {
-                Some(total) => (ProgressBar::new(total as u64), "{bar:30} {pos}/{len} rows {per_sec} left {eta} {msg}"),
-                None => (ProgressBar::new_spinner(), "{spinner} {pos} rows {per_sec} {msg}"),
+                Some(total) => (
+                    ProgressBar::new(total as u64),
+                    "reading {wide_bar} {pos}/{len} rows, {per_sec}, {eta} left, {msg}",
+                ),
+                None => (ProgressBar::new_spinner(), "reading {spinner} {pos} rows, {per_sec}, {msg}"),
             };
             let style = ProgressStyle::with_template(style);
             self.bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -85,11 +89,13 @@ impl DataProgress {
 pub struct TrainProgress {
     bar: ProgressBar,
     terminal: bool,
+    /// Steps in all.
+    total: u64,
 }
 
 impl TrainProgress {
     pub fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), terminal: std::io::stderr().is_terminal() }
+        Self { bar: ProgressBar::hidden(), terminal: std::io::stderr().is_terminal(), total: 0 }
     }
 
     fn say(&self, line: &str) {
@@ -100,9 +106,12 @@ impl TrainProgress {
         match event {
             Event::Message(text) => self.say(text),
             Event::Begin { step, total } => {
+                self.total = *total;
                 if self.terminal {
                     self.bar = ProgressBar::new(*total);
-                    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} left {eta} {msg}");
+                    let style = ProgressStyle::with_template(
+                        "training {wide_bar} {pos}/{len}, {elapsed} passed, {eta} left, {msg}",
+                    );
                     self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                     self.bar.set_position(*step);
                 }
@@ -115,27 +124,57 @@ impl TrainProgress {
                 self.bar.set_message(format!("loss {loss:.4}"));
             }
             Event::Metrics(m) => {
-                let line = match (m.loss, m.eval_loss) {
-                    (Some(loss), _) => format!(
-                        "step {:>6}  epoch {:>6.2}  loss {loss:.4}  lr {:.2e}  grad norm {:.3}  {:.0} tokens/s",
-                        m.step,
-                        m.epoch,
-                        m.learning_rate.unwrap_or_default(),
-                        m.grad_norm.unwrap_or_default(),
-                        m.tokens_per_second.unwrap_or_default()
-                    ),
-                    (None, Some(loss)) => format!(
-                        "step {:>6}  epoch {:>6.2}  validation loss {loss:.4}  perplexity {:.2}",
-                        m.step,
-                        m.epoch,
-                        m.perplexity.unwrap_or_default()
-                    ),
-                    (None, None) => return,
-                };
-                self.say(&line);
+                if let Some(line) = line(m, self.total) {
+                    self.say(&line);
+                }
             }
             Event::Samples(_) => {}
             Event::End(_) => self.bar.finish_and_clear(),
         }
+    }
+}
+
+/// A logged step, which fits into 80 columns.
+fn line(m: &Metrics, total: u64) -> Option<String> {
+    let width = total.to_string().len();
+    let at = format!("step {:>width$}/{total}  epoch {:.2}", m.step, m.epoch);
+    match (m.loss, m.eval_loss) {
+        (Some(loss), _) => Some(format!(
+            "{at}  loss {loss:.4}  lr {:.1e}  grad {:.2}  {:.0} tok/s",
+            m.learning_rate.unwrap_or_default(),
+            m.grad_norm.unwrap_or_default(),
+            m.tokens_per_second.unwrap_or_default()
+        )),
+        (None, Some(loss)) => {
+            Some(format!("{at}  validation loss {loss:.4}  perplexity {:.2}", m.perplexity.unwrap_or_default()))
+        }
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_a_terminal_of_80_columns() {
+        let step = Metrics {
+            step: 28,
+            epoch: 12.5,
+            loss: Some(11.5),
+            learning_rate: Some(2e-4),
+            grad_norm: Some(10.5),
+            tokens_per_second: Some(123_456.0),
+            ..Metrics::default()
+        };
+        let text = line(&step, 12_560).unwrap();
+        assert_eq!(text, "step    28/12560  epoch 12.50  loss 11.5000  lr 2.0e-4  grad 10.50  123456 tok/s");
+        assert!(text.len() <= 80, "{}", text.len());
+        assert!(line(&step, 560).unwrap().starts_with("step  28/560  epoch 12.50  loss"));
+        let validation = Metrics { loss: None, eval_loss: Some(2.0), perplexity: Some(7.389), ..step };
+        assert_eq!(
+            line(&validation, 560).unwrap(),
+            "step  28/560  epoch 12.50  validation loss 2.0000  perplexity 7.39"
+        );
     }
 }

@@ -27,6 +27,7 @@ mod session;
 pub mod tokenizer;
 pub mod train;
 mod train_tokenizer;
+mod units;
 pub mod weights;
 
 pub use assemble::{Source, build, from_folders, load_adapter, network};

@@ -7,15 +7,16 @@ use crate::{
     error::{Error, Result},
     executor::Device,
     hub::{self, Missing},
-    recipe::{Frozen, Recipe, Train},
+    memory,
+    recipe::{BackendName, Frozen, Recipe, Train},
     run::RunFolder,
     session::Session,
     train::{batches, examples, total_steps},
+    units,
     weights::Float,
 };
 use framework_core::{
-    AdapterPlan, ModelSpec, Param,
-    ffi::ModelObject,
+    Param,
     meta::{self, MetaHost},
 };
 use serde::Serialize;
@@ -46,8 +47,20 @@ pub struct Plan {
     pub padding: Padding,
     /// Floating-point operations of an optimizer step, forward and backward.
     pub flops_per_step: u64,
+    /// Estimated floating-point operations of the whole run.
+    pub flops: f64,
+    /// Estimated duration of the whole run on this machine, in seconds; none without data.
+    pub seconds: Option<f64>,
+    /// Floating-point operations per second that the device was measured to do.
+    pub flops_per_second: Option<f64>,
     /// Estimated peak memory by part, in bytes.
     pub memory: Memory,
+    /// Memory that is free, in bytes; none where that is not known, as for GPUs.
+    pub free_memory: Option<u64>,
+    /// Whether the plan fits into it.
+    pub fits: Option<bool>,
+    /// Settings that make the plan smaller, if it does not fit.
+    pub remedies: Vec<String>,
     /// Weights on the hub that have not been downloaded; whether they fit the configuration is not known yet.
     pub download: Option<Missing>,
 }
@@ -107,7 +120,7 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
-    Device::open(&recipe.backend)?;
+    let device = Device::open(&recipe.backend)?;
     RunFolder::check_output(&recipe.output)?;
     if !recipe.dataset.is_empty() {
         recipe.check_trainable()?;
@@ -119,7 +132,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
     blueprint.try_out(session)?;
     let trained = blueprint.trained();
-    let Blueprint { model, spec, adapted } = &blueprint;
+    let Blueprint { spec, adapted, .. } = &blueprint;
     let count = |params: &[&Param]| params.iter().map(|p| p.len()).sum::<usize>();
     let parameters = count(&spec.params.iter().chain(&adapted.params).collect::<Vec<_>>());
     let mut plan = Plan {
@@ -134,21 +147,69 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         largest_batch: (0, 0),
         padding: Padding::default(),
         flops_per_step: 0,
-        memory: Memory { weights: weights(session, &blueprint)?, ..Memory::default() },
+        flops: 0.0,
+        seconds: None,
+        flops_per_second: None,
+        memory: Memory::of_parameters(session, &blueprint)?,
+        free_memory: free_memory(recipe),
+        fits: None,
+        remedies: Vec::new(),
         download: recipe.model.weights.as_deref().map_or(Ok(None), hub::missing)?,
     };
-    let optimizer = session.optimizer()?;
-    for param in &trained {
-        plan.memory.gradients += 4 * param.len() as u64;
-        let states = optimizer.state(param)?;
-        plan.memory.optimizer += states.iter().map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum::<u64>();
-    }
     if let Some((tokenizer, _, corpus)) = data {
         corpus.require_training()?;
+        crate::train::require_validation(&session.recipe.train, corpus.validation.len())?;
         crate::train::fits(spec, &tokenizer, &corpus)?;
-        plan.of_data(session, model, spec, adapted, corpus)?;
+        plan.of_data(session, &blueprint, corpus, &device)?;
+    }
+    plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);
+    if plan.fits == Some(false) {
+        plan.remedies = remedies(recipe, plan.memory.trains_all(), plan.largest_batch);
     }
     Ok(plan)
+}
+
+/// What is free on the recipe's device.
+fn free_memory(recipe: &Recipe) -> Option<u64> {
+    (recipe.backend.name == BackendName::Cpu).then(memory::available).flatten()
+}
+
+/// Warns before the weights are loaded if the run takes more memory than is free.
+pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) -> Result<()> {
+    let Some(free) = free_memory(&session.recipe) else { return Ok(()) };
+    let pass = Pass::largest(session, blueprint, &batches(corpus, &session.recipe, 0))?;
+    let memory =
+        Memory { activations: pass.activations, loss: pass.loss, ..Memory::of_parameters(session, blueprint)? };
+    if memory.total() > free {
+        let advice = remedies(&session.recipe, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
+        let (needed, free) = (units::bytes(memory.total()), units::bytes(free));
+        tracing::warn!("the run takes about {needed} of memory, but {free} are free; to take less: {advice}");
+    }
+    Ok(())
+}
+
+/// Settings that make a plan smaller, by what the recipe has not set yet.
+fn remedies(recipe: &Recipe, trains_all: bool, (rows, tokens): (usize, usize)) -> Vec<String> {
+    let train = &recipe.train;
+    let mut all = Vec::new();
+    if !train.activation_checkpointing && rows > 0 {
+        all.push("train.activation_checkpointing = true".to_owned());
+    }
+    if rows > 1 {
+        let accumulation = train.gradient_accumulation * 2;
+        let half = train.batch_size.min(rows).div_ceil(2);
+        all.push(format!("train.batch_size = {half} with train.gradient_accumulation = {accumulation}"));
+    }
+    if tokens > 64 {
+        all.push(format!("prompt.max_length = {}", recipe.prompt.max_length.min(tokens) / 2));
+    }
+    if trains_all {
+        all.push("an adapter instead of all weights (`framework list-plugins --kind adapter`)".to_owned());
+    } else if recipe.backend.frozen == Frozen::F32 && recipe.model.weights.is_some() {
+        all.push("backend.frozen = \"stored\", if the folder has 16-bit weights".to_owned());
+    }
+    all.push("a smaller model".to_owned());
+    all
 }
 
 /// Bytes of the weights of the base model and of the adapter, as they are kept.
@@ -168,15 +229,68 @@ fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
     Ok(params.map(|param| (bytes(param) * param.len()) as u64).sum())
 }
 
+impl Memory {
+    /// What the parameters take: their values, gradients and the optimizer's states.
+    fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
+        let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
+        let optimizer = session.optimizer()?;
+        for param in blueprint.trained() {
+            memory.gradients += 4 * param.len() as u64;
+            let states = optimizer.state(param)?;
+            memory.optimizer += states.iter().map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum::<u64>();
+        }
+        Ok(memory)
+    }
+
+    /// Whether what is trained is most of the model.
+    fn trains_all(&self) -> bool {
+        self.gradients > self.weights / 2
+    }
+}
+
+/// The largest forward pass of a run.
+#[derive(Default)]
+struct Pass {
+    rows: usize,
+    tokens: usize,
+    /// Floating-point operations, forward and backward.
+    flops: u64,
+    /// Bytes that are kept for the backward pass.
+    activations: u64,
+    /// Bytes of the logits and of what the loss makes of them.
+    loss: u64,
+}
+
+impl Pass {
+    fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
+        let Blueprint { model, spec, adapted } = blueprint;
+        let train = &session.recipe.train;
+        let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
+        if rows == 0 || tokens == 0 {
+            return Ok(Self { rows, tokens, ..Self::default() });
+        }
+        let host = MetaHost::new(spec, Some(session.adapter()?), rows, tokens)?;
+        meta::forward(model, &host, spec)?;
+        let cost = host.cost();
+        // Frozen weights need no gradient of their own: one backward product instead of two.
+        let back = if adapted.trained.is_empty() { 2 } else { 3 };
+        let logits = (rows * tokens * spec.vocab_size) as u64;
+        let activations = cost.elements.saturating_sub(logits);
+        let kept = match train.activation_checkpointing {
+            false => activations,
+            true => {
+                let inputs = (spec.blocks + 1) * rows * tokens * spec.hidden_size;
+                inputs as u64 + activations / spec.blocks.max(1) as u64
+            }
+        };
+        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
+        let loss = 4 * 4 * logits.min(1 << 24);
+        Ok(Self { rows, tokens, flops: cost.flops * back, activations: 4 * kept, loss })
+    }
+}
+
 impl Plan {
-    fn of_data(
-        &mut self,
-        session: &Session,
-        model: &ModelObject,
-        spec: &ModelSpec,
-        adapted: &AdapterPlan,
-        corpus: Corpus,
-    ) -> Result<()> {
+    fn of_data(&mut self, session: &Session, blueprint: &Blueprint, corpus: Corpus, device: &Device) -> Result<()> {
         let train = &session.recipe.train;
         let batches = batches(&corpus, &session.recipe, 0);
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
@@ -185,85 +299,79 @@ impl Plan {
         let idle = crate::train::idle(train, self.steps, self.steps_per_epoch, validation);
         idle.iter().for_each(|text| tracing::warn!("{text}"));
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
-        let longest = batches.longest();
-        let rows = train.batch_size.min(batches.rows.len());
-        self.largest_batch = (rows, longest);
         self.padding = Padding::of(&batches, &corpus, &session.recipe);
+        let pass = Pass::largest(session, blueprint, &batches)?;
+        self.largest_batch = (pass.rows, pass.tokens);
+        (self.memory.activations, self.memory.loss) = (pass.activations, pass.loss);
+        self.flops_per_step = pass.flops * train.gradient_accumulation as u64;
         self.data = Some(corpus.report);
-        if rows == 0 || longest == 0 {
-            return Ok(());
+        if pass.flops > 0 {
+            self.time(pass, device);
         }
-        let host = MetaHost::new(spec, Some(session.adapter()?), rows, longest)?;
-        meta::forward(model, &host, spec)?;
-        let cost = host.cost();
-        // Frozen weights need no gradient of their own: one backward product instead of two.
-        let back = if adapted.trained.is_empty() { 2 } else { 3 };
-        self.flops_per_step = cost.flops * back * train.gradient_accumulation as u64;
-        let logits = (rows * longest * spec.vocab_size) as u64;
-        let activations = cost.elements.saturating_sub(logits);
-        self.memory.activations = 4 * match train.activation_checkpointing {
-            false => activations,
-            true => {
-                let inputs = (spec.blocks + 1) * rows * longest * spec.hidden_size;
-                inputs as u64 + activations / spec.blocks.max(1) as u64
-            }
-        };
-        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
-        self.memory.loss = 4 * 4 * logits.min(1 << 24);
         Ok(())
     }
-}
 
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.0} MiB", bytes as f64 / (1 << 20) as f64)
+    /// Estimates the duration from the tokens of an epoch, padding included, and a short measurement.
+    fn time(&mut self, pass: Pass, device: &Device) {
+        let tokens = self.data.as_ref().map_or(0, |data| data.train.tokens) as f64;
+        let computed = tokens / (1.0 - self.padding.set).max(0.01);
+        let epochs = self.steps as f64 / self.steps_per_epoch.max(1) as f64;
+        self.flops = pass.flops as f64 / (pass.rows * pass.tokens) as f64 * computed * epochs;
+        self.flops_per_second = device.flops_per_second();
+        self.seconds = self.flops_per_second.map(|speed| self.flops / speed);
+    }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: the recipe is sound", self.name)?;
-        writeln!(
-            f,
-            "parameters   {}, of which {} are trained ({:.3} %)",
-            self.parameters, self.trained_parameters, self.trained_percent
-        )?;
+        let verdict = if self.fits == Some(false) { ", but its run does not fit into memory" } else { "" };
+        writeln!(f, "{}: the recipe is sound{verdict}", self.name)?;
+        let (all, trained) = (units::count(self.parameters), units::count(self.trained_parameters));
+        writeln!(f, "parameters   {all}, of which {trained} are trained ({:.3} %)", self.trained_percent)?;
         if let Some(data) = &self.data {
             writeln!(f, "{data}")?;
-            writeln!(
-                f,
-                "steps        {} in all, {} an epoch; {} supervised tokens an epoch",
-                self.steps, self.steps_per_epoch, self.supervised_tokens
-            )?;
-            let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-            let Padding { set, plain, grouped, packed } = self.padding;
-            writeln!(
-                f,
-                "padding      {} of the tokens in batches; with neither {}, with group_by_length {}, with packing {}",
-                percent(set),
-                percent(plain),
-                percent(grouped),
-                percent(packed)
-            )?;
-            let (rows, time) = self.largest_batch;
-            writeln!(
-                f,
-                "computation  {:.1} GFLOP a step at most ({rows} x {time} tokens a pass)",
-                self.flops_per_step as f64 / 1e9
-            )?;
+            self.course(f)?;
         }
         if let Some(Missing { id, bytes }) = &self.download {
-            let size = bytes.map(|bytes| format!(", {}", mebibytes(bytes))).unwrap_or_default();
+            let size = bytes.map(|bytes| format!(", {}", units::bytes(bytes))).unwrap_or_default();
             writeln!(f, "weights      of {id}{size}, are not downloaded yet; training will")?;
         }
         let m = &self.memory;
-        write!(
-            f,
-            "memory       about {}: weights {}, gradients {}, optimizer {}, activations {}, loss {}",
-            mebibytes(m.total()),
-            mebibytes(m.weights),
-            mebibytes(m.gradients),
-            mebibytes(m.optimizer),
-            mebibytes(m.activations),
-            mebibytes(m.loss)
-        )
+        let free = self.free_memory.map(|free| format!("; {} are free", units::bytes(free))).unwrap_or_default();
+        writeln!(f, "memory       about {}{free}", units::bytes(m.total()))?;
+        let parts = [
+            ("weights", m.weights),
+            ("gradients", m.gradients),
+            ("optimizer", m.optimizer),
+            ("activations", m.activations),
+            ("loss", m.loss),
+        ];
+        let parts = parts.map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)));
+        write!(f, "             {}", parts.join(", "))?;
+        if !self.remedies.is_empty() {
+            write!(f, "\nto take less {}", self.remedies.join("\n             "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Steps, padding, computation and time.
+    fn course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (steps, epoch, tokens) = (self.steps, self.steps_per_epoch, self.supervised_tokens);
+        writeln!(f, "steps        {steps} in all, {epoch} an epoch; {tokens} supervised tokens an epoch")?;
+        let Padding { set, plain, grouped, packed } = self.padding;
+        let [set, plain, grouped, packed] =
+            [set, plain, grouped, packed].map(|share| format!("{:.1} %", 100.0 * share));
+        writeln!(f, "padding      {set} of the tokens in batches; with neither {plain},")?;
+        writeln!(f, "             with group_by_length {grouped}, with packing {packed}")?;
+        let (rows, time) = self.largest_batch;
+        let step = units::flop(self.flops_per_step as f64);
+        writeln!(f, "computation  {step} a step at most ({rows} x {time} tokens a pass)")?;
+        if let (Some(seconds), Some(speed)) = (self.seconds, self.flops_per_second) {
+            let (time, all, speed) = (units::duration(seconds), units::flop(self.flops), units::flop(speed));
+            writeln!(f, "time         about {time}, an estimate: {all} in all, at a measured {speed} a second")?;
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::{
 use framework_engine::{PluginSources, Result, Session, plan};
 use std::{path::PathBuf, process::ExitCode};
 
-/// Check a recipe and plan its run, without running it.
+/// Check a recipe and plan its run, without running it. Exits with 1 if the run does not fit into memory.
 #[derive(clap::Args)]
 pub struct Check {
     /// The recipe.
@@ -27,9 +27,10 @@ impl Check {
         let plan = plan::plan(&session, &mut |at| reading.at(at))?;
         reading.end();
         if self.format == Format::Json {
-            return print_json(&plan);
+            print_json(&plan)?;
+        } else {
+            println!("{plan}");
         }
-        println!("{plan}");
-        Ok(ExitCode::SUCCESS)
+        Ok(if plan.fits == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

@@ -37,7 +37,7 @@ fn whole_configurations_of_other_tools_get_a_hint_for_each_key() {
     let llama_factory = "model_name_or_path finetuning_type lora_rank lora_target cutoff_len max_samples output_dir \
         logging_steps save_steps plot_loss overwrite_output_dir per_device_train_batch_size bf16 ddp_timeout val_size \
         gradient_accumulation_steps num_train_epochs lr_scheduler_type eval_strategy eval_steps overwrite_cache \
-        preprocessing_num_workers stage do_train warmup_ratio trust_remote_code quantization_bit";
+        preprocessing_num_workers stage do_train trust_remote_code quantization_bit";
     let axolotl = "base_model load_in_8bit load_in_4bit val_set_size sequence_len sample_packing lora_r lora_alpha \
         lora_dropout lora_target_modules lora_target_linear micro_batch_size num_epochs lr_scheduler train_on_inputs \
         tf32 gradient_checkpointing early_stopping_patience resume_from_checkpoint flash_attention deepspeed fsdp \

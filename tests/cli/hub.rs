@@ -56,8 +56,7 @@ fn check_plans_without_the_weights_and_train_brings_them() {
     let case = Case::new(ID);
     let out = case.run(["check", "recipe.toml"]).succeeded().out;
     let weights = std::fs::metadata(base().join("model.safetensors")).unwrap().len();
-    let line =
-        format!("\nweights      of {ID}@{COMMIT}, {:.0} MiB, are not downloaded yet", weights as f64 / 1048576.0);
+    let line = format!("\nweights      of {ID}@{COMMIT}, {:.0} KiB, are not downloaded yet", weights as f64 / 1024.0);
     assert!(out.contains(&line), "no {line} in {out}");
     let plan = case.run(["check", "recipe.toml", "--format", "json"]).json();
     assert_eq!(plan["download"]["bytes"], weights);

@@ -59,7 +59,12 @@ fn a_run_that_diverges_later_goes_on_as_it_says() {
     assert_eq!(summary(&setting)["steps"], 20);
     assert_eq!(setting.read("runs/colours/resumed.jsonl").lines().count(), 2);
     let log = setting.read("runs/colours/train.log");
-    assert!(log.lines().all(|line| line.as_bytes()[10] == b'T' && line[..20].ends_with('Z')), "{log}");
+    assert!(
+        log.lines()
+            .filter(|line| !line.starts_with("    "))
+            .all(|line| line.as_bytes()[10] == b'T' && line[..20].ends_with('Z')),
+        "{log}"
+    );
     assert!(log.contains(" going on with other settings: optimizer.learning_rate = 0.01 (was 1e+38)"), "{log}");
     assert!(log.contains(" error: step 12: ") || log.contains(" error: step 11: "), "{log}");
     for line in setting.metrics("runs/colours") {
@@ -165,6 +170,24 @@ fn check_refuses_what_train_refuses() {
     let setting = Setting::with(&[("path = \"data.csv\"", "path = \"data.csv\"\nsplit = \"validation\"")]);
     let [check, train] = ["check", "train"].map(|command| setting.run([command, "recipe.toml"]).failed(2));
     assert_eq!(check, train);
+}
+
+#[test]
+fn settings_without_effect_are_named() {
+    let setting =
+        Setting::with(&[("log_every = 5", "log_every = 5\nwarmup_steps = 100"), ("max_steps = 60", "max_steps = 2")]);
+    for command in ["check", "train"] {
+        let err = setting.run([command, "recipe.toml"]).succeeded().err;
+        assert!(err.contains("`train.warmup_steps` = 100: the run has 2 steps"), "{err}");
+        assert!(err.contains("`train.save_every` = 30: the run has 2 steps"), "{err}");
+    }
+    // The remedy: a share of the steps.
+    let set = ["train.warmup_steps=0", "train.warmup_ratio=0.5", "train.save_every=1", "output=other"];
+    let err =
+        setting.run([&["train", "recipe.toml"][..], &set.map(|s| ["--set", s]).concat()].concat()).succeeded().err;
+    assert!(!err.contains("the run has"), "{err}");
+    let rates: Vec<_> = setting.metrics("other").iter().map(|m| m["learning_rate"].as_f64().unwrap()).collect();
+    assert_eq!(rates, [0.02]);
 }
 
 #[test]

@@ -99,6 +99,34 @@ fn check_plans_a_run_and_leaves_nothing() {
     assert_eq!(setting.files("."), ["data.csv", "recipe.toml"]);
 }
 
+/// Nothing of the model is allocated: only its shapes are known.
+#[test]
+#[cfg(target_os = "linux")]
+fn check_says_when_a_run_does_not_fit() {
+    let config = "{ vocab_size = 300, hidden_size = 65536, num_hidden_layers = 100, num_attention_heads = 64, \
+        intermediate_size = 262144, max_position_embeddings = 128 }";
+    let model = format!("model={{ plugin = \"pythia\", config = {config} }}");
+    let tokenizer = format!("tokenizer.path={:?}", crate::setting::base());
+    let args = ["check", "recipe.toml", "--set", &model, "--set", &tokenizer];
+    let setting = Setting::new();
+    let said = setting.run(args);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    for part in [
+        "colours: the recipe is sound, but its run does not fit into memory\n",
+        "\nparameters   5154.",
+        " GiB are free\n",
+        "\nto take less train.activation_checkpointing = true\n",
+        "train.batch_size = 5 with train.gradient_accumulation = 2\n",
+    ] {
+        assert!(said.out.contains(part), "no {part} in\n{}", said.out);
+    }
+    let said = setting.run([&args[..], &["--format", "json"]].concat());
+    let plan: Value = serde_json::from_str(&said.out).unwrap();
+    let sum: u64 = plan["memory"].as_object().unwrap().values().map(|part| part.as_u64().unwrap()).sum();
+    assert_eq!((said.code, &plan["fits"]), (Some(1), &false.into()));
+    assert!(sum > plan["free_memory"].as_u64().unwrap() && plan["seconds"].as_f64() > Some(1.0), "{plan}");
+}
+
 #[test]
 fn preview_marks_what_is_trained() {
     let setting = Setting::new();

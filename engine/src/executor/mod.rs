@@ -9,6 +9,7 @@ mod loss;
 mod network;
 mod ops;
 mod pass;
+mod probe;
 mod train;
 mod value;
 

@@ -1,6 +1,9 @@
 //! Settings that change nothing in a run of this length.
 
-use crate::recipe::{Every, EveryName, Train};
+use crate::{
+    error::{Error, Problem, Result},
+    recipe::{Every, EveryName, Train},
+};
 
 /// Sentences about settings of `[train]` without effect. The run has so many steps in all and in an epoch, and so many
 /// sequences to evaluate on.
@@ -35,6 +38,21 @@ pub(crate) fn idle(train: &Train, steps: u64, per_epoch: u64, validation: usize)
     all
 }
 
+/// Refuses what compares by validation data where there are none after all.
+pub(crate) fn require_validation(train: &Train, validation: usize) -> Result<()> {
+    let key = match (train.load_best, train.early_stopping) {
+        (true, _) => "train.load_best",
+        (false, Some(_)) => "train.early_stopping",
+        (false, None) => return Ok(()),
+    };
+    if validation > 0 {
+        return Ok(());
+    }
+    let message = "there is no validation data to compare by: no example was held back, or none was kept";
+    let help = "raise validation.fraction, or add a [[dataset]] with split = \"validation\"";
+    Err(Error::invalid(Problem::new(message).key(key).help(help)))
+}
+
 /// Evaluations of a run, the one at the end included.
 fn evaluations(every: Every, steps: u64, per_epoch: u64) -> u64 {
     match every {
@@ -61,5 +79,13 @@ mod tests {
         assert_eq!(count(&train, 101), 0);
         assert_eq!(idle(&train, 100, 10, 5).len(), 1);
         assert!(idle(&Train::default(), 1, 1, 0).is_empty());
+    }
+
+    #[test]
+    fn comparing_needs_validation_data() {
+        let train = Train { load_best: true, ..Train::default() };
+        let e = require_validation(&train, 0).unwrap_err();
+        assert!(e.exit_code() == 2 && e.to_string().starts_with("`train.load_best`: there is no validation data"));
+        assert!(require_validation(&train, 1).is_ok() && require_validation(&Train::default(), 0).is_ok());
     }
 }

@@ -13,7 +13,7 @@ mod state;
 
 pub(crate) use course::{batches, total_steps};
 pub use finish::Summary;
-pub(crate) use idle::idle;
+pub(crate) use idle::{idle, require_validation};
 pub use optimize::Stepper;
 pub use prepare::{Prepared, prepare};
 pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};

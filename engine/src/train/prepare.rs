@@ -7,7 +7,7 @@ use crate::{
     data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
     error::{Error, Problem, Result},
     executor::{Device, Network},
-    files,
+    files, plan,
     run::{Lock, RunFolder},
     session::Session,
     tokenizer::Tokenizer,
@@ -50,8 +50,10 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
+    super::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
+    plan::warn(session, &blueprint, &corpus)?;
     let per_epoch = super::batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
     let steps = super::total_steps(&session.recipe.train, per_epoch);
     let idle = super::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
