@@ -130,7 +130,7 @@ fn adapters_of_peft_are_read() {
 fn merged(golden: &Golden, adapter: &str) -> Arc<Network> {
     let adapted = golden.network("model", Some(adapter));
     let source = Source::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
-    let network = build(&plugins(), &golden.plugin(), &source, None, Device::cpu(), 0).unwrap();
+    let network = build(&plugins(), &golden.plugin(), source, None, Device::cpu(), 0).unwrap();
     let mut changed = 0;
     for param in adapted.spec().params.clone() {
         let weight = adapted.merged(&param.name).unwrap().unwrap();

@@ -21,7 +21,7 @@ fn adapted(golden: &Golden, adapter: &str, options: &Value) -> Arc<Network> {
     let plugins = plugins();
     let adapter = plugins.find(Kind::Adapter, adapter).unwrap().adapter(options).unwrap();
     let source = Source::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
-    build(&plugins, &golden.plugin(), &source, Some(adapter), Device::cpu(), 0).unwrap()
+    build(&plugins, &golden.plugin(), source, Some(adapter), Device::cpu(), 0).unwrap()
 }
 
 /// Mean loss and its gradients.

@@ -9,6 +9,7 @@ mod adapters;
 mod beams;
 mod decoding;
 mod exports;
+mod folders;
 mod forward;
 mod generation;
 mod gradients;
