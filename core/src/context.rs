@@ -14,6 +14,8 @@ pub struct Attention {
     pub scale: Option<f64>,
     /// Sliding window: a token sees at most this many tokens, itself included.
     pub window: Option<usize>,
+    /// Dropout of the attention weights while training; 0 for none.
+    pub dropout: f64,
 }
 
 impl Ctx {
@@ -44,7 +46,12 @@ impl Ctx {
     /// Causal attention of queries `[batch, heads, time, size]` over keys and values `[batch, kv heads, time, size]`
     /// and over whatever the cache holds; `kv heads` divides `heads`. Padding is masked by the engine.
     pub fn attention(&self, q: Tensor, k: Tensor, v: Tensor, how: Attention) -> Tensor {
-        let op = CtxOp::Attention { scale: how.scale.into(), window: how.window.map(|w| w as u64).into() };
+        let (scale, window) = (how.scale.into(), how.window.map(|w| w as u64).into());
+        // Hosts that are older than the dropout know only the plain request.
+        let op = match how.dropout > 0.0 {
+            true => CtxOp::DroppedAttention { scale, window, dropout: how.dropout },
+            false => CtxOp::Attention { scale, window },
+        };
         self.request(op, [q, k, v])
     }
 

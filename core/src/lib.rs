@@ -7,6 +7,7 @@
 mod about;
 mod adapter;
 mod augmenter;
+pub mod config;
 pub mod conformance;
 mod context;
 mod dataset;
@@ -28,7 +29,7 @@ pub use context::{Attention, Ctx};
 pub use dataset::Dataset;
 pub use decoder::{Decode, DecodeRequest, Decoder, DecoderTraits, Ends, Scores, Step};
 pub use error::{PluginError, Result, raise};
-pub use model::{Init, ModelArch, ModelSpec, Param, Role};
+pub use model::{Alternative, Init, ModelArch, ModelSpec, Param, Role};
 pub use op::{Activation, CtxOp, DType, Op, Rotary};
 pub use optimizer::{Optimizer, StateSpec, Update};
 pub use options::{FilePath, Options, schema_of};

@@ -91,6 +91,27 @@ pub struct ModelSpec {
     pub output_bias: Option<String>,
     /// All parameters, once each.
     pub params: Vec<Param>,
+    /// Other forms in which weight files hold parameters. A tensor of the parameter's own name goes before these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+}
+
+/// Another form in which weight files hold a parameter: consecutive elements of a tensor of another name.
+///
+/// For the embedding table of a model whose vocabulary projection is tied to it, this is the projection's tensor. If a
+/// file holds both and they differ, the engine reads the model again with `tie_word_embeddings: false`, as transformers 5
+/// does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The parameter's name.
+    pub param: String,
+    /// The tensor's name.
+    pub tensor: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// The tensor's element, counted row by row, that is the parameter's first.
+    #[serde(default)]
+    pub start: usize,
 }
 
 impl ModelSpec {
@@ -109,6 +130,24 @@ impl ModelSpec {
             self.param(format!("{module}.bias"), &[out], Init::Zeros, Role::Bias);
         }
         self
+    }
+
+    /// Says that files may hold a declared parameter under another name.
+    pub fn stored_as(&mut self, param: &str, tensor: &str) -> &mut Self {
+        let shape = self.get(param).map_or_else(Vec::new, |param| param.shape.clone());
+        self.stored_in(param, tensor, &shape, 0)
+    }
+
+    /// Says that files may hold a parameter within a tensor of this shape, from the element `start` on.
+    pub fn stored_in(&mut self, param: &str, tensor: &str, shape: &[usize], start: usize) -> &mut Self {
+        let (param, tensor, shape) = (param.to_owned(), tensor.to_owned(), shape.to_vec());
+        self.alternatives.push(Alternative { param, tensor, shape, start });
+        self
+    }
+
+    /// Whether the vocabulary projection is the embedding table.
+    pub fn is_tied(&self) -> bool {
+        self.get(&self.output).is_some_and(|param| param.role == Role::Embedding)
     }
 
     /// Finds a parameter by name.
@@ -136,10 +175,10 @@ pub trait ModelArch: Options {
         Ok(())
     }
 
-    /// Reads a `config.json`. The default drops the keys that do not change the numbers
-    /// (`transformers_version`, `torch_dtype`, …) and refuses any other key that the type does not have.
+    /// Reads a `config.json`. The default drops keys that the type does not have if they do not change the numbers
+    /// (`transformers_version`, `torch_dtype`, …) and refuses the others: see [`crate::config`].
     fn from_config(config: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
-        crate::options::from_hf_config(config)
+        crate::config::from_hf_config(config)
     }
 
     /// Declares parameters and sizes.

@@ -129,4 +129,5 @@ pub enum CtxOp {
     Custom { name: RString, args: RString },
     Length,
     Balance { name: RString, weight: f64 },
+    DroppedAttention { scale: ROption<f64>, window: ROption<u64>, dropout: f64 },
 }

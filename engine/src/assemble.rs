@@ -27,6 +27,21 @@ pub enum Source {
 impl Source {
     /// What a recipe's `[model]` says.
     pub fn of(recipe: &Recipe) -> Result<Self> {
+        Ok(Self::whole(recipe)?.without(&recipe.model.ignore_keys))
+    }
+
+    /// The source without some keys of its configuration.
+    pub(crate) fn without(mut self, keys: &[String]) -> Self {
+        for key in keys {
+            match &mut self {
+                Source::Folder(folder) => folder.set(key, None),
+                Source::Scratch(config) => drop(config.shift_remove(key)),
+            }
+        }
+        self
+    }
+
+    fn whole(recipe: &Recipe) -> Result<Self> {
         match (&recipe.model.weights, &recipe.model.config) {
             (Some(folder), _) => Ok(Source::Folder(Box::new(ModelFolder::open(folder)?))),
             (None, Some(ModelConfig::Table(config))) => Ok(Source::Scratch(config.clone())),
@@ -186,12 +201,24 @@ fn tied_copy(network: &Network) -> &'static str {
 
 /// A model folder with, maybe, a PEFT adapter folder on it, for evaluation and generation.
 pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, device: Device) -> Result<Arc<Network>> {
-    let source = Source::Folder(Box::new(ModelFolder::open(model)?));
+    from_folders_without(registry, model, adapter, device, &[])
+}
+
+/// [`from_folders`], without some keys of `config.json`.
+pub(crate) fn from_folders_without(
+    registry: &Registry,
+    model: &Path,
+    adapter: Option<&Path>,
+    device: Device,
+    ignored: &[String],
+) -> Result<Arc<Network>> {
+    let source = Source::Folder(Box::new(ModelFolder::open(model)?)).without(ignored);
     let kind = source.config().get("model_type").and_then(Json::as_str).unwrap_or_default();
     let entry = registry.by_alias(Kind::Model, kind).map_err(|unknown| {
         let message = format!("{}: config.json has the model_type `{kind}`; {unknown}", model.display());
         Error::invalid(Problem::new(message))
     })?;
+    fit::warn_of_unused(entry, &source);
     let name = entry.about.name.clone();
     let Some(folder) = adapter else { return build(registry, &name, source, None, device, 0) };
     let folder = AdapterFolder::open(folder)?;

@@ -31,7 +31,12 @@ impl Blueprint {
         let wrong = |e: PluginError| Error::invalid(Problem::new(e.to_string()).key("model"));
         let source = source(session).map_err(|e| e.about("model"))?;
         let entry = session.entry(Kind::Model, &recipe.model.plugin)?;
-        let model = entry.model(&source.config().clone().into()).map_err(wrong)?;
+        let refused_config = |e: PluginError| match &recipe.model.weights {
+            Some(folder) => fit::refused(&folder.join("config.json"), &e),
+            None => wrong(e),
+        };
+        fit::warn_of_unused(entry, &source);
+        let model = entry.model(&source.config().clone().into()).map_err(refused_config)?;
         let spec = model.spec().map_err(wrong)?;
         if let Source::Folder(folder) = &source {
             let check = |param: &Param| folder.check(&param.name, &param.shape);
@@ -86,7 +91,7 @@ pub(crate) fn source(session: &Session) -> Result<Source> {
     let Some(folder) = recipe.model.weights.as_ref().filter(|folder| !hub::is_complete(folder)) else {
         return fit::fitted(session.entry(Kind::Model, &recipe.model.plugin)?, Source::of(recipe)?);
     };
-    Ok(Source::Scratch(weights::config(folder)?))
+    Ok(Source::Scratch(weights::config(folder)?).without(&recipe.model.ignore_keys))
 }
 
 /// What an adapter says of the model, at the option that it names.

@@ -10,6 +10,7 @@ use crate::{
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
     train::{examples, tokenizer},
+    vocabulary,
 };
 use serde::Serialize;
 use std::{path::Path, sync::Arc};
@@ -69,10 +70,12 @@ pub fn of_recipe_or_run(
                 None => tokenizer(&session)?,
             };
             let sequences = of_text(file, &tokenizer, window(&session, &network))?;
+            vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
             evaluate(&network, &sequences, batch, tokenizer.pad)?
         }
         None => {
             let (tokenizer, _, corpus) = examples(&session, &mut |_| {})?;
+            vocabulary::covers(network.spec().vocab_size, &tokenizer, &corpus.validation)?;
             evaluate(&network, &corpus.validation, batch, tokenizer.pad)?
         }
     };
@@ -98,9 +101,16 @@ pub fn of_folders(
     let (model, adapter) = infer::folders(model, adapter)?;
     let (model, adapter) = (model.as_path(), adapter.as_deref());
     let session = bare_session(model, "plain", overrides, sources)?;
-    let network = assemble::from_folders(&session.registry, model, adapter, Device::open(&session.recipe.backend)?)?;
+    let network = assemble::from_folders_without(
+        &session.registry,
+        model,
+        adapter,
+        Device::open(&session.recipe.backend)?,
+        &session.recipe.model.ignore_keys,
+    )?;
     let tokenizer = Tokenizer::load(infer::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
+    vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
     let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
     outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))
 }

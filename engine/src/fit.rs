@@ -5,16 +5,21 @@
 //! - A vocabulary projection that the configuration ties to the embeddings, and that the files have all the same, counts
 //!   if it differs; the model is untied then. If it alone is there, it is the embeddings, too.
 //! - Names may lack the first part, as those of models that were saved without their head.
-//! - Experts may be in one tensor, as transformers 5 holds them.
+//! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
+//!   experts in one.
 
 use crate::{
     assemble::Source,
     error::{Error, Problem, Result},
     weights::{ModelFolder, at},
 };
-use framework_core::{ModelSpec, Param, PluginError, Role};
+use framework_core::{
+    ModelSpec, Param, PluginError, Role,
+    config::{self, Verdict},
+};
 use framework_registry::Entry;
 use serde_json::Value;
+use std::path::Path;
 
 /// The key of `config.json` that ties the vocabulary projection to the embeddings.
 const TIED: &str = "tie_word_embeddings";
@@ -28,55 +33,55 @@ pub fn fitted(entry: &Entry, source: Source) -> Result<Source> {
     let spec = declared(entry, &folder)?;
     not_quantized(&folder, &spec)?;
     for param in &spec.params {
-        adopt(&mut folder, param);
+        adopt(&mut folder, &spec, param);
     }
     untie(entry, &mut folder, &spec)?;
     Ok(Source::Folder(folder))
 }
 
 fn declared(entry: &Entry, folder: &ModelFolder) -> Result<ModelSpec> {
-    let wrong = |e: PluginError| {
-        let file = folder.path().join("config.json");
-        Error::invalid(Problem::new(format!("{}: {e}", file.display())).key("model"))
-    };
+    let wrong = |e: PluginError| refused(&folder.path().join("config.json"), &e);
     entry.model(&Value::Object(folder.config().clone())).and_then(|model| model.spec()).map_err(wrong)
 }
 
-/// Finds the tensor of a parameter under another name.
-fn adopt(folder: &mut ModelFolder, param: &Param) {
-    if folder.info(&param.name).is_some() {
-        return;
-    }
-    let short = param.name.split_once('.').map_or("", |(_, rest)| rest).to_owned();
-    if folder.info(&short).is_some_and(|info| info.shape == param.shape) {
-        folder.alias(&param.name, &short, 0, &param.shape);
-    } else if let Some((whole, start)) = fused(folder, param) {
-        folder.alias(&param.name, &whole, start, &param.shape);
+/// What an architecture refuses of a `config.json`.
+pub fn refused(file: &Path, e: &PluginError) -> Error {
+    let problem = Problem::new(format!("{}: {e}", file.display())).key("model");
+    let Some((_, rest)) = e.message.split_once(config::UNKNOWN) else { return Error::invalid(problem) };
+    let key = rest.split('`').next().unwrap_or_default();
+    Error::invalid(problem.help(format!(
+        "use a plugin that knows it; if it does not matter, leave it out with `model.ignore_keys = [\"{key}\"]`, or with \
+         `--set 'model.ignore_keys=[\"{key}\"]'`"
+    )))
+}
+
+/// Says which keys of the configuration are not used, though they do not change what the model computes.
+pub fn warn_of_unused(entry: &Entry, source: &Source) {
+    let Source::Folder(folder) = source else { return };
+    let unknown = config::unknown(&entry.about.schema, folder.config());
+    let unused: Vec<_> =
+        unknown.iter().filter(|(_, verdict)| *verdict == Verdict::Warn).map(|(key, _)| key.as_str()).collect();
+    if !unused.is_empty() {
+        let file = folder.path().join("config.json");
+        tracing::warn!("{}: these keys are not used: {}", file.display(), unused.join(", "));
     }
 }
 
-/// The tensor that holds all experts' weights of a kind, and where in it this one's begin: `gate_up_proj` has
-/// `[experts, 2 · inner, hidden]`, `down_proj` `[experts, hidden, inner]`. The router's name differs with them.
-fn fused(folder: &ModelFolder, param: &Param) -> Option<(String, usize)> {
-    let modern = |name: &str| name.replace(".block_sparse_moe.", ".mlp.");
-    let Some((before, rest)) = param.name.split_once(".experts.") else {
-        let name = modern(&param.name);
-        return folder.info(&name).filter(|info| info.shape == param.shape).map(|_| (name, 0));
-    };
-    let (number, kind) = rest.split_once('.')?;
-    let number: usize = number.parse().ok()?;
-    let (rows, columns) = (*param.shape.first()?, *param.shape.get(1)?);
-    let (name, whole, start) = match kind.strip_suffix(".weight")? {
-        "w1" | "gate_proj" => ("gate_up_proj", [2 * rows, columns], 0),
-        "w3" | "up_proj" => ("gate_up_proj", [2 * rows, columns], rows * columns),
-        "w2" | "down_proj" => ("down_proj", [rows, columns], 0),
-        _ => return None,
-    };
-    let names = [before.to_owned(), modern(&format!("{before}."))];
-    let names = names.map(|before| format!("{}.experts.{name}", before.trim_end_matches('.')));
-    let fits = |name: &&String| folder.info(name).is_some_and(|info| info.shape.get(1..) == Some(&whole));
-    let found = names.iter().find(fits)?;
-    Some((found.clone(), number * whole[0] * whole[1] + start))
+/// Finds the tensor of a parameter under another name, or within another tensor.
+fn adopt(folder: &mut ModelFolder, spec: &ModelSpec, param: &Param) {
+    if folder.info(&param.name).is_some() {
+        return;
+    }
+    let shaped =
+        |folder: &ModelFolder, name: &str, shape: &[usize]| folder.info(name).is_some_and(|i| i.shape == shape);
+    let short = param.name.split_once('.').map_or("", |(_, rest)| rest);
+    if shaped(folder, short, &param.shape) {
+        return folder.alias(&param.name, short, 0, &param.shape);
+    }
+    let named = spec.alternatives.iter().filter(|other| other.param == param.name);
+    if let Some(other) = named.clone().find(|other| shaped(folder, &other.tensor, &other.shape)) {
+        folder.alias(&param.name, &other.tensor, other.start, &param.shape);
+    }
 }
 
 /// Settles whether the vocabulary projection is that of the embeddings.

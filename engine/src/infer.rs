@@ -91,7 +91,13 @@ impl Speaker {
         let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
         let device = Device::open(&session.recipe.backend)?;
-        let network = assemble::from_folders(&session.registry, model, adapter, device)?;
+        let network = assemble::from_folders_without(
+            &session.registry,
+            model,
+            adapter,
+            device,
+            &session.recipe.model.ignore_keys,
+        )?;
         let folder = with_tokenizer(model, adapter).display();
         let origin = match template {
             "chat" => format!("prompts are written with the chat template in {folder}"),

@@ -28,6 +28,7 @@ pub mod tokenizer;
 pub mod train;
 mod train_tokenizer;
 mod units;
+mod vocabulary;
 pub mod weights;
 
 pub use assemble::{Source, build, from_folders, load_adapter, network};

@@ -145,7 +145,7 @@ impl Host for MetaHost {
                 }
                 _ => self.linear(&module, next()?),
             },
-            CtxOp::Attention { .. } => {
+            CtxOp::Attention { .. } | CtxOp::DroppedAttention { .. } => {
                 let (q, k, v) = (next()?, next()?, next()?);
                 infer::attention(ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?).map(ffi::wrap)
             }

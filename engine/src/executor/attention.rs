@@ -12,8 +12,15 @@ const HIDDEN: f32 = -1e30;
 
 /// `softmax(q · kᵀ * scale + mask) · v`.
 ///
-/// Queries `[batch, heads, time, size]`, keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
-pub(super) fn attention(q: Value, k: Value, v: Value, scale: Option<f64>, mask: Option<Value>) -> Result<Value> {
+/// `drop` is what becomes of the weights while training: dropout, or nothing. Queries `[batch, heads, time, size]`, keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
+pub(super) fn attention(
+    q: Value,
+    k: Value,
+    v: Value,
+    scale: Option<f64>,
+    mask: Option<Value>,
+    drop: impl FnOnce(Value) -> Result<Value>,
+) -> Result<Value> {
     let ([_, batch, heads, time, size], [_, _, kv_heads, all, _]) = (q.dims(), k.dims());
     if q.rank != 4 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || k.dims()[R - 1] != size {
         return Err(PluginError::new(format!(
@@ -36,7 +43,8 @@ pub(super) fn attention(q: Value, k: Value, v: Value, scale: Option<f64>, mask: 
         let rows = mask.dims()[1];
         scores = scores + mask.into_float()?.reshape([rows, 1, 1, time, all]);
     }
-    let out = activation::softmax(scores, 4).matmul(v);
+    let weights = drop(Value::float(activation::softmax(scores, 4), 5))?.into_float()?;
+    let out = weights.matmul(v);
     Ok(Value::float(out.reshape([1, batch, heads, time, width]), 4))
 }
 

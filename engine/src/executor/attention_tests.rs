@@ -24,7 +24,7 @@ impl Case {
     fn attend(&self, q: Value, k: Value, v: Value) -> Value {
         let mask = mask(&self.starts.map(|start| vec![start; self.time]), self.all, self.window, &Device::cpu());
         let mask = mask.map(|mask| beside(&q, mask));
-        attention(q, k, v, Some(0.7), mask).unwrap()
+        attention(q, k, v, Some(0.7), mask, Ok).unwrap()
     }
 
     /// The definition, one query at a time. None where a query is padding.
@@ -116,8 +116,8 @@ fn differentiates_through_shared_keys() {
 #[test]
 fn the_scale_is_that_of_the_head_if_not_given() {
     let [q, k, v] = PLAIN.inputs();
-    let plain = attention(q.clone(), k.clone(), v.clone(), None, None).unwrap().to_f32().unwrap();
-    let scaled = attention(q, k, v, Some(1.0 / 3f64.sqrt()), None).unwrap().to_f32().unwrap();
+    let plain = attention(q.clone(), k.clone(), v.clone(), None, None, Ok).unwrap().to_f32().unwrap();
+    let scaled = attention(q, k, v, Some(1.0 / 3f64.sqrt()), None, Ok).unwrap().to_f32().unwrap();
     assert_eq!(plain, scaled);
 }
 
@@ -125,6 +125,6 @@ fn the_scale_is_that_of_the_head_if_not_given() {
 fn shapes_that_do_not_fit_are_refused() {
     let [q, _, _] = PLAIN.inputs();
     let kv = floats(&[2, 3, 5, SIZE], 2);
-    let error = attention(q, kv.clone(), kv, None, None).err().unwrap().message;
+    let error = attention(q, kv.clone(), kv, None, None, Ok).err().unwrap().message;
     assert!(error.starts_with("attention of [2, 4, 5, 3], [2, 3, 5, 3]"), "{error}");
 }

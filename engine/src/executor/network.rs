@@ -157,8 +157,25 @@ impl Network {
         ffi::unwrap(out)
     }
 
+    /// Token ids `[rows, time]` as a value: the only way for ids into the model.
+    ///
+    /// # Errors
+    /// An id that the embeddings do not have, which kernels would read beyond the table for.
+    pub(super) fn ids(&self, ids: Vec<i32>, rows: usize, time: usize) -> Result<Value> {
+        let vocab = self.spec.vocab_size;
+        if let Some(bad) = ids.iter().find(|id| usize::try_from(**id).map_or(true, |id| id >= vocab)) {
+            return Err(PluginError::new(format!("token id {bad} is outside of the model's vocabulary of {vocab}")));
+        }
+        Value::from_ints(ids, &[rows, time], &self.device)
+    }
+
+    /// The token to fill rows up with: the tokenizer's, or, if the model has no embedding for it, the first. It is masked.
+    pub fn padding(&self, pad: u32) -> u32 {
+        if (pad as usize) < self.spec.vocab_size { pad } else { 0 }
+    }
+
     fn hidden(self: &Arc<Self>, ids: Vec<i32>, setup: Setup) -> Result<Value> {
-        let ids = Value::from_ints(ids, &[setup.rows, setup.time], &self.device)?;
+        let ids = self.ids(ids, setup.rows, setup.time)?;
         let pass = Pass::new(self, setup);
         let mut hidden = self.stage(&pass, Stage::Embed, ids)?;
         for i in 0..self.spec.blocks {
@@ -204,7 +221,7 @@ impl Network {
 
     /// Reads prompts of any lengths into a fresh cache and returns it with the logits `[rows, vocab]` that follow.
     pub fn prefill(self: &Arc<Self>, prompts: &[Vec<u32>], pad: u32) -> Result<(Arc<Mutex<Cache>>, Vec<f32>)> {
-        let time = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let (time, pad) = (prompts.iter().map(Vec::len).max().unwrap_or(0), self.padding(pad));
         let starts: Vec<usize> = prompts.iter().map(|p| time - p.len()).collect();
         let padded =
             prompts.iter().zip(&starts).flat_map(|(p, &n)| std::iter::repeat_n(pad, n).chain(p.iter().copied()));

@@ -215,8 +215,14 @@ impl Pass {
         mask
     }
 
-    fn attention(&self, q: Value, k: Tensor, v: Tensor, scale: Option<f64>, window: Option<usize>) -> Result<Value> {
-        let (mut k, mut v) = (k, v);
+    fn attended(
+        &self,
+        [q, mut k, mut v]: [Tensor; 3],
+        scale: Option<f64>,
+        window: Option<u64>,
+        dropout: f64,
+    ) -> Result<Tensor> {
+        let (q, window): (Value, _) = (ffi::unwrap(q)?, window.map(|w| w as usize));
         let stage = lock(&self.state).stage; // not held while the adapter is called
         if let (Some(adapter), Some(Stage::Block(block))) = (self.network.hooks(), stage) {
             (k, v) = adapter.keys_values(&self.own_context()?, block, k, v)?;
@@ -230,7 +236,8 @@ impl Pass {
             };
             (k, v) = lock(cache).extend(entry, k, v)?;
         }
-        attention::attention(q, k, v, scale, self.mask(window))
+        let drop = |weights| if dropout > 0.0 { self.dropout(weights, dropout) } else { Ok(weights) };
+        attention::attention(q, k, v, scale, self.mask(window), drop).map(ffi::wrap)
     }
 
     /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
@@ -272,9 +279,10 @@ impl Host for Pass {
             CtxOp::Linear { module } => self.linear(&module, next()?),
             CtxOp::BaseLinear { module } => self.base_linear(&module, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Attention { scale, window } => {
-                let (q, k, v) = (next()?, next()?, next()?);
-                let window = window.into_option().map(|w| w as usize);
-                self.attention(ffi::unwrap(q)?, k, v, scale.into_option(), window).map(ffi::wrap)
+                self.attended([next()?, next()?, next()?], scale.into_option(), window.into_option(), 0.0)
+            }
+            CtxOp::DroppedAttention { scale, window, dropout } => {
+                self.attended([next()?, next()?, next()?], scale.into_option(), window.into_option(), dropout)
             }
             CtxOp::Positions => self.positions().map(ffi::wrap),
             CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),

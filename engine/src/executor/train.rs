@@ -16,11 +16,6 @@ pub(super) fn supervised(batch: &Batch) -> (Vec<i32>, Vec<i32>) {
     next.map(|i| (i as i32, batch.labels[i + 1])).unzip()
 }
 
-/// Token ids `[rows, time]` on a device.
-pub(super) fn ids(batch: &Batch, device: &Device) -> Result<Value> {
-    Value::from_ints(batch.ids.iter().map(|&id| id as i32).collect(), &[batch.rows, batch.time], device)
-}
-
 /// Gradients by parameter name, outside of any graph.
 #[derive(Default)]
 pub struct Grads(pub BTreeMap<String, Value>);
@@ -110,7 +105,8 @@ impl Step<'_> {
     }
 
     fn ids(&self) -> Result<Value> {
-        ids(self.batch, self.network.device())
+        let ids = self.batch.ids.iter().map(|&id| id as i32).collect();
+        self.network.ids(ids, self.batch.rows, self.batch.time)
     }
 
     /// Everything that is differentiated in one graph.

@@ -33,7 +33,7 @@ impl<'a> Course<'a> {
     /// At the beginning, or at the newest checkpoint that can be read if the run has one.
     pub fn new(prepared: &'a Prepared, run: RunFolder, tell: &mut dyn FnMut(String)) -> Result<Self> {
         let recipe = &prepared.session.recipe;
-        let batches = batches(&prepared.corpus, recipe, prepared.tokenizer.pad);
+        let batches = batches(&prepared.corpus, recipe, prepared.network.padding(prepared.tokenizer.pad));
         let steps_per_epoch = batches.steps_per_epoch() as u64;
         let total = total_steps(&recipe.train, steps_per_epoch);
         let network = &prepared.network;

@@ -11,6 +11,7 @@ use crate::{
     run::{Lock, RunFolder},
     session::Session,
     tokenizer::Tokenizer,
+    vocabulary,
     weights::{Float, write_bytes},
 };
 use framework_core::{Kind, ModelSpec};
@@ -139,12 +140,11 @@ pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
 /// Whether the tokens and the sequences are such as the model can take.
 pub fn fits(spec: &ModelSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
     let mut problems = Vec::new();
-    if tokenizer.vocab_size() > spec.vocab_size {
-        let (tokens, rows) = (tokenizer.vocab_size(), spec.vocab_size);
-        let message = format!("the tokenizer has {tokens} tokens, but the model's vocabulary only {rows}");
-        problems.push(Problem::new(message).key("tokenizer").help("Use the tokenizer that belongs to the model."));
+    let all = || corpus.train.iter().chain(&corpus.validation);
+    if let Err(Error::Invalid(unknown)) = vocabulary::covers(spec.vocab_size, tokenizer, all()) {
+        problems.extend(unknown);
     }
-    let longest = corpus.train.iter().chain(&corpus.validation).map(|s| s.len()).max().unwrap_or(0);
+    let longest = all().map(|s| s.len()).max().unwrap_or(0);
     if let Some(most) = spec.max_positions.filter(|&most| longest > most) {
         let message = format!("an example has {longest} tokens, but the model has only {most} positions");
         problems.push(Problem::new(message).key("prompt.max_length").help(format!("Set it to {most} or less.")));

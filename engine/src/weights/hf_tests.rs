@@ -73,9 +73,15 @@ fn an_index_that_is_wrong_is_named() {
     let dir = folder();
     store(&dir.path().join("model-1.safetensors"), &[("a", Dtype::F32, &[1], &[0; 4])]);
     index(dir.path(), &serde_json::json!({ "b": "model-1.safetensors" }));
-    assert!(opened(dir.path()).contains("tensor `b` is not in model-1.safetensors"));
-    index(dir.path(), &serde_json::json!({ "a": "model-2.safetensors" }));
-    assert!(opened(dir.path()).contains("model-2.safetensors: cannot be read"));
+    // Only what the model needs has to be there.
+    let e = ModelFolder::open(dir.path()).unwrap().tensor("b").unwrap_err().to_string();
+    assert!(
+        e.contains("lists tensor `b` in model-1.safetensors, which does not have it") && e.contains("hf download"),
+        "{e}"
+    );
+    index(dir.path(), &serde_json::json!({ "a": "model-1.safetensors", "c": "model-2.safetensors" }));
+    let e = opened(dir.path());
+    assert!(e.contains("1 of the 2 files that it lists are not in the folder: model-2.safetensors"), "{e}");
 }
 
 #[test]
@@ -84,6 +90,14 @@ fn other_formats_get_a_remedy() {
     assert!(opened(dir.path()).contains("no `model.safetensors`"));
     fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
     assert!(opened(dir.path()).contains("convert it to safetensors"));
+    for (name, said) in [
+        ("consolidated.00.pth", "the publisher's own layout"),
+        ("model-q4.GGUF", "GGUF is not read"),
+        ("model-00001-of-00002.safetensors", "`model.safetensors.index.json`, which lists the parts"),
+    ] {
+        fs::write(dir.path().join(name), "").unwrap();
+        assert!(opened(dir.path()).contains(said), "{name}: {}", opened(dir.path()));
+    }
     fs::write(dir.path().join("config.json"), "{").unwrap();
     assert!(opened(dir.path()).contains("config.json:1:"));
     fs::remove_file(dir.path().join("config.json")).unwrap();

@@ -71,7 +71,9 @@ impl Decoder {
             nn::declare_rms_norm(&mut spec, &format!("{name}.post_attention_layernorm"), self.hidden);
         }
         nn::declare_rms_norm(&mut spec, "model.norm", self.hidden);
-        if !self.tied {
+        if self.tied {
+            spec.stored_as(EMBEDDING, OUTPUT);
+        } else {
             spec.param(OUTPUT, &[self.vocab, self.hidden], self.init(), Role::Output);
         }
         spec

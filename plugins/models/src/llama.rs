@@ -46,7 +46,7 @@ options! {
         /// The vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// The padding token, whose embedding is not trained.
@@ -85,6 +85,7 @@ impl Llama {
             output_bias: self.attention_bias,
             qk_norm: None,
             window: None,
+            dropout: self.attention_dropout,
         };
         attention.validate().map(|()| attention)
     }
@@ -127,7 +128,6 @@ impl Llama {
 
 impl ModelArch for Llama {
     fn validate(&self) -> Result<()> {
-        only("attention_dropout", &self.attention_dropout, 0.0)?;
         only("rope_interleaved", &self.rope_interleaved.unwrap_or(false), false)?;
         self.decoder()?.validate()
     }

@@ -1,6 +1,6 @@
 //! `mistral`: the Mistral architecture.
 
-use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
+use crate::decoder::{Decoder, head_size, initializer_range, silu};
 use framework_sdk::{prelude::*, raise};
 
 options! {
@@ -43,7 +43,7 @@ options! {
         /// The vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// The padding token, whose embedding is not trained.
@@ -85,6 +85,7 @@ impl Mistral {
             output_bias: false,
             qk_norm: None,
             window: self.sliding_window,
+            dropout: self.attention_dropout,
         };
         attention.validate().map(|()| attention)
     }
@@ -127,7 +128,6 @@ impl Mistral {
 
 impl ModelArch for Mistral {
     fn validate(&self) -> Result<()> {
-        only("attention_dropout", &self.attention_dropout, 0.0)?;
         self.decoder()?.validate()
     }
 

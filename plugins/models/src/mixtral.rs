@@ -58,7 +58,7 @@ options! {
         /// The vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// The padding token, whose embedding is not trained.
@@ -106,6 +106,7 @@ impl Mixtral {
             output_bias: false,
             qk_norm: None,
             window: self.sliding_window,
+            dropout: self.attention_dropout,
         };
         attention.validate().map(|()| attention)
     }
@@ -134,6 +135,22 @@ impl Mixtral {
         }
     }
 
+    /// The experts as transformers 5 has them in memory, and saves them with `save_original_format=False`: all in one
+    /// tensor, gate and up projection together.
+    fn fused(&self, spec: &mut ModelSpec, block: &str) {
+        let (count, hidden, inner) = (self.num_local_experts, self.hidden_size, self.intermediate_size);
+        let [both, down] = ["gate_up_proj", "down_proj"].map(|name| format!("{block}.mlp.experts.{name}"));
+        let size = inner * hidden;
+        spec.stored_as(&format!("{block}.block_sparse_moe.gate.weight"), &format!("{block}.mlp.gate.weight"));
+        for expert in 0..count {
+            let module = format!("{block}.block_sparse_moe.experts.{expert}");
+            let shape = [count, 2 * inner, hidden];
+            spec.stored_in(&format!("{module}.w1.weight"), &both, &shape, 2 * expert * size)
+                .stored_in(&format!("{module}.w3.weight"), &both, &shape, (2 * expert + 1) * size)
+                .stored_in(&format!("{module}.w2.weight"), &down, &[count, hidden, inner], expert * size);
+        }
+    }
+
     fn decoder(&self) -> Result<Decoder> {
         Ok(Decoder {
             vocab: self.vocab_size,
@@ -154,7 +171,6 @@ impl Mixtral {
 
 impl ModelArch for Mixtral {
     fn validate(&self) -> Result<()> {
-        only("attention_dropout", &self.attention_dropout, 0.0)?;
         only("router_jitter_noise", &self.router_jitter_noise, 0.0)?;
         self.experts().validate()?;
         self.decoder()?.validate()
@@ -165,6 +181,7 @@ impl ModelArch for Mixtral {
         Ok(decoder.spec(|spec, block| {
             attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
             self.experts().declare(spec, &format!("{block}.block_sparse_moe"), self.hidden_size, decoder.init());
+            self.fused(spec, block);
         }))
     }
 

@@ -49,7 +49,7 @@ options! {
         /// Not used, as in transformers.
         #[serde(default)]
         embd_pdrop: f64,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// The padding token, whose embedding is not trained.
@@ -103,6 +103,7 @@ impl Phi3 {
             output_bias: false,
             qk_norm: None,
             window: self.sliding_window,
+            dropout: self.attention_dropout,
         };
         attention.validate().map(|()| attention)
     }
@@ -162,7 +163,6 @@ impl Phi3 {
 
 impl ModelArch for Phi3 {
     fn validate(&self) -> Result<()> {
-        only("attention_dropout", &self.attention_dropout, 0.0)?;
         let biases =
             [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias), ("lm_head_bias", self.lm_head_bias)];
         biases.iter().try_for_each(|(name, bias)| only(name, &bias.unwrap_or(false), false))?;

@@ -43,7 +43,7 @@ options! {
         /// Dropout after the embeddings, the attention and the feed-forward layers.
         #[serde(default)]
         hidden_dropout: f64,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// Share of each head that is rotated by position; 0.25 if not given.
@@ -116,7 +116,8 @@ impl Pythia {
         let fused = fused.reshape([batch as i64, time as i64, heads as i64, 3 * size as i64]).swap_dims(1, 2);
         let part = |i: usize| fused.clone().slice(-1, i * size, (i + 1) * size);
         let rotate = |x: Tensor| x.rotary(cx.positions(), rotary.clone());
-        let mixed = cx.attention(rotate(part(0)), rotate(part(1)), part(2), Attention::default());
+        let how = Attention { dropout: self.attention_dropout, ..Attention::default() };
+        let mixed = cx.attention(rotate(part(0)), rotate(part(1)), part(2), how);
         cx.linear(&format!("{module}.dense"), nn::merge_heads(mixed))
     }
 
@@ -126,6 +127,8 @@ impl Pythia {
     }
 }
 
+const HEAD: &str = "embed_out.weight";
+
 impl ModelArch for Pythia {
     fn validate(&self) -> Result<()> {
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
@@ -133,21 +136,15 @@ impl ModelArch for Pythia {
             let message = format!("`hidden_size` ({hidden}) must be a multiple of `num_attention_heads` ({heads})");
             return Err(PluginError::new(message));
         }
-        if self.attention_dropout != 0.0 {
-            let message = format!("`attention_dropout` is {}; only 0 is supported", self.attention_dropout);
-            return Err(PluginError::new(message));
-        }
-        if !(0.0..1.0).contains(&self.hidden_dropout) {
-            let message = format!("`hidden_dropout` must be at least 0 and less than 1, not {}", self.hidden_dropout);
-            return Err(PluginError::new(message));
-        }
+        nn::dropout_share("attention_dropout", self.attention_dropout)?;
+        nn::dropout_share("hidden_dropout", self.hidden_dropout)?;
         self.rope().map(|_| ())
     }
 
     fn spec(&self) -> Result<ModelSpec> {
         let (hidden, inner, vocab) = (self.hidden_size, self.intermediate_size, self.vocab_size);
         let (init, bias) = (Init::Normal(self.initializer_range), self.attention_bias);
-        let output = if self.tie_word_embeddings { "gpt_neox.embed_in.weight" } else { "embed_out.weight" };
+        let output = if self.tie_word_embeddings { "gpt_neox.embed_in.weight" } else { HEAD };
         let mut spec = ModelSpec {
             blocks: self.num_hidden_layers,
             hidden_size: hidden,
@@ -166,9 +163,13 @@ impl ModelArch for Pythia {
                 .linear(&format!("{block}.mlp.dense_4h_to_h"), hidden, inner, true, init);
         }
         nn::declare_layer_norm(&mut spec, "gpt_neox.final_layer_norm", hidden);
-        if !self.tie_word_embeddings {
+        if self.tie_word_embeddings {
+            spec.stored_as(output, HEAD);
+        } else {
             spec.param(output, &[vocab, hidden], init, Role::Output);
         }
+        // transformers 5 calls it so in memory, and some programs in files.
+        spec.stored_as(output, "lm_head.weight");
         Ok(spec)
     }
 

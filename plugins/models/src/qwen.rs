@@ -83,7 +83,7 @@ options! {
         /// The vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights; must be 0.
+        /// Dropout of attention weights, while training.
         #[serde(default)]
         attention_dropout: f64,
         /// The padding token, whose embedding is not trained.
@@ -132,7 +132,7 @@ impl Qwen {
 
     fn attention(&self, index: usize) -> Result<nn::GroupedAttention> {
         let (heads, third) = (self.num_attention_heads, self.model_type == Generation::Qwen3);
-        let bias = self.attention_bias.unwrap_or(false);
+        let bias = third && self.attention_bias.unwrap_or(false);
         let attention = nn::GroupedAttention {
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
@@ -141,6 +141,7 @@ impl Qwen {
             output_bias: bias,
             qk_norm: third.then_some(self.rms_norm_eps),
             window: self.window(index),
+            dropout: self.attention_dropout,
         };
         attention.validate().map(|()| attention)
     }
@@ -183,11 +184,10 @@ impl Qwen {
 
 impl ModelArch for Qwen {
     fn validate(&self) -> Result<()> {
-        only("attention_dropout", &self.attention_dropout, 0.0)?;
         only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
-        if self.model_type == Generation::Qwen2 && self.attention_bias.is_some() {
+        if self.model_type == Generation::Qwen2 && self.attention_bias == Some(false) {
             return Err(PluginError::new(
-                "`attention_bias` is no setting of qwen2: queries, keys and values have biases",
+                "`attention_bias` is false, but queries, keys and values of qwen2 have biases",
             ));
         }
         if let Some(types) = &self.layer_types {

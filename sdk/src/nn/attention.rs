@@ -15,6 +15,14 @@ pub fn merge_heads(x: Tensor) -> Tensor {
     x.swap_dims(1, 2).reshape([batch as i64, time as i64, -1])
 }
 
+/// An error if a probability of dropout is out of range.
+pub fn dropout_share(name: &str, p: f64) -> Result<()> {
+    if (0.0..1.0).contains(&p) {
+        return Ok(());
+    }
+    Err(PluginError::new(format!("`{name}` must be at least 0 and less than 1, not {p}")))
+}
+
 /// Attention in which groups of heads share keys and values (Ainslie et al., 2023, arXiv:2305.13245), with rotary
 /// positions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +41,8 @@ pub struct GroupedAttention {
     pub qk_norm: Option<f64>,
     /// Sliding window: a token sees at most this many tokens, itself included.
     pub window: Option<usize>,
+    /// Dropout of the attention weights while training; 0 for none.
+    pub dropout: f64,
 }
 
 impl GroupedAttention {
@@ -49,6 +59,7 @@ impl GroupedAttention {
     /// An error if the sizes do not fit each other.
     pub fn validate(&self) -> Result<()> {
         let Self { heads, kv_heads, head_size, .. } = *self;
+        dropout_share("attention_dropout", self.dropout)?;
         if heads == 0 || head_size == 0 {
             return Err(PluginError::new(format!("{heads} attention heads of {head_size} elements hold nothing")));
         }
@@ -96,7 +107,7 @@ impl GroupedAttention {
             x.rotary(&positions, rotary.clone())
         };
         let (q, k) = (placed(q, self.heads, "q_norm"), placed(k, self.kv_heads, "k_norm"));
-        let how = Attention { scale: None, window: self.window };
+        let how = Attention { scale: None, window: self.window, dropout: self.dropout };
         merge_heads(cx.attention(q, k, split_heads(v, self.kv_heads), how))
     }
 }

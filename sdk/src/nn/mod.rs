@@ -12,7 +12,7 @@ mod norm;
 mod rotary;
 
 pub use activation::HiddenAct;
-pub use attention::{GroupedAttention, merge_heads, split_heads};
+pub use attention::{GroupedAttention, dropout_share, merge_heads, split_heads};
 pub use embedding::embed;
 pub use experts::Experts;
 pub use feed_forward::GatedMlp;

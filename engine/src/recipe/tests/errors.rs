@@ -166,7 +166,7 @@ min_new_tokens = 200
 r = 0
 "#
     );
-    assert_snapshot!(problems(&recipe), @r"
+    assert_snapshot!(problems(&recipe), @r#"
 r.toml:10:10: `dataset.0.weight`: must be above 0, but is 0
 r.toml:12:14: `train.batch_size`: must be at least 1, but is 0
 r.toml:13:10: `train.epochs`: must be above 0, but is -1.0
@@ -174,10 +174,11 @@ r.toml:14:14: `train.save_every`: must be at least 1, but is 0
 r.toml:15:17: `train.max_grad_norm`: must be at least 0, but is inf
 r.toml:17:12: `validation.fraction`: must be from 0 to below 1, but is 1.0
 r.toml:19:15: `generate.temperature`: must be above 0, but is 0
+    plugin = "greedy" takes the likeliest token every time
 r.toml:20:9: `generate.top_p`: must be above 0, up to 1, but is 1.5
 r.toml:21:18: `generate.min_new_tokens`: 200 is more than `max_new_tokens`, which is 128
 r.toml:23:5: `adapter.r`: must be at least 1, but is 0
-");
+"#);
 }
 
 #[test]

@@ -61,6 +61,7 @@ The base model: trained weights, or a configuration to start from scratch.
 | `plugin` | string | required | The architecture's plugin. |
 | `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub: `owner/name`, `owner/name@revision`. |
 | `config` | path or table |  | From scratch: the configuration as a table, or the path of a `config.json`. |
+| `ignore_keys` | list of strings |  | Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know them. |
 
 ## `[tokenizer]`
 

@@ -20,6 +20,9 @@ pub struct Model {
     /// From scratch: the configuration as a table, or the path of a `config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ModelConfig>,
+    /// Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_keys: Vec<String>,
 }
 
 /// A configuration for a model from scratch.

@@ -78,9 +78,12 @@ fn reads_the_configs_of_all_versions() {
 #[test]
 fn what_it_cannot_do_is_refused() {
     let refused = |changes: Value| refused("mistral", &config(changes));
-    assert_eq!(refused(json!({"attention_dropout": 0.1})), "`attention_dropout` is 0.1; only 0.0 is supported");
+    let dropout = "`attention_dropout` must be at least 0 and less than 1, not 1";
+    assert_eq!(refused(json!({"attention_dropout": 1.0})), dropout);
     assert_eq!(refused(json!({"sliding_window": 0})), "`sliding_window` must be at least 1: a token sees itself");
     assert!(refused(json!({"num_key_value_heads": 5})).contains("must be a multiple of `num_key_value_heads` (5)"));
-    assert!(refused(json!({"attention_bias": true})).contains("unknown field `attention_bias`"));
-    assert!(refused(json!({"layer_types": ["full_attention"]})).contains("unknown field `layer_types`"));
+    assert!(refused(json!({"attention_bias": true})).contains("unknown key `attention_bias`"));
+    assert!(
+        refused(json!({"layer_types": ["full_attention"], "sliding_window": 8})).contains("unknown key `layer_types`")
+    );
 }

@@ -105,9 +105,10 @@ fn reads_the_configs_of_all_versions() {
 #[test]
 fn what_it_cannot_do_is_refused() {
     let refused = |changes: Value| refused("mixtral", &small(changes));
-    assert_eq!(refused(json!({"attention_dropout": 0.1})), "`attention_dropout` is 0.1; only 0.0 is supported");
+    let dropout = "`attention_dropout` must be at least 0 and less than 1, not 1";
+    assert_eq!(refused(json!({"attention_dropout": 1.0})), dropout);
     assert_eq!(refused(json!({"router_jitter_noise": 0.1})), "`router_jitter_noise` is 0.1; only 0.0 is supported");
     assert!(refused(json!({"num_experts_per_tok": 6})).ends_with("at most the number of experts, 5; it is 6"));
     assert!(refused(json!({"num_experts_per_tok": 0})).contains("at least 1"));
-    assert!(refused(json!({"shared_expert_intermediate_size": 8})).contains("unknown field"));
+    assert!(refused(json!({"shared_expert_intermediate_size": 8})).contains("unknown key"));
 }

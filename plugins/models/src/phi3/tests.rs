@@ -115,7 +115,8 @@ fn reads_the_configs_of_all_versions() {
 #[test]
 fn what_it_cannot_do_is_refused() {
     let refused = |changes: Value| refused("phi-3", &config(changes));
-    assert_eq!(refused(json!({"attention_dropout": 0.1})), "`attention_dropout` is 0.1; only 0.0 is supported");
+    let dropout = "`attention_dropout` must be at least 0 and less than 1, not 1";
+    assert_eq!(refused(json!({"attention_dropout": 1.0})), dropout);
     assert_eq!(refused(json!({"lm_head_bias": true})), "`lm_head_bias` is true; only false is supported");
     assert_eq!(refused(json!({"full_attn_mod": 2})), "`full_attn_mod` is 2; only 1 is supported");
     assert_eq!(refused(json!({"resid_pdrop": 1.0})), "`resid_pdrop` must be at least 0 and less than 1, not 1");
@@ -124,5 +125,5 @@ fn what_it_cannot_do_is_refused() {
     assert_eq!(linear, "Phi-3's rotary embedding is of the type `default` or `longrope`");
     let few = json!({"rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}});
     assert_eq!(refused(few), "`short_factor` must have a number for each of the 48 pairs, not 1");
-    assert!(refused(json!({"blocksparse_block_size": 64})).contains("unknown field `blocksparse_block_size`"));
+    assert!(refused(json!({"blocksparse_block_size": 64})).contains("unknown key `blocksparse_block_size`"));
 }

@@ -120,10 +120,11 @@ fn the_rotation_is_read_from_either_layout() {
 
 #[test]
 fn what_it_cannot_do_is_refused() {
-    assert_eq!(refused(json!({"attention_dropout": 0.1})), "`attention_dropout` is 0.1; only 0 is supported");
+    let dropout = "`attention_dropout` must be at least 0 and less than 1, not 1";
+    assert_eq!(refused(json!({"attention_dropout": 1.0})), dropout);
     assert!(refused(json!({"num_attention_heads": 5})).contains("must be a multiple of `num_attention_heads` (5)"));
     assert!(refused(json!({"rotary_pct": 0.1})).contains("0.1 of a head of 8 elements"));
     assert!(refused(json!({"hidden_act": "mish"})).contains("unknown variant `mish`"));
     let unknown = read(config(32, 2, 4, json!({"sliding_window": 4}))).unwrap_err().message;
-    assert!(unknown.contains("unknown field `sliding_window`"), "{unknown}");
+    assert!(unknown.contains("unknown key `sliding_window`"), "{unknown}");
 }

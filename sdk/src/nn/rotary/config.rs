@@ -40,15 +40,12 @@ impl RopeConfig<'_> {
         Ok(Rope { size, base, scaling })
     }
 
-    /// The table that is given, and its name; both are only if they say the same.
+    /// The table that is given, and its name. Of two tables, which must not contradict each other, all keys count.
     fn table(&self) -> Result<(&'static str, RopeTable)> {
-        let [new, old] = self.tables.map(|table| table.as_ref().filter(|table| **table != RopeTable::default()));
-        match (new, old) {
-            (Some(new), Some(old)) if new != old => {
-                Err(PluginError::new("`rope_parameters` and `rope_scaling` differ"))
-            }
-            (None, Some(old)) => Ok(("rope_scaling", old.clone())),
-            (new, _) => Ok(("rope_parameters", new.cloned().unwrap_or_default())),
+        match self.tables.map(|table| table.as_ref().filter(|table| **table != RopeTable::default())) {
+            [Some(new), Some(old)] => Ok(("rope_parameters", new.joined(old)?)),
+            [None, Some(old)] => Ok(("rope_scaling", old.clone())),
+            [new, None] => Ok(("rope_parameters", new.cloned().unwrap_or_default())),
         }
     }
 

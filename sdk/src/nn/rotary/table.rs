@@ -110,6 +110,26 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
+    /// `rope_parameters` and `rope_scaling` as one table; an error if a key has two values.
+    pub(super) fn joined(&self, old: &Self) -> Result<Self> {
+        let [new, old] = [self, old].map(|table| {
+            let named = Self { rope_type: table.rope_type.or(table.kind), kind: None, ..table.clone() };
+            serde_json::to_value(named).map(|table| table.as_object().cloned().unwrap_or_default())
+        });
+        let (mut all, old) = (new?, old?);
+        for (key, value) in old {
+            match all.get(&key) {
+                Some(other) if *other != value => {
+                    let message =
+                        format!("`rope_parameters.{key}` is {other}, but `rope_scaling.{key}` is {value}; remove one");
+                    return Err(PluginError::new(message));
+                }
+                _ => all.insert(key, value),
+            };
+        }
+        Ok(serde_json::from_value(all.into())?)
+    }
+
     /// The type; an error if two are given, or keys that the type does not read.
     pub(super) fn checked_type(&self) -> Result<RopeType> {
         if let (Some(new), Some(old)) = (self.rope_type, self.kind)

@@ -82,6 +82,16 @@ fn the_limit_grows_with_the_factor() {
     assert_eq!((yarn(64), yarn(16)), (Some(256), Some(100)));
 }
 
+/// A folder for both generations of transformers: the older table lacks what the newer one says of the base.
+#[test]
+fn both_tables_say_the_same() {
+    let old = json!({"type": "linear", "factor": 2});
+    let new = json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0});
+    let both = json!({"rope_parameters": new, "rope_scaling": old, "rope_theta": 500.0});
+    let one = json!({"rope_parameters": new});
+    assert_eq!(resolve(8, "llama", &both).unwrap(), resolve(8, "llama", &one).unwrap());
+}
+
 #[test]
 fn what_is_not_understood_is_refused() {
     let table = |table: Value| refused(json!({"rope_scaling": table}));
@@ -103,7 +113,8 @@ fn what_is_not_understood_is_refused() {
     let twice = json!({"rope_parameters": nested, "rope_theta": 10_000.0});
     assert_eq!(refused(twice), "`rope_parameters.rope_theta` is 5000, but `rope_theta` is 10000");
     let both = json!({"rope_parameters": nested, "rope_scaling": {"type": "linear", "factor": 2}});
-    assert_eq!(refused(both), "`rope_parameters` and `rope_scaling` differ");
+    let differ = "`rope_parameters.rope_type` is \"default\", but `rope_scaling.rope_type` is \"linear\"; remove one";
+    assert_eq!(refused(both), differ);
     let part = json!({"rope_parameters": {"partial_rotary_factor": 0.5}});
     assert_eq!(refused(part), "`partial_rotary_factor` is 0.5, but this architecture rotates whole heads");
     assert_eq!(refused(json!({"rope_theta": 1.0})), "`rope_theta` must be greater than 1, not 1");
