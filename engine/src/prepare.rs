@@ -2,7 +2,7 @@
 
 use crate::{
     data::{
-        self, DataReport, Example, Progress, SetReport, Template,
+        self, Apart, DataReport, Example, Progress, SetReport, Template, apart,
         write::{Format, Row, rows},
     },
     error::{Error, Problem, Result},
@@ -77,7 +77,7 @@ fn write(
             Some((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer))
         }
     };
-    let mut data = DataReport::default();
+    let (mut data, mut apart) = (DataReport::default(), Apart::default());
     atomically(to, |bytes| {
         let mut rows = rows(format, to, bytes)?;
         data = match (&tokens, form) {
@@ -90,13 +90,17 @@ fn write(
                 let texts = |split, record: Record| {
                     let row = |example: Example| {
                         let (text, empty) = (matches!(example, Example::Text(_)), example.is_empty());
-                        Ok((format.ready(Row::Record(text_row(example, split)))?, text, empty))
+                        let row = text_row(example);
+                        let hash = apart::of(&row);
+                        Ok((format.ready(Row::Record(record_row(row, split)?))?, hash, text, empty))
                     };
                     template.examples(&record)?.into_iter().map(row).collect::<Result<Vec<_>>>()
                 };
-                data::each(&inputs, progress, texts, &mut |_, report, made| {
-                    made.into_iter().try_for_each(|(row, text, empty)| {
-                        count(report);
+                data::each(&inputs, progress, texts, &mut |split, report, made| {
+                    made.into_iter().try_for_each(|(row, hash, text, empty)| {
+                        if !count(report, apart.keeps(split, hash)) {
+                            return Ok(());
+                        }
                         report.texts += usize::from(text);
                         report.empty_responses += usize::from(empty);
                         rows.put(row)
@@ -104,10 +108,12 @@ fn write(
                 })?
             }
             (None, _) => {
-                let row = |split, record| format.ready(Row::Record(record_row(record, split)?));
-                data::each(&inputs, progress, row, &mut |_, report, row| {
-                    count(report);
-                    rows.put(row)
+                let row = |split, record| {
+                    let hash = apart::of(&record);
+                    Ok((format.ready(Row::Record(record_row(record, split)?))?, hash))
+                };
+                data::each(&inputs, progress, row, &mut |split, report, (row, hash)| {
+                    if count(report, apart.keeps(split, hash)) { rows.put(row) } else { Ok(()) }
                 })?
             }
         };
@@ -119,9 +125,12 @@ fn write(
     Ok(data)
 }
 
-fn count(report: &mut SetReport) {
+/// Counts a row; whether it is written.
+fn count(report: &mut SetReport, apart: bool) -> bool {
     report.examples += 1;
-    report.kept += 1;
+    report.kept += usize::from(apart);
+    report.dropped_in_validation += usize::from(!apart);
+    apart
 }
 
 /// Refuses files that cannot be made, or that the recipe reads.
@@ -163,7 +172,7 @@ fn record_row(mut record: Record, split: Split) -> Result<Record> {
 }
 
 /// An example's text.
-fn text_row(example: Example, split: Split) -> Record {
+fn text_row(example: Example) -> Record {
     let mut row = Record::new();
     match example {
         Example::Text(text) => _ = row.insert("text".into(), text.into()),
@@ -178,7 +187,6 @@ fn text_row(example: Example, split: Split) -> Record {
             row.insert("rest".into(), rest.into());
         }
     }
-    row.insert(SPLIT.into(), name(split).into());
     row
 }
 
@@ -202,11 +210,11 @@ mod tests {
     #[test]
     fn texts_of_each_kind() {
         let turn = |n: u32| data::Turn { prompt: format!("p{n}"), response: format!("r{n}"), ..Default::default() };
-        let row = |example| Value::Object(text_row(example, Split::Train));
+        let row = |example| Value::Object(text_row(example));
         let turns = |turns, rest: &str| Example::Turns { turns, rest: rest.into() };
-        assert_eq!(row(turns(vec![turn(1)], "")), json!({"prompt": "p1", "response": "r1", "split": "train"}));
-        assert_eq!(row(Example::Text("t".into())), json!({"text": "t", "split": "train"}));
+        assert_eq!(row(turns(vec![turn(1)], "")), json!({"prompt": "p1", "response": "r1"}));
+        assert_eq!(row(Example::Text("t".into())), json!({"text": "t"}));
         let several = json!([{"prompt": "p1", "response": "r1"}, {"prompt": "p2", "response": "r2"}]);
-        assert_eq!(row(turns(vec![turn(1), turn(2)], "!")), json!({"turns": several, "rest": "!", "split": "train"}));
+        assert_eq!(row(turns(vec![turn(1), turn(2)], "!")), json!({"turns": several, "rest": "!"}));
     }
 }

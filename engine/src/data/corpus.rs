@@ -2,6 +2,7 @@
 
 use super::{
     Encoder, Example, Inputs, Sequence,
+    apart::{Apart, of_sequence},
     report::{Counted, DataReport, Lengths, SetReport},
     source::{Flow, Reading},
 };
@@ -68,7 +69,7 @@ pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(Progres
     Ok(Corpus { train, validation, report })
 }
 
-/// What is trained, one sequence after the other, then what is evaluated on. `ready` is called for several side by side.
+/// What is evaluated on, one sequence after the other, then what is trained. `ready` is called for several side by side.
 pub(crate) fn sequences<T: Send>(
     inputs: &Inputs,
     encoder: &Encoder,
@@ -76,20 +77,20 @@ pub(crate) fn sequences<T: Send>(
     ready: impl Fn(Sequence, Split) -> Result<T> + Sync,
     keep: &mut dyn FnMut(Split, T) -> Result<()>,
 ) -> Result<DataReport> {
-    let mut lengths = BTreeMap::new();
+    let (mut lengths, mut apart) = (BTreeMap::new(), Apart::default());
     let tokenize = |set: Split, record: Record| {
         let made = encoder.template.examples(&record)?.into_iter();
         let encode = |example: Example| {
             let encoded = encoder.encode(&example)?;
-            let counted = Counted::of(&encoded, &example);
-            Ok((ready(encoded.sequence, set)?, counted))
+            let (counted, hash) = (Counted::of(&encoded, &example), of_sequence(&encoded.sequence));
+            Ok((ready(encoded.sequence, set)?, counted, hash))
         };
         made.map(encode).collect::<Result<Vec<_>>>()
     };
     let mut report = each(inputs, progress, tokenize, &mut |set, report, encoded| {
-        for (sequence, counted) in encoded {
+        for (sequence, counted, hash) in encoded {
             *lengths.entry((set == Split::Train, counted.length)).or_insert(0) += 1;
-            if report.count(&counted) {
+            if report.count(&counted, apart.keeps(set, hash)) {
                 keep(set, sequence)?;
             }
         }
@@ -102,7 +103,7 @@ pub(crate) fn sequences<T: Send>(
 }
 
 /// Does `work` on all records, several at a time, and hands what comes of it to `take` in the records' order: first
-/// those for training. The next records are read meanwhile.
+/// those for validation, so that those for training can be compared with them. The next records are read meanwhile.
 pub(crate) fn each<T: Send>(
     inputs: &Inputs,
     progress: &mut dyn FnMut(Progress),
@@ -112,7 +113,7 @@ pub(crate) fn each<T: Send>(
     let reading = Reading::new(inputs)?;
     let mut report = DataReport::default();
     let mut done = Progress { total: reading.total(), ..Progress::default() };
-    for (set, name) in [(Split::Train, "training"), (Split::Validation, "validation")] {
+    for (set, name) in [(Split::Validation, "validation"), (Split::Train, "training")] {
         let mut flow = reading.flow(set)?;
         let counts = if set == Split::Train { &mut report.train } else { &mut report.validation };
         let (before, examples, mut number) = (done.records, done.examples, 0);

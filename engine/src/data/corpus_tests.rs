@@ -67,5 +67,5 @@ fn nothing_left_to_train_on_is_explained() {
 fn the_first_record_that_cannot_be_rendered_is_named() {
     let sources = [source_of(json!({ "name": "a", "rows": 5 }), Split::Train, 1.0)];
     let e = run(&sources, "{{ title }}{{ output }}", 10).unwrap_err();
-    assert!(e.exit_code() == 2 && e.to_string().contains("training example 1: the record has"), "{e}");
+    assert!(e.exit_code() == 2 && e.to_string().contains("validation example 1: the record has"), "{e}");
 }

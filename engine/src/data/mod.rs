@@ -4,6 +4,7 @@
 //! [`Template`] and [`Encoder`] for one record, [`Batches`] for the order of training, [`preview`] to look at it.
 
 mod answer;
+pub(crate) mod apart;
 mod batch;
 mod builtin;
 pub(crate) mod cache;
@@ -30,6 +31,7 @@ mod source;
 mod template;
 pub(crate) mod write;
 
+pub(crate) use apart::Apart;
 pub use batch::{Batch, Batches, Epoch, Order};
 pub use corpus::{Corpus, Progress, load};
 pub(crate) use corpus::{each, sequences};

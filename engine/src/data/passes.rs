@@ -1,6 +1,9 @@
 //! Passes over datasets: which rows of each are read, one dataset open at a time.
 
-use super::source::{Fault, Tally};
+use super::{
+    apart::{Keys, key},
+    source::{Fault, Tally},
+};
 use crate::{Error, Problem, Result};
 use framework_core::{PluginError, Record, Records, ffi::DatasetObject};
 use std::{
@@ -28,6 +31,10 @@ pub(super) struct Pass {
     pub dataset: Arc<DatasetObject>,
     pub limit: Option<usize>,
     pub rows: Rows,
+    /// Which repetition of its rows this is, counted from 0.
+    pub round: usize,
+    /// Rows that are not trained, because a dataset for validation has them.
+    pub but: Arc<Keys>,
     /// Nobody has read the dataset before: its rows are counted, and what it logs is heard.
     pub first: bool,
     pub tally: Arc<Tally>,
@@ -97,11 +104,17 @@ impl Open {
             self.row += 1;
             let tally = &self.pass.tally;
             tally.rows.fetch_add(usize::from(self.pass.first), Relaxed);
-            if wanted {
-                let trains = matches!(self.pass.rows, Rows::Kept { .. } | Rows::Chosen { .. });
-                tally.trained.fetch_add(usize::from(trains), Relaxed);
+            if !wanted {
+                continue;
+            }
+            if !matches!(self.pass.rows, Rows::Kept { .. } | Rows::Chosen { .. }) {
                 return Ok(Some(record));
             }
+            if self.pass.but.is_empty() || !self.pass.but.contains(&key(&record)) {
+                tally.trained.fetch_add(1, Relaxed);
+                return Ok(Some(record));
+            }
+            tally.in_validation.fetch_add(usize::from(self.pass.round == 0), Relaxed);
         }
         Ok(None)
     }

@@ -11,6 +11,8 @@ pub(super) enum Purpose {
     Validation,
     Mixture(usize),
     Augmenter(usize),
+    /// An augmenter's next rounds.
+    Again(usize, usize),
     Order(u64),
     Batches(u64),
 }
@@ -21,6 +23,7 @@ pub(super) fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Validation => (0, 0),
         Purpose::Mixture(i) => (1, i as u64),
         Purpose::Augmenter(i) => (2, i as u64),
+        Purpose::Again(round, i) => (5, (round as u64) << 16 | i as u64),
         Purpose::Order(epoch) => (3, epoch),
         Purpose::Batches(epoch) => (4, epoch),
     };
@@ -47,10 +50,16 @@ fn below(n: u64, rng: &mut ChaCha8Rng) -> u64 {
     ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
 }
 
-/// `count` of the numbers below `n`, in ascending order.
-pub(super) fn choose(n: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+/// The numbers below `n` in a random order.
+pub(super) fn shuffled(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut all: Vec<_> = (0..n).collect();
     shuffle(&mut all, rng);
+    all
+}
+
+/// `count` of the numbers below `n`, in ascending order.
+pub(super) fn choose(n: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut all = shuffled(n, rng);
     all.truncate(count);
     all.sort_unstable();
     all

@@ -27,6 +27,9 @@ pub struct DatasetReport {
     pub rows: usize,
     /// Of these, held back for validation.
     pub held_back: usize,
+    /// Of these, not trained because a dataset for validation has the same row.
+    #[serde(default)]
+    pub in_validation: usize,
     /// Records that it gives to training, repetitions by `weight` counted.
     pub trained: usize,
 }
@@ -55,6 +58,9 @@ pub struct SetReport {
     pub kept: usize,
     /// Dropped because no token that would be trained is left of them.
     pub dropped_unsupervised: usize,
+    /// Left out of training because the same is evaluated.
+    #[serde(default)]
+    pub dropped_in_validation: usize,
     /// Kept, but cut off at the greatest length.
     pub truncated: usize,
     /// Tokens that are lost because the greatest length cuts them off, or because it leaves nothing that would be trained.
@@ -76,7 +82,11 @@ pub struct SetReport {
 impl fmt::Display for DataReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for d in &self.datasets {
-            writeln!(f, "dataset      {}: {} rows read, {} held back for validation", d.name, d.rows, d.held_back)?;
+            write!(f, "dataset      {}: {} rows read, {} held back for validation", d.name, d.rows, d.held_back)?;
+            if d.in_validation > 0 {
+                write!(f, ", {} not trained: a validation dataset has them", d.in_validation)?;
+            }
+            writeln!(f)?;
         }
         for (i, stage) in self.train.stages.iter().enumerate() {
             write!(f, "augmenter    {}: {} → {} records", stage.name, stage.records_in, stage.records_out)?;
@@ -98,6 +108,9 @@ impl fmt::Display for SetReport {
         write!(f, "{} examples kept of {}", self.kept, self.examples)?;
         if self.dropped_unsupervised > 0 {
             write!(f, ", {} dropped: nothing trained is left within max_length", self.dropped_unsupervised)?;
+        }
+        if self.dropped_in_validation > 0 {
+            write!(f, ", {} dropped: the same as a validation example", self.dropped_in_validation)?;
         }
         if self.truncated > 0 {
             write!(f, ", {} cut off at max_length", self.truncated)?;
@@ -175,12 +188,20 @@ impl DataReport {
     pub(crate) fn nothing_left(&self) -> Error {
         let train = &self.train;
         let rows: usize = self.datasets.iter().map(|d| d.rows).sum();
+        let same = match train.dropped_in_validation {
+            0 => String::new(),
+            n => format!(", and {n} because they are the same as a validation example"),
+        };
         let message = format!(
             "nothing is left to train on: {rows} records were read, {} went into training, {} examples came out of the \
-             augmenters, and {} of them were dropped because no trained token was left",
+             augmenters, and {} of them were dropped because no trained token was left{same}",
             train.records, train.examples, train.dropped_unsupervised
         );
         let help = match train.dropped_unsupervised {
+            0 if train.dropped_in_validation > 0 => {
+                "give training rows that the validation datasets do not have, or hold a share back with \
+                 `validation.fraction`"
+            }
             0 => "look at the datasets' paths, `limit`, `split` and `weight`, and at filtering augmenters",
             _ => "raise `prompt.max_length`: the prompts alone fill it",
         };
@@ -189,12 +210,16 @@ impl DataReport {
 }
 
 impl SetReport {
-    /// Counts an example; true if its sequence is kept.
-    pub(super) fn count(&mut self, example: &Counted) -> bool {
+    /// Counts an example, which is evaluated as well if it is not `apart`; true if its sequence is kept.
+    pub(super) fn count(&mut self, example: &Counted, apart: bool) -> bool {
         self.examples += 1;
         if example.supervised == 0 {
             self.lost_tokens += example.length;
             self.dropped_unsupervised += 1;
+            return false;
+        }
+        if !apart {
+            self.dropped_in_validation += 1;
             return false;
         }
         self.kept += 1;

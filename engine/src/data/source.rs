@@ -1,16 +1,39 @@
 //! Records from datasets, as streams: read, split, mixed, augmented.
+//!
+//! No row is in both the training and the validation set. Four rules ensure this; each needs a hash of a row in
+//! memory, never the row:
+//!
+//! 1. Rows with the same content ([`apart::key`]), in one dataset or in several, go to the same side of
+//!    `validation.fraction` ([`apart::held_back`]). The number of rows that are held back is the rounded share wherever
+//!    the numbers of equal rows allow it.
+//! 2. A training row that equals a row of a dataset with `split = "validation"` is left out before the augmenters, so
+//!    that no changed copy of it is trained.
+//! 3. An augmenter that leaves out records like an earlier one (`x-keeps: first` in its schema, as `deduplicate` has)
+//!    sees the validation records before the training records. Training records like a validation record, near
+//!    duplicates included if it looks for those, do not leave it.
+//! 4. What is trained is compared with what is evaluated in its last form ([`apart::Apart`]): records that became equal
+//!    on their way are left out of training.
+//!
+//! Rules 2 to 4 leave training records out and count them; the validation set stays as it is.
+//!
+//! A repetition by `weight` is no duplicate. Where an augmenter keeps the first of like records, the repetitions come in
+//! rounds, each with at most one repetition of a row, and the augmenter runs anew for each round.
 
 use super::{
     DatasetReport, StageReport,
+    apart::{self, Keys, key},
     fields::texts,
     passes::{Pass, Passes, Rows, blame, open},
     random::{self, Purpose, choose, stream},
 };
 use crate::{Error, Problem, Result, recipe::Split};
 use framework_core::{Record, Records, ffi::AugmenterObject, ffi::DatasetObject};
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    iter,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 /// A dataset of the recipe.
@@ -33,6 +56,8 @@ pub struct Stage {
     pub name: String,
     /// The augmenter.
     pub augmenter: AugmenterObject,
+    /// Whether it leaves out records that are like an earlier one, and keeps the others in their order.
+    pub keeps_first: bool,
 }
 
 /// Where records come from.
@@ -66,8 +91,12 @@ pub struct RecordSets {
 /// [`Error::Failed`].
 pub fn records(inputs: &Inputs) -> Result<RecordSets> {
     let reading = Reading::new(inputs)?;
-    let train = reading.flow(Split::Train)?.collect::<Result<_>>()?;
-    let validation = reading.flow(Split::Validation)?.collect::<Result<_>>()?;
+    let mut apart = apart::Apart::default();
+    let mut set = |set| -> Result<Vec<Record>> {
+        let all = reading.flow(set)?.collect::<Result<Vec<_>>>()?;
+        Ok(all.into_iter().filter(|record| apart.keeps(set, apart::of(record))).collect())
+    };
+    let (validation, train) = (set(Split::Validation)?, set(Split::Train)?);
     Ok(RecordSets { train, validation, datasets: reading.datasets() })
 }
 
@@ -87,12 +116,11 @@ pub fn with_texts<T>(
 }
 
 /// Datasets that are ready to be read, every choice among their rows made.
-///
-/// Validation is chosen among the records as they are read, before they are repeated and augmented: no copy of a
-/// validation record is trained on.
 pub(super) struct Reading<'a> {
     inputs: &'a Inputs<'a>,
     parts: Vec<Part>,
+    /// What is in the datasets for validation.
+    validation: Arc<Keys>,
 }
 
 /// What is known of a dataset.
@@ -111,80 +139,111 @@ struct Part {
 pub(super) struct Tally {
     pub rows: AtomicUsize,
     pub trained: AtomicUsize,
+    /// Rows that are not trained because they are in a validation dataset.
+    pub in_validation: AtomicUsize,
 }
 
 impl<'a> Reading<'a> {
-    /// Counts rows where a choice depends on their number: a first pass over the dataset.
+    /// Reads datasets once beforehand where a choice depends on all their rows.
     pub(super) fn new(inputs: &'a Inputs<'a>) -> Result<Self> {
-        let sources = inputs.sources.iter().enumerate();
-        let count = |(i, source): (usize, &Source)| {
+        let shares = inputs.validation_fraction > 0.0;
+        let of = |split: Split| inputs.sources.iter().any(move |source| source.split == split);
+        let compares = of(Split::Train) && of(Split::Validation);
+        let mut validation = Keys::default();
+        let read = |(i, source): (usize, &Source)| {
             check_weight(i, source)?;
-            let chooses = inputs.validation_fraction > 0.0 || source.weight.fract() != 0.0 || source.weight < 1.0;
-            (source.split == Split::Train && chooses).then(|| count(i, source)).transpose()
+            let tally = Arc::new(Tally::default());
+            let chooses = shares || source.weight.fract() != 0.0 || source.weight < 1.0;
+            let keys = match source.split {
+                Split::Train if chooses => Some(keys(i, source)?),
+                Split::Validation if compares => {
+                    validation.extend(keys(i, source)?);
+                    None
+                }
+                _ => None,
+            };
+            Ok((keys, tally))
         };
-        let counted = sources.map(count).collect::<Result<Vec<_>>>()?;
-        let rows: usize = counted.iter().flatten().sum();
-        let held_back = held_back(rows, inputs.validation_fraction);
-        let chosen = choose(rows, held_back, &mut stream(inputs.seed, Purpose::Validation));
+        let read = inputs.sources.iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
+        let all: Vec<u64> = read.iter().flat_map(|(keys, _)| keys.iter().flatten().copied()).collect();
+        let chosen = apart::held_back(&all, inputs.validation_fraction, &mut stream(inputs.seed, Purpose::Validation));
+        drop(all);
         let (mut chosen, mut start) = (chosen.into_iter().peekable(), 0);
-        let part = |(i, (source, counted)): (usize, (&Source, Option<usize>))| {
+        let part = |(i, (source, (keys, tally))): (usize, (&Source, (Option<Vec<u64>>, Arc<Tally>)))| {
+            let counted = keys.map(|keys| keys.len());
             let end = start + counted.unwrap_or(0);
             let held_back: Arc<[usize]> =
-                std::iter::from_fn(|| chosen.next_if(|row| *row < end)).map(|row| row - start).collect();
+                iter::from_fn(|| chosen.next_if(|row| *row < end)).map(|row| row - start).collect();
             start = end;
             let kept = counted.unwrap_or(0) - held_back.len();
             let rest = (kept as f64 * source.weight.fract()).round() as usize;
             let once_more = choose(kept, rest, &mut stream(inputs.seed, Purpose::Mixture(i))).into();
-            let tally = Tally { rows: counted.unwrap_or(0).into(), ..Tally::default() };
-            Part { counted, held_back, once_more, tally: tally.into() }
+            tally.rows.store(counted.unwrap_or(0), Relaxed);
+            Part { counted, held_back, once_more, tally }
         };
-        let parts = inputs.sources.iter().zip(counted).enumerate().map(part).collect();
-        Ok(Self { inputs, parts })
+        let parts = inputs.sources.iter().zip(read).enumerate().map(part).collect();
+        Ok(Self { inputs, parts, validation: validation.into() })
     }
 
     /// The records of a set, augmented. They are read as they are asked for.
     pub(super) fn flow(&self, set: Split) -> Result<Flow> {
         let fault = Fault::default();
-        let passes = Passes::new(self.passes(set), fault.clone());
-        let mut counts = vec![Arc::new(AtomicUsize::new(0))];
-        let mut records = counting(Box::new(passes), &counts[0]);
-        for (i, stage) in self.inputs.augmenters.iter().enumerate() {
-            let seed = random::seed(self.inputs.seed, Purpose::Augmenter(i));
-            let augmented = stage.augmenter.augment(records, seed).map_err(|e| fault.or(e))?;
-            counts.push(Arc::default());
-            records = counting(augmented, &counts[i + 1]);
+        let stages = self.inputs.augmenters.len();
+        let counts: Vec<Arc<AtomicUsize>> = iter::repeat_with(Arc::default).take(stages + 1).collect();
+        // Up to here, repetitions are kept apart from duplicates.
+        let comparing = self.inputs.augmenters.iter().rposition(|stage| stage.keeps_first).map_or(0, |last| last + 1);
+        let mut rounds = vec![self.passes(set)];
+        if set == Split::Train && comparing > 0 {
+            rounds = rounds_of(rounds.remove(0));
         }
+        let round = |(round, passes)| {
+            let chain = Chain { reading: self, set, round, fault: &fault, counts: &counts };
+            let records = counting(Box::new(Passes::new(passes, fault.clone())), &counts[0]);
+            chain.through(records, 0..comparing)
+        };
+        let rounds = rounds.into_iter().enumerate().map(round).collect::<Result<Vec<_>>>()?;
+        let chain = Chain { reading: self, set, round: 0, fault: &fault, counts: &counts };
+        let records = chain.through(Box::new(rounds.into_iter().flatten()), comparing..stages)?;
         Ok(Flow { records, counts, fault, ended: false })
     }
 
     fn passes(&self, set: Split) -> Vec<Pass> {
         let all = || self.inputs.sources.iter().zip(&self.parts).enumerate();
-        let pass = |i: usize, rows, first: bool| Pass {
+        let pass = |i: usize, rows, round: usize, first: bool| Pass {
             number: i,
             dataset: self.inputs.sources[i].dataset.clone(),
             limit: self.inputs.sources[i].limit,
             rows,
+            round,
+            but: self.validation.clone(),
             first: first && self.parts[i].counted.is_none(),
             tally: self.parts[i].tally.clone(),
         };
         let mut passes = Vec::new();
         for (i, (source, part)) in all().filter(|(_, (source, _))| source.split == set) {
             if set == Split::Validation {
-                passes.push(pass(i, Rows::All, true));
+                passes.push(pass(i, Rows::All, 0, true));
                 continue;
             }
-            let whole = |n| pass(i, Rows::Kept { but: part.held_back.clone() }, n == 0);
-            passes.extend((0..source.weight.floor() as usize).map(whole));
+            let whole = |n| pass(i, Rows::Kept { but: part.held_back.clone() }, n, n == 0);
+            let times = source.weight.floor() as usize;
+            passes.extend((0..times).map(whole));
             if !part.once_more.is_empty() {
                 let (but, only) = (part.held_back.clone(), part.once_more.clone());
-                passes.push(pass(i, Rows::Chosen { but, only }, false));
+                passes.push(pass(i, Rows::Chosen { but, only }, times, false));
             }
         }
         if set == Split::Validation {
             let held_back = all().filter(|(_, (_, part))| !part.held_back.is_empty());
-            passes.extend(held_back.map(|(i, (_, part))| pass(i, Rows::HeldBack(part.held_back.clone()), false)));
+            passes.extend(held_back.map(|(i, (_, part))| pass(i, Rows::HeldBack(part.held_back.clone()), 0, false)));
         }
         passes
+    }
+
+    /// Whether anything is for validation.
+    fn validates(&self) -> bool {
+        let of = |(source, part): (&Source, &Part)| source.split == Split::Validation || !part.held_back.is_empty();
+        self.inputs.sources.iter().zip(&self.parts).any(of)
     }
 
     /// How many records the datasets give in all, if that is known before they are read.
@@ -203,6 +262,7 @@ impl<'a> Reading<'a> {
             split: source.split,
             rows: part.tally.rows.load(Relaxed),
             held_back: part.held_back.len(),
+            in_validation: part.tally.in_validation.load(Relaxed),
             trained: part.tally.trained.load(Relaxed),
         };
         self.inputs.sources.iter().zip(&self.parts).map(report).collect()
@@ -282,15 +342,76 @@ fn check_weight(i: usize, source: &Source) -> Result<()> {
     Err(Error::invalid(Problem::new(message).key(format!("dataset.{i}.weight"))))
 }
 
-fn count(i: usize, source: &Source) -> Result<usize> {
-    open(&source.dataset, i)?
-        .take(source.limit.unwrap_or(usize::MAX))
-        .try_fold(0, |n, record| record.map(|_| n + 1).map_err(|e| blame(e, i)))
+/// Keys of a dataset's rows.
+fn keys(i: usize, source: &Source) -> Result<Vec<u64>> {
+    let rows = open(&source.dataset, i)?.take(source.limit.unwrap_or(usize::MAX));
+    rows.map(|record| record.map(|record| key(&record)).map_err(|e| blame(e, i))).collect()
 }
 
-/// The share, rounded; at least one record if there is a share and one can be spared.
-fn held_back(rows: usize, fraction: f64) -> usize {
-    if fraction <= 0.0 || rows < 2 { 0 } else { ((rows as f64 * fraction).round() as usize).clamp(1, rows - 1) }
+/// Passes by round: in each, no row comes twice.
+fn rounds_of(passes: Vec<Pass>) -> Vec<Vec<Pass>> {
+    let mut rounds = Vec::new();
+    for pass in passes {
+        if rounds.len() <= pass.round {
+            rounds.resize_with(pass.round + 1, Vec::new);
+        }
+        rounds[pass.round].push(pass);
+    }
+    rounds
+}
+
+/// Augmenters, one after the other.
+struct Chain<'a> {
+    reading: &'a Reading<'a>,
+    set: Split,
+    round: usize,
+    fault: &'a Fault,
+    counts: &'a [Arc<AtomicUsize>],
+}
+
+impl Chain<'_> {
+    fn through(&self, mut records: Records, stages: std::ops::Range<usize>) -> Result<Records> {
+        for i in stages {
+            records = counting(self.stage(i, records)?, &self.counts[i + 1]);
+        }
+        Ok(records)
+    }
+
+    fn stage(&self, i: usize, records: Records) -> Result<Records> {
+        let reading = self.reading;
+        let stage = &reading.inputs.augmenters[i];
+        let purpose = match self.round {
+            0 => Purpose::Augmenter(i),
+            round => Purpose::Again(round, i),
+        };
+        let seed = random::seed(reading.inputs.seed, purpose);
+        let augment = |records| stage.augmenter.augment(records, seed).map_err(|e| self.fault.or(e));
+        if self.set == Split::Validation || !stage.keeps_first || !reading.validates() {
+            return augment(records);
+        }
+        // What leaves this stage for validation differs from each other: it leaves it again, before all others.
+        let before = Arc::new(AtomicUsize::new(0));
+        let validation = counting(self.validation(i)?, &before);
+        let (mut all, mut left) = (augment(Box::new(validation.chain(records)))?, 0);
+        Ok(Box::new(iter::from_fn(move || {
+            loop {
+                let next = all.next()?;
+                if next.is_err() || left == before.load(Relaxed) {
+                    return Some(next);
+                }
+                left += 1;
+            }
+        })))
+    }
+
+    /// The validation records that leave a stage, read once more.
+    fn validation(&self, i: usize) -> Result<Records> {
+        let unseen: Vec<_> = self.counts.iter().map(|_| Arc::default()).collect();
+        let chain = Chain { set: Split::Validation, round: 0, counts: &unseen, ..*self };
+        let mut passes = self.reading.passes(Split::Validation);
+        passes.iter_mut().for_each(|pass| pass.first = false);
+        chain.through(Box::new(Passes::new(passes, self.fault.clone())), 0..i + 1)
+    }
 }
 
 #[cfg(test)]

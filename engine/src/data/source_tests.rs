@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::test::{doubling, source, source_of};
+use crate::data::test::{doubling, source, source_of, stage};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ fn inputs<'a>(sources: &'a [Source], augmenters: &'a [Stage], fraction: f64) -> 
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {
-    records.iter().map(|r| r["id"].as_str().unwrap()).collect()
+    records.iter().map(|r| r["row"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -65,11 +65,6 @@ fn the_same_seed_gives_the_same_and_another_gives_another() {
 }
 
 #[test]
-fn a_share_is_rounded_and_leaves_something_to_train_on() {
-    assert_eq!([(30, 0.1), (10, 0.0), (5, 0.01), (2, 0.99), (1, 0.5)].map(|(n, f)| held_back(n, f)), [3, 0, 1, 1, 0]);
-}
-
-#[test]
 fn errors_in_the_data_are_the_users_and_panics_the_plugins() {
     let failing = |options| {
         let sources = [source("a", 1, Split::Train, 1.0), source_of(options, Split::Train, 1.0)];
@@ -91,7 +86,8 @@ fn errors_in_the_data_are_the_users_and_panics_the_plugins() {
 fn chosen_at_once(rows: &[(&str, usize, f64)], fraction: f64, seed: u64) -> (Vec<String>, Vec<String>) {
     let all: Vec<_> =
         rows.iter().enumerate().flat_map(|(i, (name, n, _))| (0..*n).map(move |r| (i, format!("{name}{r}")))).collect();
-    let out = choose(all.len(), held_back(all.len(), fraction), &mut stream(seed, Purpose::Validation));
+    let share = (all.len() as f64 * fraction).round() as usize;
+    let out = choose(all.len(), share.min(all.len() - 1), &mut stream(seed, Purpose::Validation));
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     for (i, (_, _, weight)) in rows.iter().enumerate() {
         let of_this = |row: &usize| all[*row].0 == i;
@@ -157,4 +153,82 @@ fn strings_come_one_after_the_other_until_something_is_wrong() {
     };
     assert_eq!(texts(json!({ "name": "a", "rows": 2 })).unwrap(), ["a0", "a0", "a1", "a1"]);
     assert_eq!(texts(json!({ "name": "a", "rows": 9, "fails_at": 5 })).unwrap_err().exit_code(), 2);
+}
+
+/// Every number comes twice in `a`, and those below 20 in `b` too, under the same names.
+fn repeated() -> [Source; 2] {
+    let of = |rows, of| source_of(json!({ "name": "a", "rows": rows, "of": of }), Split::Train, 1.0);
+    [of(80, 40), of(20, 20)]
+}
+
+#[test]
+fn equal_rows_are_on_one_side_whatever_comes_after_the_split() {
+    let sources = repeated();
+    for stages in [vec![], vec![stage("test-first")], vec![doubling(), stage("test-first")], vec![doubling()]] {
+        for seed in 0..20 {
+            let sets = records(&Inputs { seed, ..inputs(&sources, &stages, 0.3) }).unwrap();
+            let of = |records| ids(records).into_iter().collect::<BTreeSet<_>>();
+            let (train, validation) = (of(&sets.train), of(&sets.validation));
+            assert!(train.is_disjoint(&validation));
+            assert_eq!(train.len() + validation.len(), 40, "nothing is lost");
+            assert_eq!(sets.datasets.iter().map(|d| d.held_back).sum::<usize>(), 30, "30 % of 100 rows");
+            if stages.iter().any(|stage| stage.keeps_first) {
+                assert_eq!(sets.train.len() + sets.validation.len(), 40);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_validation_dataset_are_not_trained_nor_are_copies_of_them() {
+    let sources = [source("a", 30, Split::Train, 2.0), source("a", 10, Split::Validation, 1.0)];
+    for stages in [vec![], vec![doubling()], vec![stage("test-first")]] {
+        let copies = 1 + usize::from(stages.iter().any(|stage| !stage.keeps_first));
+        let sets = records(&inputs(&sources, &stages, 0.0)).unwrap();
+        assert_eq!((sets.train.len(), sets.validation.len()), (2 * 20 * copies, 10 * copies));
+        let report = &sets.datasets[0];
+        assert_eq!((report.rows, report.in_validation, report.trained), (30, 10, 40));
+    }
+}
+
+/// Near duplicates are no equal rows: only the augmenter finds them.
+#[test]
+fn an_augmenter_that_compares_sees_validation_first() {
+    let first = stage("test-first");
+    let like = |split| source_of(json!({ "name": "a", "rows": 20 }), split, 1.0);
+    let mut sources = [like(Split::Train), like(Split::Train)];
+    sources[1].dataset = source_of(json!({ "name": "a", "rows": 5, "text": true }), Split::Validation, 1.0).dataset;
+    sources[1].split = Split::Validation;
+    let stages = [doubling(), first];
+    let all = inputs(&sources, &stages, 0.0);
+    let reading = Reading::new(&all).unwrap();
+    let mut train = reading.flow(Split::Train).unwrap();
+    let rows: Vec<_> = train.by_ref().collect::<Result<_>>().unwrap();
+    assert_eq!((rows.len(), ids(&rows)[0]), (15, "a5"));
+    let stages = reading.stages(&train);
+    assert_eq!((stages[0].records_in, stages[1].records_in, stages[1].records_out), (20, 40, 15));
+    assert_eq!(reading.datasets()[0].in_validation, 0);
+}
+
+#[test]
+fn a_weight_is_no_duplicate() {
+    let mut sources = repeated();
+    sources[1].weight = 2.5;
+    let stages = [stage("test-first")];
+    let sets = records(&inputs(&sources, &stages, 0.0)).unwrap();
+    let mut counts = BTreeMap::new();
+    ids(&sets.train).into_iter().for_each(|id| *counts.entry(id).or_insert(0) += 1);
+    let of = |n| counts.values().filter(|count| **count == n).count();
+    // 20 rows are only in `a`; of the others, which are in both, half come thrice.
+    assert_eq!((counts.len(), of(1), of(2), of(3)), (40, 20, 10, 10));
+    let whole = records(&inputs(&sources, &[], 0.0)).unwrap();
+    assert_eq!(whole.train.len(), 80 + 50);
+}
+
+#[test]
+fn what_becomes_equal_on_its_way_is_evaluated_only() {
+    let sources = [source("a", 30, Split::Train, 1.0)];
+    let stages = [stage("test-levelling")];
+    let sets = records(&inputs(&sources, &stages, 0.1)).unwrap();
+    assert_eq!((sets.train.len(), sets.validation.len()), (0, 3));
 }

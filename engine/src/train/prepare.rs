@@ -101,8 +101,10 @@ pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
 /// The recipe's augmenters.
 pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
     let open = |a: &crate::recipe::Component| {
-        let augmenter = session.entry(Kind::Augmenter, &a.plugin)?.augmenter(&a.options.clone().into())?;
-        Ok(Stage { name: a.plugin.clone(), augmenter })
+        let entry = session.entry(Kind::Augmenter, &a.plugin)?;
+        let keeps_first = entry.about.schema["x-keeps"] == "first";
+        let augmenter = entry.augmenter(&a.options.clone().into())?;
+        Ok(Stage { name: a.plugin.clone(), augmenter, keeps_first })
     };
     session.recipe.augment.iter().map(open).collect()
 }

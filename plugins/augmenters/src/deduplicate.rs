@@ -14,8 +14,9 @@ options! {
     ///
     /// Two records are the same if the chosen fields are exactly equal, and with `near`, if their texts are nearly the
     /// same. What is remembered of a record is a 128-bit hash, however long the text. The seed plays no part: which
-    /// records are left out depends on the records and these options alone. Training and validation records pass
-    /// through separately: what is in both is not found.
+    /// records are left out depends on the records and these options alone. Validation records come first: a training
+    /// record that is like one of them is left out. Repetitions by a dataset's `weight` are not duplicates.
+    #[schemars(extend("x-keeps" = "first"))]
     pub struct Deduplicate {
         /// The fields to compare; all of them if none is named.
         #[serde(default)]
