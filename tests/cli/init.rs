@@ -23,7 +23,9 @@ fn printed_recipes_say_what_to_fill_in() {
     let text = text.replace("FILL IN: a model folder, or an id on the hub such as EleutherAI/pythia-160m", "BASE");
     let text = text.replace("FILL IN: your table.csv", "data.csv").replace("BASE", &base().display().to_string());
     setting.write("filled.toml", &text);
-    let short = ["--set", "prompt.max_length=120", "--set", "validation.fraction=0.2"];
+    // The base reads 120 characters, which the prompts of `alpaca` alone fill.
+    let short =
+        ["--set", "prompt.max_length=120", "--set", "prompt.template=plain", "--set", "validation.fraction=0.2"];
     setting.run([&["check", "filled.toml"], &short[..]].concat()).succeeded();
     // Written instead of printed.
     setting.run(["init", "--like", "lora", "new/lora.toml"]).succeeded();

@@ -24,7 +24,7 @@ fn training_leaves_a_whole_run_folder() {
     assert!(losses.len() == 12 && losses[11] < 0.1 * losses[0], "{losses:?}");
     assert!(out.contains("> What colour is coal?\nblack\n"), "{out}");
     assert!(out.contains("in 60 steps") && out.contains("framework chat runs/colours"), "{out}");
-    assert!(err.starts_with("colours: 10 examples, ") && err.contains("step     60  epoch"), "{err}");
+    assert!(err.starts_with("colours: 10 examples, ") && err.contains("step 60/60  epoch"), "{err}");
 
     let files = setting.files("runs/colours");
     let checkpoint = |step: u32| {
