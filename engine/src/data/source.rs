@@ -169,7 +169,7 @@ impl<'a> Reading<'a> {
         let chosen = apart::held_back(&all, inputs.validation_fraction, &mut stream(inputs.seed, Purpose::Validation));
         drop(all);
         let (mut chosen, mut start) = (chosen.into_iter().peekable(), 0);
-        let part = |(i, (source, (keys, tally))): (usize, (&Source, (Option<Vec<u64>>, Arc<Tally>)))| {
+        let mut part = |i: usize, source: &Source, keys: Option<Vec<u64>>, tally: Arc<Tally>| {
             let counted = keys.map(|keys| keys.len());
             let end = start + counted.unwrap_or(0);
             let held_back: Arc<[usize]> =
@@ -181,7 +181,8 @@ impl<'a> Reading<'a> {
             tally.rows.store(counted.unwrap_or(0), Relaxed);
             Part { counted, held_back, once_more, tally }
         };
-        let parts = inputs.sources.iter().zip(read).enumerate().map(part).collect();
+        let all = inputs.sources.iter().zip(read).enumerate();
+        let parts = all.map(|(i, (source, (keys, tally)))| part(i, source, keys, tally)).collect();
         Ok(Self { inputs, parts, validation: validation.into() })
     }
 

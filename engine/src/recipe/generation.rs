@@ -15,8 +15,11 @@ const TOP_K: u64 = 50;
 /// The decoders that do what transformers does with `num_beams` and with `do_sample`.
 const DECODERS: [&str; 2] = ["beam", "top-p"];
 
+/// A setting's name, and which values it may have.
+type Setting = (&'static str, fn(f64) -> bool);
+
 /// Settings under the same name here, with the range that they have here.
-const SETTINGS: [(&str, fn(f64) -> bool); 8] = [
+const SETTINGS: [Setting; 8] = [
     ("max_new_tokens", |n| n >= 1.0),
     ("min_new_tokens", |n| n >= 0.0),
     ("temperature", |n| n > 0.0),
