@@ -190,3 +190,41 @@ fn alpacas_system_and_history_go_before_the_instruction() {
     let e = template.examples(&record(wrong)).unwrap_err().to_string();
     assert!(e.contains("turn 1 of the record's `history`"), "{e}");
 }
+
+/// OpenAI's API writes the arguments of a call as JSON text; `| tojson` in a template would quote that once more.
+/// Expected: the response to the same call with an object, which transformers rendered.
+#[test]
+fn arguments_in_json_text_are_objects_for_templates_that_expect_those() {
+    let (golden, tokenizer) = golden();
+    let mut compared = 0;
+    for case in golden["cases"].as_array().unwrap() {
+        if case["conversation"] != "call" || !case["response"].is_string() {
+            continue;
+        }
+        let mut messages = golden["conversations"]["call"].clone();
+        for message in messages.as_array_mut().unwrap() {
+            for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+                call["function"]["arguments"] = call["function"]["arguments"].to_string().into();
+            }
+        }
+        let source = golden["templates"][case["template"].as_str().unwrap()].as_str().unwrap();
+        let template = template(source, Turns::Last, &tokenizer);
+        let examples = template.examples(&record(json!({ "messages": messages }))).unwrap();
+        assert_eq!(responses(&examples), [case["response"].as_str().unwrap()], "{}", case["template"]);
+        compared += 1;
+    }
+    assert!(compared >= 3, "{compared}");
+    let call = |arguments: &str| {
+        let call = json!({ "function": { "name": "f", "arguments": arguments } });
+        json!({ "messages": [say("user", "a"), { "role": "assistant", "content": "", "tool_calls": [call] }] })
+    };
+    // A template that takes text gets it as it is, as in transformers.
+    let source = "{% for m in messages %}{{ m.role }}: {{ m.content }}{% for c in m.tool_calls %}\
+                  {{ '<call>' + c.function.name + c.function.arguments }}{% endfor %}\n{% endfor %}\
+                  {% if add_generation_prompt %}assistant: {% endif %}";
+    let examples = template(source, Turns::Last, &tokenizer).examples(&record(call("{\"b\":  1}"))).unwrap();
+    assert!(responses(&examples)[0].starts_with("<call>f{\"b\":  1}"), "{examples:?}");
+    let qwen = template(golden["templates"]["qwen2"].as_str().unwrap(), Turns::Last, &tokenizer);
+    let e = qwen.examples(&record(call("city=Bern"))).unwrap_err().to_string();
+    assert!(e.contains("message 2: a call's `arguments` are text that is not a JSON object"), "{e}");
+}

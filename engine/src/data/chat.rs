@@ -1,7 +1,7 @@
 //! Chat templates: conversations as text, and which parts of it are the assistant's.
 
 use super::{
-    conversation::{Conversation, earlier, list, message, plain},
+    conversation::{Conversation, earlier, list, message, parsed_arguments, plain},
     fields::{self, Fields},
     jinja::{self, Clock},
     template::{invalid, problem},
@@ -25,6 +25,8 @@ pub(super) struct Chat {
     /// The name of a built-in template. Those know `message.input`, which for others is put behind the content, and
     /// nothing of tools.
     pub builtin: Option<&'static str>,
+    /// Whether the template expects a call's arguments as an object: it would quote JSON text once more.
+    pub objects: bool,
     /// Texts of tokens that end a message.
     pub ends: Vec<String>,
 }
@@ -44,7 +46,7 @@ impl Chat {
             let line = e.line().map_or(String::new(), |line| format!(" in line {line}"));
             invalid(format!("the chat template cannot be read{line}: {e}"))
         })?;
-        Ok(Self { env, clock, variables: Fields::new(), system: None, builtin: None, ends: Vec::new() })
+        Ok(Self { env, clock, variables: Fields::new(), system: None, builtin: None, objects: false, ends: Vec::new() })
     }
 
     /// The messages of a record: `messages`, or a task and its answer.
@@ -62,7 +64,24 @@ impl Chat {
         if let Some(name) = self.builtin {
             plain(name, &tools, &mut messages)?;
         }
+        if self.objects {
+            parsed_arguments(&mut messages)?;
+        }
         Ok(Conversation { messages, tools, documents: list(record, "documents")? })
+    }
+
+    /// Finds [`Chat::objects`] by rendering a call with its arguments in both forms.
+    pub fn expects_objects(&self) -> bool {
+        let writes = |arguments: Value| {
+            let function = json!({ "name": "f", "arguments": arguments });
+            let call = json!({ "id": "abcdefghi", "type": "function", "function": function });
+            let user = json!({ "role": "user", "content": "x" });
+            let messages = vec![user, json!({ "role": "assistant", "content": "", "tool_calls": [call] })];
+            let talk = Conversation { messages, tools: Value::Null, documents: Value::Null };
+            let text = self.rendered(&talk, 2, false).unwrap_or_default();
+            text.contains("needle") && !text.contains(r#"\"needle\""#)
+        };
+        writes(json!({ "needle": "x" })) && !writes(json!(r#"{"needle": "x"}"#))
     }
 
     fn instruction(&self, record: &Record) -> Result<Vec<Value>> {

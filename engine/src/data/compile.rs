@@ -81,6 +81,7 @@ impl Template {
     ) -> Self {
         chat.variables = variables(special, prompt);
         chat.system = prompt.system.clone();
+        chat.objects = chat.builtin.is_none() && chat.expects_objects();
         let mut stops = tokenizer.eos.clone();
         stops.extend(end_of_turn(&chat, tokenizer).filter(|id| !stops.contains(id)));
         let marks = unstopped(after_answer(&chat).as_deref().and_then(marker), &stops, tokenizer);

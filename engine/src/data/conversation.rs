@@ -102,6 +102,25 @@ pub(super) fn plain(name: &str, tools: &Value, messages: &mut [Value]) -> Result
     Ok(())
 }
 
+/// Replaces JSON text in the arguments of calls, which is the form of OpenAI's API, by the object that it stands for.
+pub(super) fn parsed_arguments(messages: &mut [Value]) -> Result<()> {
+    for (i, message) in messages.iter_mut().enumerate() {
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            let holder = if call.get("function").is_some() { call.get_mut("function") } else { Some(call) };
+            let Some(arguments) = holder.and_then(|holder| holder.get_mut("arguments")) else { continue };
+            let Some(text) = arguments.as_str() else { continue };
+            let text = if text.trim().is_empty() { "{}" } else { text };
+            *arguments = serde_json::from_str::<Map<_, _>>(text).map(Value::Object).map_err(|e| {
+                let what = format!("message {}: a call's `arguments` are text that is not a JSON object: {e}", i + 1);
+                Error::invalid(
+                    problem(what).help("write them as an object, or as JSON text of one: `{\"city\": \"Bern\"}`"),
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// A message as transformers hands it to templates: nulls count as missing, thoughts have all their names.
 pub(super) fn message((number, message): (usize, &Value)) -> Result<Value> {
     let Some(fields) = message.as_object().filter(|fields| fields.get("role").is_some_and(Value::is_string)) else {

@@ -9,6 +9,9 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl, models::bpe::BPE,
+};
 
 /// What a folder may hold beside `tokenizer.json` and belongs to the tokenizer.
 const COMPANIONS: &[&str] = &[
@@ -74,7 +77,7 @@ impl Tokenizer {
         let written = bytes.is_some();
         let (origin, inner) = match bytes {
             Some(bytes) => {
-                let inner = Inner::from_bytes(&bytes).map_err(|e| {
+                let inner = parsed(&bytes).map_err(|e| {
                     let problem = at(&file, format!("is not a tokenizer that can be read: {e}"));
                     Error::invalid(
                         problem.help("expected is the `tokenizer.json` of the Hugging Face tokenizers library"),
@@ -144,6 +147,15 @@ impl Tokenizer {
         self.files.insert("tokenizer_config.json".to_owned(), config);
         Ok(())
     }
+}
+
+/// A tokenizer from its `tokenizer.json`.
+///
+/// The library reads a model of unknown kind into a tree of JSON values first, which takes several times the memory and
+/// time of the model itself; most tokenizers are BPE, which can be read without that.
+fn parsed(bytes: &[u8]) -> tokenizers::Result<Inner> {
+    type Bpe = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    Bpe::from_bytes(bytes).map(Inner::from).or_else(|_| Inner::from_bytes(bytes))
 }
 
 /// A tokenizer that comes as its vocabulary alone, and the file that it came from.

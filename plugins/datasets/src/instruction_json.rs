@@ -4,6 +4,7 @@ use crate::{
     conversation, fields,
     input::{self, Encoding, JSON, Place, files},
     rows::{self, Fault, OnError},
+    unused::{self, empty},
 };
 use framework_sdk::prelude::*;
 
@@ -69,28 +70,33 @@ impl Dataset for InstructionJson {
     fn open(&self) -> Result<Records> {
         let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
         let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
-        let rows = objects
-            .filter_map(move |object| object.and_then(|(place, object)| options.record(object, &place)).transpose());
-        Ok(rows::records("instruction-json", self.on_error, rows))
+        let rows = objects.filter_map(move |object| {
+            let read = object.and_then(|(place, mut object)| {
+                let record = options.record(&mut object, &place)?;
+                Ok(record.map(|record| (record, object)))
+            });
+            read.transpose()
+        });
+        Ok(rows::records("instruction-json", self.on_error, unused::noted("instruction-json", rows)))
     }
 }
 
 impl InstructionJson {
-    /// The object as a record; none if it is to be left out.
-    fn record(&self, mut object: Record, place: &Place) -> Result<Option<Record>, Fault> {
-        object = conversation::normalized(object, self.conversation.as_deref(), place)?;
+    /// The object as a record, whose fields are taken out of it; none if it is to be left out.
+    fn record(&self, object: &mut Record, place: &Place) -> Result<Option<Record>, Fault> {
+        *object = conversation::normalized(std::mem::take(object), self.conversation.as_deref(), place)?;
         if let Some(messages) = object.shift_remove("messages") {
             let mut record = Record::from_iter([("messages".to_owned(), messages)]);
             record.extend(object.shift_remove_entry("tools"));
             record.extend(object.shift_remove_entry("documents"));
             return Ok(Some(record));
         }
-        self.completed(&mut object);
-        let names = fields::names(&object);
+        self.completed(object);
+        let names = fields::names(object);
         let mut record = Record::new();
         for (name, field) in [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)] {
             let null = object.get(field).is_some_and(Value::is_null);
-            let text = fields::take(&mut object, field, place)?;
+            let text = fields::take(object, field, place)?;
             if name == "input" && (*field == input_() || text.is_some()) {
                 record.insert(name.to_owned(), text.unwrap_or_default().into());
                 continue;
@@ -111,7 +117,7 @@ impl InstructionJson {
             record.insert(name.to_owned(), text.into());
         }
         // What Alpaca's rows have beside these; templates for conversations take them.
-        let system = fields::take(&mut object, "system", place)?.filter(|text| !text.trim().is_empty());
+        let system = fields::take(object, "system", place)?.filter(|text| !text.trim().is_empty());
         record.extend(system.map(|text| ("system".to_owned(), text.into())));
         let history = object.shift_remove_entry("history").filter(|(_, turns)| !empty(turns));
         record.extend(history);
@@ -129,16 +135,6 @@ impl InstructionJson {
                 object.insert(option.clone(), value);
             }
         }
-    }
-}
-
-/// Whether a field has nothing in it.
-fn empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => false,
     }
 }
 

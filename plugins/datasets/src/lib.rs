@@ -13,6 +13,7 @@ mod poetry_corpus;
 mod qa_xlsx;
 mod rows;
 mod text;
+mod unused;
 
 #[cfg(test)]
 mod hostile;
