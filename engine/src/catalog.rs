@@ -10,6 +10,10 @@ impl Catalog for Registry {
         self.find(kind, name).map(|entry| entry.about.clone()).map_err(|unknown| unknown.to_string())
     }
 
+    fn named(&self, kind: Kind, name: &str) -> Option<String> {
+        self.by_alias(kind, name).ok().map(|entry| entry.about.name.clone())
+    }
+
     fn fill(&self, kind: Kind, name: &str, options: &Value) -> Result<Value, PluginError> {
         self.find(kind, name).map_err(|unknown| PluginError::new(unknown.to_string()))?.fill(options)
     }

@@ -5,6 +5,7 @@ mod plugins;
 #[path = "../common/hub.rs"]
 mod server;
 
+mod architectures;
 mod book;
 mod caching;
 mod chatting;

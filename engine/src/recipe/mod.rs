@@ -7,6 +7,7 @@
 //! All problems are told at once, in the order of the file, each with its place and what to do about it.
 
 mod aliases;
+mod architecture;
 mod check;
 mod component;
 mod generation;
@@ -41,6 +42,11 @@ use std::path::{Path, PathBuf};
 pub trait Catalog {
     /// A plugin's description, or a sentence that says that there is none and what there is.
     fn about(&self, kind: Kind, name: &str) -> Result<About, String>;
+
+    /// The name of the plugin that has this name or alias; none if there is none.
+    fn named(&self, kind: Kind, name: &str) -> Option<String> {
+        self.about(kind, name).ok().map(|about| about.name)
+    }
 
     /// Builds a plugin from options and returns all its options, defaults included.
     fn fill(&self, kind: Kind, name: &str, options: &Value) -> Result<Value, PluginError>;

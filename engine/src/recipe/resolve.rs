@@ -19,6 +19,7 @@ impl Parsed {
         let schema = Schema::new(&schema);
         let mut root = self.root.clone();
         FAMILIES.iter().for_each(|family| family.add_default(&mut root));
+        self.name_architecture(&mut root, catalog);
         let homes = homes(&root, schema, catalog);
         let mut checker = Checker { source: &self.source, found: Findings::default(), homes };
 
@@ -37,6 +38,7 @@ impl Parsed {
         rest.append(&mut components);
         root.content = Content::Table(rest);
         rules::check(&mut checker, &root, catalog, self.needs_tokenizer);
+        self.check_architecture(&mut checker, &root, catalog);
         checker.found.finish()?;
         self.finish(&root)
     }

@@ -58,7 +58,7 @@ The base model: trained weights, or a configuration to start from scratch.
 
 | key | takes | default | |
 |---|---|---|---|
-| `plugin` | string | required | The architecture's plugin. |
+| `plugin` | string | required | The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights` is a folder, or `config` names a `model_type`. |
 | `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub: `owner/name`, `owner/name@revision`. |
 | `config` | path or table |  | From scratch: the configuration as a table, or the path of a `config.json`. |
 | `ignore_keys` | list of strings |  | Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know them. |

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The architecture's plugin.
+    /// The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights` is
+    /// a folder, or `config` names a `model_type`.
     pub plugin: String,
     /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub:
     /// `owner/name`, `owner/name@revision`.

@@ -1,0 +1,48 @@
+//! Which architecture a recipe's model has.
+
+use crate::setting::{Setting, base};
+
+#[test]
+fn the_architecture_comes_from_the_folder_or_by_transformers_name() {
+    let setting = Setting::new();
+    let recipe = setting.read("recipe.toml");
+    let filled = |edited: String| {
+        setting.write("other.toml", &edited);
+        setting.run(["check", "other.toml", "--format", "json"])
+    };
+    let expected = setting.run(["check", "recipe.toml", "--format", "json"]).succeeded().json()["parameters"].clone();
+    for other in ["", "plugin = \"gpt_neox\""] {
+        let said = filled(recipe.replacen("plugin = \"pythia\"", other, 1)).succeeded();
+        assert_eq!(said.json()["parameters"], expected, "{other}");
+    }
+    let err = filled(recipe.replacen("plugin = \"pythia\"", "plugin = \"llama\"", 1)).failed(2);
+    let said = "`model.plugin`: `llama` is another architecture than the model's, whose model_type is `gpt_neox`";
+    assert!(err.contains(said) && err.contains("plugin = \"pythia\", or leave the key out"), "{err}");
+}
+
+#[test]
+fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
+    let setting = Setting::new();
+    let folder = setting.path("model");
+    std::fs::create_dir(&folder).unwrap();
+    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let with = |keys: &str| {
+        let config = format!("\u{feff}{}", config.replacen('{', &format!("{{{keys},"), 1));
+        setting.write("model/config.json", &config);
+        setting.run(["check", "recipe.toml", "--set", "model.weights=\"model\""])
+    };
+    let said = with("\"num_steps\": 3, \"sliding_window\": null, \"_flash_attn_2_enabled\": true").succeeded();
+    assert!(said.err.contains("config.json: these keys are not used: num_steps"), "{}", said.err);
+    let err = with("\"logit_scale\": 0.5").failed(2);
+    assert!(
+        err.contains("config.json: ") && err.contains("`logit_scale`: it may change what the model computes"),
+        "{err}"
+    );
+    let remedy = "--set 'model.ignore_keys=[\"logit_scale\"]'";
+    assert!(err.contains(remedy), "{err}");
+    let set = ["--set", "model.weights=\"model\"", "--set", "model.ignore_keys=[\"logit_scale\"]"];
+    setting.run([&["check", "recipe.toml"], &set[..]].concat()).succeeded();
+}
