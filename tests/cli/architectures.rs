@@ -46,3 +46,38 @@ fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
     let set = ["--set", "model.weights=\"model\"", "--set", "model.ignore_keys=[\"logit_scale\"]"];
     setting.run([&["check", "recipe.toml"], &set[..]].concat()).succeeded();
 }
+
+/// A tokenizer with one token more than the model has embeddings for.
+#[test]
+fn only_tokens_that_occur_have_to_be_known_to_the_model() {
+    let setting = Setting::new();
+    let folder = setting.path("model");
+    std::fs::create_dir(&folder).unwrap();
+    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&setting.read("model/tokenizer.json")).unwrap();
+    let more = serde_json::json!({
+        "id": 100_000, "content": "<extra>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true,
+    });
+    tokenizer["added_tokens"].as_array_mut().unwrap().push(more);
+    setting.write("model/tokenizer.json", &tokenizer.to_string());
+    setting.run(["check", "recipe.toml", "--set", "model.weights=\"model\""]).succeeded();
+    for (text, known) in [("grey as coal", true), ("grey <extra> coal", false)] {
+        setting.write("text.txt", text);
+        let said = setting.run(["eval", "--model", "model", "--text", "text.txt"]);
+        if known {
+            said.succeeded();
+        } else {
+            let err = said.failed(2);
+            assert!(err.contains("the data have the token `<extra>` (number ") && err.contains("vocabulary"), "{err}");
+        }
+    }
+    let data = setting.read("data.csv").replacen("grey", "<extra>", 1);
+    setting.write("data.csv", &data);
+    for command in ["check", "train"] {
+        let err = setting.run([command, "recipe.toml", "--set", "model.weights=\"model\""]).failed(2);
+        assert!(err.contains("the data have the token `<extra>`"), "{command}: {err}");
+    }
+}

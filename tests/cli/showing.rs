@@ -59,7 +59,7 @@ Train one on the recipe's datasets instead.
 
 kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character.
 vocab_size      integer, at least 1                                      required  Most tokens, special ones included.
-min_frequency   integer, at least 1                                      1         Pairs and characters that are rarer do not get into the vocabulary.
+min_frequency   integer, at least 1                                      1         Minimum number of occurrences of a pair or character that enters the vocabulary.
 lowercase       boolean                                                  false     Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only.
 special_tokens  list of strings                                          -         Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
 "#);

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 pub struct Dataset {
     /// The dataset's plugin.
     pub plugin: String,
-    /// Use only the first so many records.
+    /// Read only this many records, from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
-    /// What the records are for.
+    /// Whether the records are trained or only evaluated.
     #[serde(default)]
     pub split: Split,
-    /// How often each record occurs in an epoch, on average.
+    /// Average number of times that each record occurs in an epoch.
     #[serde(default = "super::d::one")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub weight: f64,
@@ -29,7 +29,7 @@ pub struct Dataset {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// Training, less the validation fraction.
+    /// Training, except for the records that `validation.fraction` holds back.
     #[default]
     Train,
     /// Validation only.
@@ -51,16 +51,16 @@ pub struct Prompt {
     /// System message of conversations that begin without one. Not for Jinja templates with `{{ output }}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// Which of the assistant's messages in a conversation are trained.
+    /// Which messages of the assistant in a conversation are trained.
     pub turns: Turns,
     /// What `strftime_now` in a chat template takes for today, e.g. `2026-01-31`. Default: the day of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub date: Option<String>,
-    /// Longest sequence in tokens; what is longer is cut at the end.
+    /// Maximum length of a sequence in tokens. Longer sequences are cut at the end.
     #[schemars(range(min = 2))]
     pub max_length: usize,
-    /// Train on the prompt's tokens too, not only on the response's.
+    /// Train on the tokens of the prompt as well as on those of the response.
     pub train_on_prompt: bool,
     /// More variables for the template, e.g. `{ enable_thinking = false }`.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -74,11 +74,11 @@ pub enum Turns {
     /// Every one.
     #[default]
     All,
-    /// The last; what comes before it is prompt.
+    /// Only the last one; the messages before it are the prompt.
     Last,
 }
 
-/// What is held back for evaluation.
+/// Records that are held back for evaluation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Validation {
@@ -87,11 +87,11 @@ pub struct Validation {
     pub fraction: f64,
 }
 
-/// What becomes of the data between two runs.
+/// What is kept of the data between runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// Keep the tokens, so that the next run with the same data, template and tokenizer starts at once.
+    /// Keep the tokens in a cache. A later run with the same data, template and tokenizer reads them from there.
     pub cache: bool,
 }
 

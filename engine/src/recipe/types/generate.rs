@@ -25,17 +25,17 @@ pub struct Generate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct GenerateSettings {
-    /// Most tokens to generate.
+    /// Maximum number of tokens to generate.
     #[schemars(range(min = 1))]
     pub max_new_tokens: usize,
     /// Most tokens of prompt and answer together; 0 leaves it to the model's positions.
     pub max_length: usize,
-    /// Fewest tokens to generate: until then the end token is excluded.
+    /// Minimum number of tokens to generate. The end token is excluded until then.
     pub min_new_tokens: usize,
-    /// Divides the logits (decoders that sample).
+    /// The logits are divided by it before sampling: below 1 makes likely tokens likelier (only decoders that sample).
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
-    /// Sample among the so many likeliest tokens; 0 is all (decoders that sample).
+    /// Sample from this many of the most likely tokens; 0 means all (only decoders that sample).
     pub top_k: usize,
     /// Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020,
     /// arXiv:1904.09751); 1 is all (decoders that sample).
@@ -45,10 +45,10 @@ pub struct GenerateSettings {
     /// arXiv:2407.01082); 0 excludes none (decoders that sample).
     #[schemars(range(min = 0, max = 1))]
     pub min_p: f64,
-    /// Makes tokens that have occurred less likely (Keskar et al., 2019, arXiv:1909.05858); 1 is off.
+    /// Lowers the probability of tokens that already occurred (Keskar et al., 2019, arXiv:1909.05858); 1 is off.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub repetition_penalty: f64,
-    /// No sequence of so many tokens occurs twice; 0 is off.
+    /// Length of token sequences that must not occur twice; 0 is off.
     pub no_repeat_ngram_size: usize,
     /// Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token
     /// ids end with the one that completes it.

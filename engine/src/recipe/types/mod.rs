@@ -33,7 +33,7 @@ pub struct Recipe {
     /// Name of the run. Default: the recipe file's name.
     #[serde(default)]
     pub name: String,
-    /// Seed of everything random: initial weights, order, dropout, sampling.
+    /// Seed for everything random: initial weights, order of the data, dropout, sampling.
     #[serde(default = "d::seed")]
     pub seed: u64,
     /// The run's folder, relative to the working directory. Default: `runs/<name>`.
@@ -43,7 +43,7 @@ pub struct Recipe {
     #[serde(default)]
     #[schemars(with = "Vec<FilePath>")]
     pub plugins: Vec<PathBuf>,
-    /// Where the run computes.
+    /// The device that the run computes on.
     #[serde(default)]
     pub backend: Backend,
     /// The base model: trained weights, or a configuration to start from scratch.
@@ -54,25 +54,25 @@ pub struct Recipe {
     /// Where records come from; several are mixed.
     #[serde(default)]
     pub dataset: Vec<Dataset>,
-    /// What is done to the records, in order.
+    /// Augmenters, which change, add or remove records, in the order in which they are applied.
     #[serde(default)]
     pub augment: Vec<Component>,
     /// How a record becomes a prompt and a response.
     #[serde(default)]
     pub prompt: Prompt,
-    /// What is held back for evaluation.
+    /// Records that are held back for evaluation.
     #[serde(default)]
     pub validation: Validation,
-    /// What becomes of the data between two runs.
+    /// What is kept of the data between runs.
     #[serde(default)]
     pub data: Data,
     /// What is trained.
     #[serde(default = "d::adapter")]
     pub adapter: Adapter,
-    /// How parameters move.
+    /// The optimizer.
     #[serde(default = "d::optimizer")]
     pub optimizer: Component,
-    /// The course of training.
+    /// Length, batches, schedule, evaluation and checkpoints of the training.
     #[serde(default)]
     pub train: Train,
     /// How text is generated, for samples and by `generate` and `chat`.
@@ -86,11 +86,11 @@ pub struct Recipe {
 pub struct Backend {
     /// The backend.
     pub name: BackendName,
-    /// Number of the device, as `list-plugins --kind backend` counts them.
+    /// Index of the device, in the order of `list-plugins --kind backend`, from 0.
     pub device: usize,
     /// Number format of the computation.
     pub precision: Precision,
-    /// How weights that are not trained are kept in memory.
+    /// Number format in which weights that are not trained are kept in memory.
     pub frozen: Frozen,
 }
 
@@ -116,7 +116,7 @@ pub enum Precision {
     F32,
 }
 
-/// How weights that are not trained are kept in memory.
+/// Number format in which weights that are not trained are kept in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Frozen {

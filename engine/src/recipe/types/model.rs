@@ -60,7 +60,7 @@ pub struct TokenizerTraining {
     /// Most tokens, special ones included.
     #[schemars(range(min = 1))]
     pub vocab_size: usize,
-    /// Pairs and characters that are rarer do not get into the vocabulary.
+    /// Minimum number of occurrences of a pair or character that enters the vocabulary.
     #[serde(default = "super::d::one_usize")]
     #[schemars(range(min = 1))]
     pub min_frequency: usize,

@@ -3,57 +3,57 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The course of training.
+/// Length, batches, schedule, evaluation and checkpoints of the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
-    /// Passes over the data. Default: 1, unless `max_steps` is given.
+    /// Number of passes over the data. Default: 1, unless `max_steps` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub epochs: Option<f64>,
-    /// Stop after so many optimizer steps.
+    /// Maximum number of optimizer steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_steps: Option<u64>,
-    /// Sequences per forward pass.
+    /// Number of sequences in a forward pass.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
-    /// Forward passes per optimizer step.
+    /// Number of forward passes in an optimizer step.
     #[schemars(range(min = 1))]
     pub gradient_accumulation: usize,
-    /// Course of the learning rate after the warm-up.
+    /// How the learning rate changes after the warm-up.
     pub schedule: Schedule,
-    /// Steps in which the learning rate rises from zero.
+    /// Number of steps in which the learning rate rises from 0 to its full value.
     pub warmup_steps: u64,
     /// The same as a share of all steps, rounded up; instead of `warmup_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub warmup_ratio: Option<f64>,
-    /// Largest norm of the gradient; 0 turns clipping off.
+    /// Maximum norm of the gradient, which is scaled down to it; 0 turns clipping off.
     #[schemars(range(min = 0))]
     pub max_grad_norm: f64,
-    /// A new order of the examples in every epoch.
+    /// Shuffle the examples anew in every epoch.
     pub shuffle: bool,
     /// Put sequences of similar length into the same batch.
     pub group_by_length: bool,
-    /// Put several sequences into the same row, up to `prompt.max_length` tokens; they do not see each other.
+    /// Put several sequences into one row of up to `prompt.max_length` tokens. They do not attend to each other.
     pub packing: bool,
-    /// Keep only the blocks' inputs and compute the rest again for the gradients: less memory, a third more time.
+    /// Keep only the inputs of each block and recompute the rest for the gradients: less memory, a third more time.
     pub activation_checkpointing: bool,
-    /// Steps between lines of `metrics.jsonl`.
+    /// Number of steps between lines of `metrics.jsonl`.
     #[schemars(range(min = 1))]
     pub log_every: u64,
     /// When to evaluate on the validation data, besides the end of the run.
     pub eval_every: Every,
     /// When to write a checkpoint.
     pub save_every: Every,
-    /// Checkpoints that are kept, the best one aside.
+    /// Number of checkpoints to keep, not counting the best one.
     pub keep_checkpoints: usize,
-    /// End with the weights of the lowest validation loss instead of the last.
+    /// Finish with the weights that had the lowest validation loss instead of the last ones.
     pub load_best: bool,
     /// Number format of the saved adapter or model.
     pub save_dtype: SaveDtype,
-    /// Stop when the validation loss no longer falls.
+    /// Stop when the validation loss stops falling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
 }
@@ -79,13 +79,13 @@ pub enum EveryName {
     End,
 }
 
-/// Course of the learning rate after the warm-up.
+/// How the learning rate changes after the warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// Stays.
+    /// Stays the same.
     Constant,
-    /// Falls in a line to zero at the last step.
+    /// Falls linearly to zero at the last step.
     #[default]
     Linear,
     /// Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983).
@@ -105,11 +105,11 @@ pub enum SaveDtype {
     F16,
 }
 
-/// Stop when the validation loss no longer falls.
+/// Stop when the validation loss stops falling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Evaluations without a new lowest loss before the run stops.
+    /// Number of evaluations without a new lowest loss after which the run stops.
     #[schemars(range(min = 1))]
     pub patience: u64,
 }
