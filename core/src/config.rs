@@ -1,8 +1,8 @@
 //! The keys of a Hugging Face `config.json` that a model's options do not have.
 //!
-//! transformers ignores keys that it does not know. A key that changes the computation must not be ignored here, because
-//! then the numbers would be wrong and nothing would say so; but real files are full of keys that change nothing. So each
-//! unknown key is judged by its name and its value: see [`Verdict`].
+//! transformers ignores keys that it does not know. A key that changes the computation must not be ignored here,
+//! because then the numbers would be wrong and nothing would say so; but real files are full of keys that change
+//! nothing. So each unknown key is judged by its name and its value: see [`Verdict`].
 
 use crate::{Options, PluginError, Result, schema_of};
 use serde_json::{Map, Value};

@@ -80,12 +80,12 @@ impl Ctx {
         self.request(CtxOp::AddLoss { name: name.into() }, [value]);
     }
 
-    /// Adds the load balance of routed experts (Fedus et al., 2021, arXiv:2101.03961) to the training loss, once for all
-    /// calls of this name in a pass: `weight · experts · Σₑ mean(chosenₑ) · mean(probabilitiesₑ)`.
+    /// Adds the load balance of routed experts (Fedus et al., 2021, arXiv:2101.03961) to the training loss, once for
+    /// all calls of this name in a pass: `weight · experts · Σₑ mean(chosenₑ) · mean(probabilitiesₑ)`.
     ///
     /// Both are `[batch · time, experts]`, a row per token in the order of the ids: how often the token goes to each
-    /// expert, and the router's probabilities. The means are over the tokens of all calls, padding left out. No gradient
-    /// flows through `chosen`.
+    /// expert, and the router's probabilities. The means are over the tokens of all calls, padding left out. No
+    /// gradient flows through `chosen`.
     pub fn balance(&self, name: &str, chosen: Tensor, probabilities: Tensor, weight: f64) {
         self.request(CtxOp::Balance { name: name.into(), weight }, [chosen, probabilities]);
     }

@@ -99,8 +99,8 @@ pub struct ModelSpec {
 /// Another form in which weight files hold a parameter: consecutive elements of a tensor of another name.
 ///
 /// For the embedding table of a model whose vocabulary projection is tied to it, this is the projection's tensor. If a
-/// file holds both and they differ, the engine reads the model again with `tie_word_embeddings: false`, as transformers 5
-/// does.
+/// file holds both and they differ, the engine reads the model again with `tie_word_embeddings: false`, as transformers
+/// 5 does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alternative {
     /// The parameter's name.

@@ -300,7 +300,8 @@ fn untied(mut config: Map<String, Value>, network: &Network) -> Map<String, Valu
     config
 }
 
-/// The `config.json` of a trained model: the base model's own, or the architecture's options and the tokenizer's tokens.
+/// The `config.json` of a trained model: the base model's own, or the architecture's options and the tokenizer's
+/// tokens.
 pub(crate) fn model_config(network: &Network, session: &Session, tokenizer: &Tokenizer) -> Result<Map<String, Value>> {
     if let Some(base) = &session.recipe.model.weights {
         return Ok(untied(ModelFolder::open(base)?.config().clone(), network));

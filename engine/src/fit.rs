@@ -2,7 +2,8 @@
 //!
 //! Follows transformers (`modeling_utils.py`, `tie_weights` and the renaming of prefixes in `from_pretrained`):
 //!
-//! - A vocabulary projection that the configuration ties to the embeddings, and that the files have all the same, counts
+//! - A vocabulary projection that the configuration ties to the embeddings, and that the files have all the same,
+//!   counts
 //!   if it differs; the model is untied then. If it alone is there, it is the embeddings, too.
 //! - Names may lack the first part, as those of models that were saved without their head.
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all

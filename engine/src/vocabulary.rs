@@ -1,7 +1,7 @@
 //! Whether a model has embeddings for the tokens that are put into it.
 //!
-//! A tokenizer may have more tokens than its model, as those of Gemma 3 and of Llama 2 with an added padding token have:
-//! only tokens that occur matter.
+//! A tokenizer may have more tokens than its model, as those of Gemma 3 and of Llama 2 with an added padding token
+//! have: only tokens that occur matter.
 
 use crate::{
     data::Sequence,

@@ -34,8 +34,8 @@
 //! ```
 //!
 //! Built as a `cdylib`, the crate is a library that recipes can name; linked into a program, it is found there. Either
-//! way it appears in `framework list-plugins`, with its options documented from the comments. [`mod@test`] has the checks
-//! that every plugin of a kind should pass.
+//! way it appears in `framework list-plugins`, with its options documented from the comments. [`mod@test`] has the
+//! checks that every plugin of a kind should pass.
 
 #[cfg(doctest)]
 mod book;

@@ -29,8 +29,8 @@ macro_rules! options {
 
 /// Registers a plugin: its kind, its name in recipes, the type, and one example table.
 ///
-/// `aliases` are names in other tools' files: a Hugging Face `model_type` and the class of transformers that goes with it,
-/// a PEFT `peft_type`.
+/// `aliases` are names in other tools' files: a Hugging Face `model_type` and the class of transformers that goes with
+/// it, a PEFT `peft_type`.
 #[macro_export]
 macro_rules! register {
     ($kind:ident $name:literal $(aliases [$($alias:literal),* $(,)?])? => $type:ty, example = $example:expr $(,)?) => {

@@ -8,7 +8,8 @@ use framework_engine::{
 use framework_registry::{Entry, Registry};
 use std::process::ExitCode;
 
-/// Describe a plugin, a table of the recipe (`train`, `tokenizer.train`) or a backend: options, types, defaults, an example.
+/// Describe a plugin, a table of the recipe (`train`, `tokenizer.train`) or a backend: options, types, defaults, an
+/// example.
 #[derive(clap::Args)]
 pub struct Describe {
     /// Its name.

@@ -1,6 +1,6 @@
 //! Which architecture a recipe's model has.
 
-use crate::setting::{Setting, base};
+use crate::setting::{Setting, copied_base};
 
 #[test]
 fn the_architecture_comes_from_the_folder_or_by_transformers_name() {
@@ -23,12 +23,8 @@ fn the_architecture_comes_from_the_folder_or_by_transformers_name() {
 #[test]
 fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
     let setting = Setting::new();
-    let folder = setting.path("model");
-    std::fs::create_dir(&folder).unwrap();
-    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
-        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
-    }
-    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    copied_base(&setting);
+    let config = setting.read("model/config.json");
     let with = |keys: &str| {
         let config = format!("\u{feff}{}", config.replacen('{', &format!("{{{keys},"), 1));
         setting.write("model/config.json", &config);
@@ -51,11 +47,7 @@ fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
 #[test]
 fn only_tokens_that_occur_have_to_be_known_to_the_model() {
     let setting = Setting::new();
-    let folder = setting.path("model");
-    std::fs::create_dir(&folder).unwrap();
-    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
-        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
-    }
+    copied_base(&setting);
     let mut tokenizer: serde_json::Value = serde_json::from_str(&setting.read("model/tokenizer.json")).unwrap();
     let more = serde_json::json!({
         "id": 100_000, "content": "<extra>", "single_word": false, "lstrip": false, "rstrip": false,

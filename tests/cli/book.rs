@@ -1,8 +1,8 @@
 //! The book's commands: each one is run, and prints what the page says.
 //!
 //! Pages are README.md and docs/src/**/*.md. A page's commands run in its order in a folder of their own, which holds a
-//! copy of `recipes/`. `framework` is this build's program; `cargo run --release --` stands for it. There is no network,
-//! and `cd` lasts until the page's end. Two kinds of fenced blocks hold commands:
+//! copy of `recipes/`. `framework` is this build's program; `cargo run --release --` stands for it. There is no
+//! network, and `cd` lasts until the page's end. Two kinds of fenced blocks hold commands:
 //!
 //! - `sh`: each line is a command, which succeeds. A `\` at a line's end continues it; there are no here-documents.
 //! - `console`: lines that begin with `$ ` are commands, the lines below are what they print on stdout and stderr. `…`

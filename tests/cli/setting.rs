@@ -114,7 +114,8 @@ batch_size = 10
 save_every = "end"
 "#;
 
-/// The folder of a base model, which has learned everything wrong, and its tokenizer; made by the command itself, once per test run.
+/// The folder of a base model, which has learned everything wrong, and its tokenizer; made by the command itself, once
+/// per test run.
 pub fn base() -> &'static Path {
     static BASE_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-base");
@@ -126,6 +127,15 @@ pub fn base() -> &'static Path {
         folder.join("runs/base/model")
     });
     &BASE_FOLDER
+}
+
+/// A copy of the base model, to be changed: the folder `model`.
+pub fn copied_base(setting: &Setting) {
+    let folder = setting.path("model");
+    fs::create_dir(&folder).unwrap();
+    for file in fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
 }
 
 /// The folder of the recipes that come with the framework.

@@ -36,7 +36,8 @@ fn write(run: &Trained, to: &Path, options: &Options) -> Exported {
     export(run.folder.root(), to, options, &PluginSources::default()).unwrap()
 }
 
-/// Set `FRAMEWORK_PYTHON` to a Python with what tests/reference/requirements.txt lists, and transformers reads them, too.
+/// Set `FRAMEWORK_PYTHON` to a Python with what tests/reference/requirements.txt lists, and transformers reads them,
+/// too.
 fn read_by_transformers(golden: &Golden, model: &Path, dtype: &str, expected: f64, tolerance: &str) {
     let Some(python) = env::var_os("FRAMEWORK_PYTHON") else { return };
     let mut check = Command::new(&python);

@@ -191,12 +191,31 @@ fn parts(message: &Value) -> Vec<String> {
 fn left_out(message: &Value, response: &str) -> Option<&'static str> {
     let bare = |text: &str| text.split_whitespace().collect::<String>();
     let response = bare(response);
-    let missing: Vec<_> = parts(message).into_iter().filter(|part| !response.contains(&bare(part))).collect();
     let said = text(message);
-    match missing.as_slice() {
-        [] => None,
-        [part, ..] if said.trim().ends_with(part.as_str()) => Some("its `content`"),
-        _ => Some("its `tool_calls`"),
+    let said = bare(said.rsplit("</think>").next().unwrap_or_default());
+    if !response.contains(&said) {
+        return Some("its `content`");
+    }
+    let calls = message["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
+    let function = |call: &'_ Value| call.get("function").unwrap_or(call).clone();
+    let named = |name: &str| calls.iter().filter(|call| function(call)["name"] == name).count();
+    let written = |call: &Value| {
+        let function = function(call);
+        let name = bare(function["name"].as_str().unwrap_or_default());
+        let enough = name.is_empty() || response.matches(&name).count() >= named(&name);
+        enough && words(&function["arguments"]).iter().all(|word| response.contains(word))
+    };
+    if calls.iter().all(written) { None } else { Some("its `tool_calls`") }
+}
+
+/// Numbers and words in a call's arguments that no template writes otherwise.
+fn words(arguments: &Value) -> Vec<String> {
+    match arguments {
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_alphanumeric()) => vec![text.clone()],
+        Value::Number(number) if number.is_i64() => vec![number.to_string()],
+        Value::Array(list) => list.iter().flat_map(words).collect(),
+        Value::Object(object) => object.values().flat_map(words).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -17,8 +17,8 @@ fn template(source: &str, turns: Turns, tokenizer: &Tokenizer) -> Template {
     Template::of(&Prompt { template: source.into(), turns, date, ..Prompt::default() }, tokenizer).unwrap()
 }
 
-/// Expected: tests/reference/chat_answers.py, which finds the answer in transformers' rendering by what it knows of each
-/// template.
+/// Expected: tests/reference/chat_answers.py, which finds the answer in transformers' rendering by what it knows of
+/// each template.
 #[test]
 fn what_is_trained_is_what_the_template_writes_after_the_generation_prompt() {
     let (golden, tokenizer) = golden();
@@ -227,4 +227,24 @@ fn arguments_in_json_text_are_objects_for_templates_that_expect_those() {
     let qwen = template(golden["templates"]["qwen2"].as_str().unwrap(), Turns::Last, &tokenizer);
     let e = qwen.examples(&record(call("city=Bern"))).unwrap_err().to_string();
     assert!(e.contains("message 2: a call's `arguments` are text that is not a JSON object"), "{e}");
+}
+
+/// A template that writes one call of several; a call's own end token; the last answer that has a weight.
+#[test]
+fn each_call_has_to_be_there_and_ends_with_its_own_token() {
+    let (golden, tokenizer) = golden();
+    let template = template(golden["templates"]["channels"].as_str().unwrap(), Turns::Last, &tokenizer);
+    let call = |city: &str| json!({ "function": { "name": "weather", "arguments": { "city": city } } });
+    let row = |calls: Value| json!({ "messages": [say("user", "a"), { "role": "assistant", "tool_calls": calls }] });
+    let e = template.examples(&record(row(json!([call("Rome"), call("Oslo")])))).unwrap_err().to_string();
+    assert!(e.contains("message 2 (assistant): the template leaves out its `tool_calls`"), "{e}");
+    let examples = template.examples(&record(row(json!([call("Rome")])))).unwrap();
+    let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length: 999, train_on_prompt: false };
+    let ids = encoder.encode(&examples[0]).unwrap().sequence.ids;
+    assert!(tokenizer.decode(&ids, false).unwrap().ends_with("{\"city\": \"Rome\"}<|eot|>"));
+    let mut last = say("assistant", "d");
+    last["weight"] = 0.into();
+    let messages = [say("user", "a"), say("assistant", "b"), say("user", "c"), last];
+    let examples = template.examples(&record(json!({ "messages": messages }))).unwrap();
+    assert_eq!(responses(&examples), [" final<|/head|>b</s>"]);
 }

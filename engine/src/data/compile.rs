@@ -83,7 +83,9 @@ impl Template {
         chat.system = prompt.system.clone();
         chat.objects = chat.builtin.is_none() && chat.expects_objects();
         let mut stops = tokenizer.eos.clone();
-        stops.extend(end_of_turn(&chat, tokenizer).filter(|id| !stops.contains(id)));
+        for end in [end_of_turn(&chat, tokenizer), end_of_call(&chat, tokenizer)] {
+            stops.extend(end.filter(|id| !stops.contains(id)));
+        }
         let marks = unstopped(after_answer(&chat).as_deref().and_then(marker), &stops, tokenizer);
         chat.ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty()).collect();
         let form = Form::Chat(Box::new(chat));
@@ -142,6 +144,22 @@ pub(super) fn own<'a>(name: Option<&str>, tokenizer: &'a Tokenizer) -> Result<&'
             )
         }
     })
+}
+
+/// The token that a message ends with that calls a function, if it is a special one; it may be another than that of
+/// answers, such as `<|call|>`.
+fn end_of_call(chat: &Chat, tokenizer: &Tokenizer) -> Option<u32> {
+    let call = serde_json::json!({ "id": "abcdefghi", "type": "function", "function": {
+        "name": "f", "arguments": { "x": MARK },
+    } });
+    let talk = serde_json::json!({ "messages": [
+        { "role": "user", "content": "x" }, { "role": "assistant", "content": "", "tool_calls": [call] },
+    ] });
+    let talk = chat.conversation(talk.as_object()?).ok()?;
+    let text = chat.render(&talk, talk.messages.len(), false).ok()?.text;
+    let after = text.split_once(MARK)?.1.trim_end();
+    let id = *tokenizer.encode(after, false).ok()?.last()?;
+    (tokenizer.is_special(id) && after.ends_with(&tokenizer.token(id)?)).then_some(id)
 }
 
 /// The token that follows an answer, if it is one of the tokenizer's special ones: `<|im_end|>`, `<|eot_id|>`, …

@@ -69,7 +69,8 @@ pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(Progres
     Ok(Corpus { train, validation, report })
 }
 
-/// What is evaluated on, one sequence after the other, then what is trained. `ready` is called for several side by side.
+/// What is evaluated on, one sequence after the other, then what is trained. `ready` is called for several side by
+/// side.
 pub(crate) fn sequences<T: Send>(
     inputs: &Inputs,
     encoder: &Encoder,

@@ -163,9 +163,9 @@ impl Encoder<'_> {
         Ok(Tokens { ids, trained })
     }
 
-    /// Whether the tokens of a text begin with those of its first `at` bytes. A special token parts what is before it from
-    /// what is after it, so that it is enough to look at what follows the last one: a long conversation takes time in
-    /// proportion to its length.
+    /// Whether the tokens of a text begin with those of its first `at` bytes. A special token parts what is before it
+    /// from what is after it, so that it is enough to look at what follows the last one: a long conversation takes time
+    /// in proportion to its length.
     pub(super) fn begins_a_token(
         &self,
         text: &str,

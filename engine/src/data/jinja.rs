@@ -45,7 +45,8 @@ impl Clock {
 }
 
 /// The same with transformers' settings: undefined variables are empty, blocks take their lines away, values print as
-/// Python has them. `date` is what `strftime_now` tells; without one, it is today, and the clock notes that it was asked.
+/// Python has them. `date` is what `strftime_now` tells; without one, it is today, and the clock notes that it was
+/// asked.
 pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clock) {
     let mut env = environment();
     env.set_undefined_behavior(UndefinedBehavior::Lenient);

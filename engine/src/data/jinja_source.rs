@@ -1,7 +1,7 @@
 //! Sources of chat templates as minijinja takes them.
 //!
-//! What Jinja reads otherwise is rewritten: line ends, escapes in strings, `'%s' % value`, and `{% generation %}`, which is
-//! a block of transformers' own.
+//! What Jinja reads otherwise is rewritten: line ends, escapes in strings, `'%s' % value`, and `{% generation %}`,
+//! which is a block of transformers' own.
 
 use regex::Regex;
 use std::sync::LazyLock;
@@ -18,8 +18,8 @@ fn pattern(text: &str) -> Regex {
 pub(super) fn chat_source(source: &str) -> String {
     static BLOCK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}"));
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
-    // Two tags, so that white space is taken away on the left of the first and on the right of the second. A scope, not a
-    // call: a call's body does not see namespaces that it only assigns to.
+    // Two tags, so that white space is taken away on the left of the first and on the right of the second. A scope, not
+    // a call: a call's body does not see namespaces that it only assigns to.
     let block = |found: &regex::Captures| {
         let (tag, mark) = if found.get(2).is_some() { ("endwith", CLOSE) } else { ("with", OPEN) };
         format!("{{%{} {tag} %}}{mark}{{% {tag} {}%}}", &found[1], &found[3])

@@ -63,7 +63,8 @@ pub struct SetReport {
     pub dropped_in_validation: usize,
     /// Kept, but cut off at the greatest length.
     pub truncated: usize,
-    /// Tokens that are lost because the greatest length cuts them off, or because it leaves nothing that would be trained.
+    /// Tokens that are lost because the greatest length cuts them off, or because it leaves nothing that would be
+    /// trained.
     pub lost_tokens: usize,
     /// Kept, but the end token was cut off, so that they do not teach to stop.
     pub end_cut: usize,

@@ -16,8 +16,8 @@
 //!
 //! Rules 2 to 4 leave training records out and count them; the validation set stays as it is.
 //!
-//! A repetition by `weight` is no duplicate. Where an augmenter keeps the first of like records, the repetitions come in
-//! rounds, each with at most one repetition of a row, and the augmenter runs anew for each round.
+//! A repetition by `weight` is no duplicate. Where an augmenter keeps the first of like records, the repetitions come
+//! in rounds, each with at most one repetition of a row, and the augmenter runs anew for each round.
 
 use super::{
     DatasetReport, StageReport,

@@ -54,8 +54,8 @@ impl Template {
         &self.stops
     }
 
-    /// Markers that the template ends an answer with and that are no tokens of [`Template::stops`]: generation looks for
-    /// them in the text.
+    /// Markers that the template ends an answer with and that are no tokens of [`Template::stops`]: generation looks
+    /// for them in the text.
     pub fn marks(&self) -> &[String] {
         &self.marks
     }
@@ -159,10 +159,10 @@ impl Template {
     /// The numbers of the messages that are trained.
     fn trained(&self, talk: &Conversation) -> Vec<usize> {
         let mut answers = talk.answers();
+        answers.retain(|answer| talk.is_weighted(*answer));
         if self.turns == Turns::Last {
             answers = answers.pop().into_iter().collect();
         }
-        answers.retain(|answer| talk.is_weighted(*answer));
         answers
     }
 
@@ -194,7 +194,7 @@ impl Template {
             talk.messages.pop();
         }
         let full = chat.render(&talk, talk.messages.len(), true)?;
-        let answers = if self.turns == Turns::All { talk.answers() } else { Vec::new() };
+        let answers = if self.turns == Turns::All { self.trained(&talk) } else { Vec::new() };
         let spans = chat.spans(&talk, &full, &answers)?.unwrap_or_default();
         Ok(Example::of(&full.text, &spans))
     }

@@ -12,7 +12,8 @@ const HIDDEN: f32 = -1e30;
 
 /// `softmax(q · kᵀ * scale + mask) · v`.
 ///
-/// `drop` is what becomes of the weights while training: dropout, or nothing. Queries `[batch, heads, time, size]`, keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
+/// `drop` is what becomes of the weights while training: dropout, or nothing. Queries `[batch, heads, time, size]`,
+/// keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
 pub(super) fn attention(
     q: Value,
     k: Value,

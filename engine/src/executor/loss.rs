@@ -1,7 +1,7 @@
 //! Vocabulary projection and cross-entropy in one, with their gradients.
 //!
-//! The logits `[rows, vocab]` are never held whole: rows are taken a few at a time, and each part's gradient is computed
-//! while its probabilities are at hand. No backward pass runs through it.
+//! The logits `[rows, vocab]` are never held whole: rows are taken a few at a time, and each part's gradient is
+//! computed while its probabilities are at hand. No backward pass runs through it.
 
 use super::value::{R, Value};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor as Burn, TensorData};

@@ -169,7 +169,8 @@ impl Network {
         Value::from_ints(ids, &[rows, time], &self.device)
     }
 
-    /// The token to fill rows up with: the tokenizer's, or, if the model has no embedding for it, the first. It is masked.
+    /// The token to fill rows up with: the tokenizer's, or, if the model has no embedding for it, the first. It is
+    /// masked.
     pub fn padding(&self, pad: u32) -> u32 {
         if (pad as usize) < self.spec.vocab_size { pad } else { 0 }
     }

@@ -21,7 +21,8 @@ pub trait LanguageModel {
 
 /// Rows under way.
 pub trait Continuation {
-    /// Makes row `parents[i]`, with `tokens[i]` after it, the new row `i`; gives the logits `[rows, vocab]` that follow.
+    /// Makes row `parents[i]`, with `tokens[i]` after it, the new row `i`; gives the logits `[rows, vocab]` that
+    /// follow.
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Vec<f32>>;
 }
 

@@ -50,7 +50,7 @@ impl Parsed {
         }
         let path = |key: &str, what: &'static str| -> Option<PathBuf> {
             let node = model.get(key)?;
-            super::paths::resolve(&self.source, node.origin, node.text()?, Some(what)).ok().map(PathBuf::from)
+            super::paths::resolve(&self.source, node.origin, node.text()?, Some(what)).ok()
         };
         let file =
             path("weights", "model").map(|folder| folder.join("config.json")).or_else(|| path("config", "file"))?;

@@ -105,7 +105,8 @@ pub(super) fn try_sample(course: &mut Course, observe: Observer) {
     }
 }
 
-/// Answers the recipe's prompts and appends them to `samples.md`, in place of what a killed run wrote from this step on.
+/// Answers the recipe's prompts and appends them to `samples.md`, in place of what a killed run wrote from this step
+/// on.
 fn sample(course: &mut Course, observe: Observer) -> Result<()> {
     let prepared = course.prepared;
     let generate = &prepared.session.recipe.generate;

@@ -36,8 +36,8 @@ options! {
         bias: Bias,
         /// What is left out of `targets`: names, or one regular expression, as there.
         exclude: Option<Targets>,
-        /// Other ranks for some modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or its
-        /// last parts; the first that matches counts.
+        /// Other ranks for some modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or
+        /// its last parts; the first that matches counts.
         #[schemars(extend("x-expected" = "a table from module names to ranks"))]
         rank_pattern: Map<String, Value>,
         /// Other values of `alpha` for some modules, as `rank_pattern`.

@@ -34,8 +34,8 @@ options! {
     /// small letters; a Chinese character is a word; white space and punctuation do not count. The similarity is
     /// Jaccard's: the shingles that two texts have in common over those that either has, estimated by MinHash (Broder,
     /// "On the resemblance and containment of documents", 1997) with a standard error of
-    /// `sqrt(similarity * (1 - similarity) / permutations)`, 0.035 by default. Each record that is kept takes a byte for
-    /// each permutation and about 30 for each of some 20 bands: by default 0.8 KB.
+    /// `sqrt(similarity * (1 - similarity) / permutations)`, 0.035 by default. Each record that is kept takes a byte
+    /// for each permutation and about 30 for each of some 20 bands: by default 0.8 KB.
     pub struct Near {
         /// How similar texts are at least, above 0 and up to 1.
         #[serde(default = "similarity")]

@@ -15,10 +15,10 @@ options! {
     /// Makes copies of records in which some sentences are built in another way and mean the same.
     ///
     /// Only what is certain is changed: where clauses change places, none has a pronoun that might refer to the other,
-    /// and sentences that fit no pattern stay as they are; classical Chinese is only split. A sentence goes through the transforms in their order, each
-    /// of which may or may not apply. Left as they are: protected words wherever they occur; names of fields; and what
-    /// is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses). Copies that are like the record or
-    /// each other are left out; a record that gives no copy passes as it is.
+    /// and sentences that fit no pattern stay as they are; classical Chinese is only split. A sentence goes through the
+    /// transforms in their order, each of which may or may not apply. Left as they are: protected words wherever they
+    /// occur; names of fields; and what is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses).
+    /// Copies that are like the record or each other are left out; a record that gives no copy passes as it is.
     pub struct SentenceTransform {
         /// The fields to change, with all texts in them; each must be there.
         fields: Vec<String>,

@@ -7,8 +7,8 @@ use std::ops::Range;
 options! {
     /// Splits a long text into several records; the other fields are copied.
     ///
-    /// Parts are as long as `max_chars` lets them be and end where a paragraph, a sentence or a character ends; where one
-    /// paragraph is longer, its sentences are taken, and where one sentence is, its characters. Sentences end as in
+    /// Parts are as long as `max_chars` lets them be and end where a paragraph, a sentence or a character ends; where
+    /// one paragraph is longer, its sentences are taken, and where one sentence is, its characters. Sentences end as in
     /// English and in Chinese. Texts that are short enough stay as they are. Characters are Unicode code points.
     ///
     /// This is not what divides training from validation: that are `[validation]` and a `[[dataset]]`'s `split`.

@@ -180,8 +180,8 @@ fn call(text: &str) -> Result<Value, String> {
     Ok(json!({"role": "assistant", "content": null, "tool_calls": calls}))
 }
 
-/// Without members that are null: a column of objects has every member in all of its rows, so that arguments of one tool
-/// would turn up in the calls of another.
+/// Without members that are null: a column of objects has every member in all of its rows, so that arguments of one
+/// tool would turn up in the calls of another.
 pub fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(object) => {

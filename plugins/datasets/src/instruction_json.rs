@@ -12,12 +12,14 @@ options! {
     /// Instructions with their answers, or conversations, from a JSON array or JSON lines.
     ///
     /// Yields records with the fields `instruction`, `input` and `output`; an object without the field `input` has an
-    /// empty one. Alpaca's `system` and `history` (earlier turns, pairs of instruction and answer) are kept, and templates
-    /// for conversations use them. `prompt` and `completion` stand for instruction and answer where those are missing.
+    /// empty one. Alpaca's `system` and `history` (earlier turns, pairs of instruction and answer) are kept, and
+    /// templates for conversations use them. `prompt` and `completion` stand for instruction and answer where those are
+    /// missing.
     ///
     /// An object with `messages` (OpenAI: `role`, `content`), with `conversations` (ShareGPT: `from`, `value`), or with
     /// lists of messages in `prompt` and `completion` gives a record with `messages`, for templates such as `chat`.
-    /// Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or Zstandard.
+    /// Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or
+    /// Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.

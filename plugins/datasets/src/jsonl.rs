@@ -11,14 +11,15 @@ use std::collections::BTreeMap;
 options! {
     /// Records from JSON lines, or from an array of objects, as they are.
     ///
-    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`, become
-    /// `messages`. The file may be packed with gzip or Zstandard. Objects are read one at a time, however large the file is.
+    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`,
+    /// become `messages`. The file may be packed with gzip or Zstandard. Objects are read one at a time, however large
+    /// the file is.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Jsonl {
         /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
         path: FilePath,
-        /// The fields to read, by the names that records give them: `{ instruction = "prompt", output = "completion" }`.
-        /// All fields under their own names if it is left out.
+        /// The fields to read, by the names that records give them: `{ instruction = "prompt", output = "completion"
+        /// }`. All fields under their own names if it is left out.
         #[serde(default)]
         columns: BTreeMap<String, String>,
         /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,

@@ -31,18 +31,19 @@ mod bombs;
 options! {
     /// Records from Parquet files, as they are.
     ///
-    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`, become
-    /// `messages`; members of messages and tools that are null are left out.
+    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`,
+    /// become `messages`; members of messages and tools that are null are left out.
     ///
-    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text. Files
-    /// that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more than
-    /// 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than a million values.
+    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text.
+    /// Files that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more
+    /// than 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than a million
+    /// values.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,
-        /// The columns to read, by the names that records give them: `{ instruction = "prompt", output = "completion" }`.
-        /// All columns under their own names if it is left out.
+        /// The columns to read, by the names that records give them: `{ instruction = "prompt", output = "completion"
+        /// }`. All columns under their own names if it is left out.
         #[serde(default)]
         columns: BTreeMap<String, String>,
         /// What is done about a malformed row.

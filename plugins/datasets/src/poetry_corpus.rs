@@ -14,11 +14,12 @@ mod plain;
 options! {
     /// Poems, to be learned as they stand, line by line.
     ///
-    /// Yields records with the field `text`, and with `title` and `author` where they are known and `form` if asked for. A JSON object is a
-    /// poem; its lines are a list or a text in `paragraphs`, `para`, `lines`, `content`, `text` or `poem`, whichever
-    /// comes first. Objects inside of them are poems of their own, which have the outer title and author unless they
-    /// say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain text, poems are
-    /// separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left out.
+    /// Yields records with the field `text`, and with `title` and `author` where they are known and `form` if asked
+    /// for. A JSON object is a poem; its lines are a list or a text in `paragraphs`, `para`, `lines`, `content`, `text`
+    /// or `poem`, whichever comes first. Objects inside of them are poems of their own, which have the outer title and
+    /// author unless they say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain
+    /// text, poems are separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left
+    /// out.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct PoetryCorpus {
         /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
@@ -30,7 +31,8 @@ options! {
         /// `［七言律诗］`, `［杂言］`, `［新诗］` and so on, as the lengths of its verses tell.
         #[serde(default)]
         form: bool,
-        /// What stands between lines. For tokenizers that drop line breaks, as WordPiece does, a character that they keep.
+        /// What stands between lines. For tokenizers that drop line breaks, as WordPiece does, a character that they
+        /// keep.
         #[serde(default = "line_break")]
         line_break: String,
         /// What a poem is in plain text.

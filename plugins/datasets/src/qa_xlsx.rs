@@ -15,8 +15,9 @@ options! {
     ///
     /// Yields records with the fields `question` and `answer`, and `input` if a context column is named. The first row
     /// that is not empty holds the columns' names; small and capital letters are the same. Numbers and dates become
-    /// text as they are stored, not as they are shown; times and durations are `08:30:00`. Rows without question and answer are left out. The columns that
-    /// are read are held in memory: a workbook that unpacks to more than 256 MiB is refused.
+    /// text as they are stored, not as they are shown; times and durations are `08:30:00`. Rows without question and
+    /// answer are left out. The columns that are read are held in memory: a workbook that unpacks to more than 256 MiB
+    /// is refused.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct QaXlsx {
         /// The workbook, or a folder of `.xlsx` files, which are read in the order of their names.

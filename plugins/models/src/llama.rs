@@ -4,7 +4,8 @@ use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
 use framework_sdk::{prelude::*, raise};
 
 options! {
-    /// Llama (Touvron et al., 2023, arXiv:2302.13971), to which many models conform: Llama 2 and 3, SmolLM, DeepSeek-7B.
+    /// Llama (Touvron et al., 2023, arXiv:2302.13971), to which many models conform: Llama 2 and 3, SmolLM,
+    /// DeepSeek-7B.
     ///
     /// Numbers and parameter names are those of `LlamaForCausalLM` in Hugging Face transformers. The options are its
     /// `config.json`, in the layout of any version.

@@ -29,7 +29,8 @@ options! {
 }
 
 options! {
-    /// Qwen2 (Yang et al., 2024, arXiv:2407.10671) and Qwen3 (2025, arXiv:2505.09388), without their mixtures of experts.
+    /// Qwen2 (Yang et al., 2024, arXiv:2407.10671) and Qwen3 (2025, arXiv:2505.09388), without their mixtures of
+    /// experts.
     ///
     /// Numbers and parameter names are those of `Qwen2ForCausalLM` and `Qwen3ForCausalLM` in Hugging Face transformers.
     /// The options are their `config.json`, in the layout of any version.

@@ -53,8 +53,8 @@ pub struct GenerateSettings {
     /// Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token
     /// ids end with the one that completes it.
     pub stop: Vec<String>,
-    /// Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence, and
-    /// nothing of a last one that was cut off. Shown as a whole, not token by token.
+    /// Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence,
+    /// and nothing of a last one that was cut off. Shown as a whole, not token by token.
     pub verse: bool,
 }
 

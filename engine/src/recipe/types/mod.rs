@@ -123,8 +123,8 @@ pub enum Frozen {
     /// In 32 bits.
     #[default]
     F32,
-    /// As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes
-    /// time.
+    /// As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which
+    /// takes time.
     Stored,
 }
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights` is
-    /// a folder, or `config` names a `model_type`.
+    /// The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights`
+    /// is a folder, or `config` names a `model_type`.
     pub plugin: String,
     /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub:
     /// `owner/name`, `owner/name@revision`.
@@ -21,7 +21,8 @@ pub struct Model {
     /// From scratch: the configuration as a table, or the path of a `config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ModelConfig>,
-    /// Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know them.
+    /// Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_keys: Vec<String>,
 }

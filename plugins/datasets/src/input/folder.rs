@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// What files of JSON are called.
 pub const JSON: &[&str] = &["json", "jsonl", "ndjson", "json-lines"];
 
-/// The file itself; of a folder, its files with one of these `extensions`, packed ones too, in the order of their names.
+/// The file itself; of a folder, its files with one of these `extensions`, packed ones too, in the order of their
+/// names.
 pub fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);

@@ -5,8 +5,8 @@ use std::{borrow::Cow, ops::Range};
 /// The digits that a 64-bit float holds at most.
 const DIGITS: usize = 17;
 
-/// JSON in which numbers that would lose digits are strings of their text: integers beyond 64 bits, and fractions of more
-/// than 17 digits. Records are text in the end, so that `12345678901234567890123` stays what it is.
+/// JSON in which numbers that would lose digits are strings of their text: integers beyond 64 bits, and fractions of
+/// more than 17 digits. Records are text in the end, so that `12345678901234567890123` stays what it is.
 pub fn exact(json: &[u8]) -> Cow<'_, [u8]> {
     let long = |range: &Range<usize>| loses_digits(&json[range.clone()]);
     let mut found = numbers(json).filter(long).peekable();
