@@ -9,7 +9,7 @@ use crate::{
     init::initial,
     recipe::{Frozen, ModelConfig, Recipe},
     session::Session,
-    weights::{AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder},
+    weights::{self, AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder},
 };
 use framework_core::{Kind, Param, Role, ffi::AdapterObject, ffi::HostTensor};
 use framework_registry::Registry;
@@ -46,9 +46,7 @@ impl Source {
             (Some(folder), _) => Ok(Source::Folder(Box::new(ModelFolder::open(folder)?))),
             (None, Some(ModelConfig::Table(config))) => Ok(Source::Scratch(config.clone())),
             (None, Some(ModelConfig::File(path))) => {
-                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-                let wrong = |e| Error::invalid(Problem::new(format!("{}: {e}", path.display())).key("model.config"));
-                Ok(Source::Scratch(serde_json::from_str(&text).map_err(wrong)?))
+                Ok(Source::Scratch(weights::read_object(path, "").map_err(|e| e.about("model.config"))?))
             }
             (None, None) => Err(Error::invalid(Problem::new("a model needs `weights` or `config`").key("model"))),
         }

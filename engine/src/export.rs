@@ -304,7 +304,10 @@ fn untied(mut config: Map<String, Value>, network: &Network) -> Map<String, Valu
 /// tokens.
 pub(crate) fn model_config(network: &Network, session: &Session, tokenizer: &Tokenizer) -> Result<Map<String, Value>> {
     if let Some(base) = &session.recipe.model.weights {
-        return Ok(untied(ModelFolder::open(base)?.config().clone(), network));
+        let mut config = untied(ModelFolder::open(base)?.config().clone(), network);
+        // What was trained computes without these.
+        session.recipe.model.ignore_keys.iter().for_each(|key| drop(config.shift_remove(key)));
+        return Ok(config);
     }
     let kind = model_type(session)?;
     let about = &session.entry(Kind::Model, &session.recipe.model.plugin)?.about;

@@ -93,6 +93,10 @@ fn untie(entry: &Entry, folder: &mut ModelFolder, spec: &ModelSpec) -> Result<()
     // An architecture that is always tied does not know the key, or stays tied.
     let untied = declared(entry, folder).ok();
     let head = untied.as_ref().and_then(|spec| spec.get(&spec.output)).filter(|head| head.role == Role::Output);
+    if let (Some(spec), Some(head)) = (&untied, head) {
+        // Files may hold the projection, too, under another name.
+        adopt(folder, spec, head);
+    }
     let differs = match head.filter(|head| folder.info(&head.name).is_some()) {
         None => false,
         Some(head) if folder.info(&embedding.name).is_none() => {

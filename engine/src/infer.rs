@@ -280,6 +280,7 @@ pub fn tokenizer(run: &RunFolder, session: &Session) -> Result<Tokenizer> {
 pub fn trained(run: &RunFolder, session: &Session, device: Device) -> Result<Arc<Network>> {
     if run.model().is_dir() {
         let source = assemble::Source::Folder(Box::new(ModelFolder::open(&run.model())?));
+        let source = source.without(&session.recipe.model.ignore_keys);
         return assemble::build(&session.registry, &session.recipe.model.plugin, source, None, device, 0);
     }
     let adapter = adapter_folder(run)?;

@@ -1,6 +1,7 @@
 //! What would be trained, as a file.
 
 use crate::{
+    blueprint,
     data::{
         self, Apart, DataReport, Example, Progress, SetReport, Template, apart,
         write::{Format, Row, rows},
@@ -10,6 +11,7 @@ use crate::{
     run::read_files,
     session::Session,
     train::{augmenters, encoder, inputs, sources, tokenizer},
+    vocabulary,
     weights::atomically,
 };
 use framework_core::Record;
@@ -52,7 +54,8 @@ const SPLIT: &str = "split";
 /// Writes what a recipe would train into a file, which appears when it is whole; its name says the format. Every row
 /// has a field `split`, `train` or `validation`.
 ///
-/// Nothing is held but a few rows. The model is not looked at, and the tokenizer only where it is needed.
+/// Nothing is held but a few rows. The tokenizer is read only where it is needed, and the model only for its number of
+/// tokens, where tokens are written.
 pub fn prepare(session: &Session, to: &Path, form: Form, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
     let format = Format::of(to)?;
     refuse(session, to)?;
@@ -83,7 +86,13 @@ fn write(
         data = match (&tokens, form) {
             (Some((template, tokenizer)), Form::Tokens) => {
                 let encoder = encoder(session, tokenizer, template);
-                let ready = |sequence, split| format.ready(Row::Tokens(sequence, split));
+                // Tokens are of use to this model alone. What is wrong with the model itself, check and train say.
+                let spec = blueprint::spec(session).ok();
+                let ready = |sequence, split| {
+                    let known = spec.as_ref().map(|spec| vocabulary::covers(spec.vocab_size, tokenizer, [&sequence]));
+                    known.unwrap_or(Ok(()))?;
+                    format.ready(Row::Tokens(sequence, split))
+                };
                 data::sequences(&inputs, &encoder, progress, ready, &mut |_, row| rows.put(row))?
             }
             (Some((template, _)), _) => {

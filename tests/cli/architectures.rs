@@ -43,6 +43,65 @@ fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
     setting.run([&["check", "recipe.toml"], &set[..]].concat()).succeeded();
 }
 
+/// One plugin reads Qwen 2 and 3; without a `model_type` in the settings, its default is Qwen 2.
+#[test]
+fn a_name_of_transformers_says_which_architecture_of_a_plugin_is_meant() {
+    let setting = Setting::new();
+    for (plugin, class, normed) in
+        [("qwen3", "Qwen3ForCausalLM", true), ("Qwen2ForCausalLM", "Qwen2ForCausalLM", false)]
+    {
+        let recipe = format!(
+            "output = {plugin:?}\n[model]\nplugin = {plugin:?}\n[model.config]\nvocab_size = 300\nhidden_size = 16\n\
+             num_hidden_layers = 1\nnum_attention_heads = 2\nnum_key_value_heads = 1\nhead_dim = 8\n\
+             intermediate_size = 24\n[tokenizer.train]\nkind = \"byte-level-bpe\"\nvocab_size = 300\n\
+             [adapter]\nplugin = \"full\"\n[prompt]\ntemplate = \"plain\"\n\
+             [[dataset]]\nplugin = \"instruction-csv\"\npath = \"data.csv\"\n[train]\nmax_steps = 1\n"
+        );
+        setting.write("other.toml", &recipe);
+        setting.run(["train", "other.toml"]).succeeded();
+        assert!(setting.read(&format!("{plugin}/model/config.json")).contains(class), "{plugin}");
+        let weights = std::fs::read(setting.path(&format!("{plugin}/model/model.safetensors"))).unwrap();
+        let header = String::from_utf8_lossy(&weights);
+        assert_eq!(header.contains("self_attn.q_norm.weight"), normed, "{plugin}");
+    }
+}
+
+#[test]
+fn a_misspelled_setting_of_a_model_gets_a_hint() {
+    let setting = Setting::new();
+    let recipe = "[model]\nplugin = \"llama\"\n[model.config]\nhidden_sizes = 16\nvocab_size = 9\nhidden_size = 8\n\
+        num_hidden_layers = 1\nnum_attention_heads = 1\nintermediate_size = 8\n[tokenizer]\npath = \"data.csv\"\n";
+    setting.write("other.toml", recipe);
+    let err = setting.run(["check", "other.toml"]).failed(2);
+    let said = "other.toml:4:1: `model.config.hidden_sizes`: unknown key\n    did you mean `hidden_size`?";
+    assert!(err.contains(said), "{err}");
+}
+
+/// What was trained in spite of an unknown key is of use without it.
+#[test]
+fn a_run_without_a_key_speaks() {
+    let setting = Setting::new();
+    let folder = setting.path("model");
+    std::fs::create_dir(&folder).unwrap();
+    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    let config = setting.read("model/config.json").replacen('{', "{\"logit_scale\": 0.5,", 1);
+    setting.write("model/config.json", &config);
+    let full = "output = \"run\"\n[model]\nplugin = \"pythia\"\nweights = \"model\"\nignore_keys = [\"logit_scale\"]\n\
+        [adapter]\nplugin = \"full\"\n[prompt]\ntemplate = \"plain\"\n\
+        [[dataset]]\nplugin = \"instruction-csv\"\npath = \"data.csv\"\n[train]\nmax_steps = 1\n";
+    setting.write("full.toml", full);
+    setting.run(["train", "full.toml"]).succeeded();
+    setting.run(["generate", "--run", "run", "--prompt", "grey", "--set", "max_new_tokens=2"]).succeeded();
+    assert!(!setting.read("run/model/config.json").contains("logit_scale"));
+    // The same configuration from scratch, with what editors on Windows put first.
+    setting.write("scratch.json", &format!("\u{feff}{config}"));
+    let scratch = full.replace("weights = \"model\"", "config = \"scratch.json\"") + "[tokenizer]\npath = \"model\"\n";
+    setting.write("scratch.toml", &scratch);
+    setting.run(["check", "scratch.toml"]).succeeded();
+}
+
 /// A tokenizer with one token more than the model has embeddings for.
 #[test]
 fn only_tokens_that_occur_have_to_be_known_to_the_model() {
@@ -68,6 +127,10 @@ fn only_tokens_that_occur_have_to_be_known_to_the_model() {
     }
     let data = setting.read("data.csv").replacen("grey", "<extra>", 1);
     setting.write("data.csv", &data);
+    let weights = "model.weights=\"model\"";
+    let err = setting.run(["prepare", "recipe.toml", "--as", "tokens", "--to", "t.jsonl", "--set", weights]).failed(2);
+    assert!(err.contains("the data have the token `<extra>`"), "{err}");
+    assert!(!setting.path("t.jsonl").exists());
     for command in ["check", "train"] {
         let err = setting.run([command, "recipe.toml", "--set", "model.weights=\"model\""]).failed(2);
         assert!(err.contains("the data have the token `<extra>`"), "{command}: {err}");

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 IDS = [3, 1, 4, 1, 5, 9, 2, 6]
 SMALL = dict(
@@ -51,6 +51,10 @@ def folders():
     yield "only_the_head", config, {"model": {**state(tied, [EMBEDDING, HEAD]), HEAD: state(tied)[EMBEDDING]}}, None
     qwen = model(Qwen2ForCausalLM, Qwen2Config(**SMALL, tie_word_embeddings=True), 2)
     yield "qwen_tied_but_different", qwen.config.to_dict(), {"model": {**state(qwen), HEAD: head}}, None
+    sizes = {key: value for key, value in SMALL.items() if key != "num_key_value_heads"}
+    neox = model(GPTNeoXForCausalLM, GPTNeoXConfig(**sizes, tie_word_embeddings=True), 4)
+    # transformers 5 calls the projection `lm_head` in memory; files have `embed_out`, and those of some programs this.
+    yield "neox_tied_but_different", neox.config.to_dict(), {"model": {**state(neox), HEAD: head}}, None
     yield "double", free.config.to_dict(), {"model": {n: t.double() for n, t in state(free).items()}}, None
     bare = {name.removeprefix("model."): tensor for name, tensor in state(tied, [HEAD]).items()}
     yield "without_prefix", config, {"model": bare}, None

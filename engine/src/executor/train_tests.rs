@@ -4,13 +4,16 @@ use super::{
     Cache, Network, Value,
     pass::{Pass, Setup, Stage},
     test::{
-        close,
+        close, floats,
         probe::{self, network},
         value,
     },
 };
 use crate::data::{Batch, Sequence};
-use framework_core::ffi::{self, HostTensor};
+use framework_core::{
+    Attention,
+    ffi::{self, HostTensor},
+};
 use framework_sdk::prelude::json;
 use std::{
     collections::BTreeMap,
@@ -152,6 +155,42 @@ fn dropout_depends_on_seed_stage_and_draw() {
     assert!((dropped - 0.25).abs() < 0.01, "{dropped}");
     assert!(first.iter().all(|x| *x == 0.0 || (x - 4.0 / 3.0).abs() < 1e-6));
     assert!(draw(&pass(None), Stage::Head).iter().flatten().all(|x| *x == 1.0));
+}
+
+/// With the identity for values, what comes out of an attention are its weights: each is kept, times 1 / (1 - p), or 0.
+#[test]
+fn dropout_of_attention_weights_keeps_or_drops_each() {
+    let (network, time, p) = (network(json!({}), json!({})), 48, 0.25);
+    let attend = |dropout: Option<u64>, p: f64| {
+        let pass = Pass::new(&network, Setup { dropout, ..Setup::plain(1, time) });
+        pass.enter(Stage::Block(1));
+        let [q, k] = [1, 2].map(|seed| ffi::wrap(floats(&[1, 2, time, 4], seed)));
+        let one = |i: usize| if i / time % time == i % time { 1.0 } else { 0.0 };
+        let v = value((0..2 * time * time).map(one).collect(), &[1, 2, time, time]);
+        let how = Attention { dropout: p, ..Attention::default() };
+        ffi::unwrap::<Value>(pass.context().attention(q, k, ffi::wrap(v), how)).unwrap().to_f32().unwrap()
+    };
+    let plain = attend(Some(1), 0.0);
+    assert_eq!(attend(None, p), plain, "outside of training");
+    let dropped = attend(Some(1), p);
+    let seen: Vec<_> = plain.iter().zip(&dropped).filter(|(weight, _)| **weight > 0.0).collect();
+    assert_eq!(seen.len(), time * (time + 1), "causal, two heads");
+    let kept = |(weight, found): &(&f32, &f32)| (*found - *weight * 4.0 / 3.0).abs() < 1e-6;
+    assert!(seen.iter().all(|pair| *pair.1 == 0.0 || kept(pair)));
+    let share = seen.iter().filter(|pair| *pair.1 == 0.0).count() as f64 / seen.len() as f64;
+    assert!((share - p).abs() < 0.04, "{share}");
+    assert_ne!(attend(Some(2), p), dropped, "another seed");
+    assert_eq!(attend(Some(1), p), dropped);
+}
+
+/// As dropout elsewhere, when a block runs a second time on the way back.
+#[test]
+fn dropout_of_attention_weights_is_the_same_when_activations_are_computed_again() {
+    let network = network(json!({ "attention_dropout": 0.3 }), json!({ "trained": ALL }));
+    let (loss, grads, _) = step(&network, false);
+    let (again, recomputed, _) = step(&network, true);
+    assert_eq!((loss, &grads), (again, &recomputed));
+    assert_ne!(loss, network.evaluate(&batch()).unwrap().0, "without dropout");
 }
 
 #[test]

@@ -10,6 +10,21 @@ use crate::Problem;
 use framework_core::Kind;
 use std::path::PathBuf;
 
+/// Where a plugin reads several architectures, the `model_type` by which the recipe names it says which. A table of
+/// settings without one gets it: the plugin's default may be another architecture.
+fn keep_model_type(model: &mut [Entry], plugin: &str, given: &str, catalog: &dyn Catalog) {
+    let reads =
+        catalog.about(Kind::Model, plugin).is_ok_and(|about| !about.schema["properties"]["model_type"].is_null());
+    let Some(config) = model.iter_mut().find(|entry| entry.name == "config").filter(|_| reads) else { return };
+    let origin = config.node.origin;
+    let Content::Table(settings) = &mut config.node.content else { return };
+    if !settings.iter().any(|entry| entry.name == "model_type") {
+        // `Qwen3ForCausalLM` is the class of transformers for `qwen3`.
+        let kind = given.strip_suffix("ForCausalLM").map_or_else(|| given.to_owned(), str::to_lowercase);
+        settings.push(Entry::from_json("model_type", &kind.into(), origin));
+    }
+}
+
 impl Parsed {
     /// Writes the architecture's plugin, by its own name, into the recipe's `[model]`.
     pub(super) fn name_architecture(&self, root: &mut Node, catalog: &dyn Catalog) {
@@ -20,9 +35,11 @@ impl Parsed {
         let Content::Table(keys) = &mut model.node.content else { return };
         match keys.iter_mut().find(|entry| entry.name == "plugin") {
             Some(entry) => {
-                let canonical = entry.node.text().and_then(|name| catalog.named(Kind::Model, name));
-                if let Some(name) = canonical {
-                    entry.node = Node::from_json(&name.into(), entry.node.origin);
+                let given = entry.node.text().unwrap_or_default().to_owned();
+                let Some(name) = catalog.named(Kind::Model, &given) else { return };
+                entry.node = Node::from_json(&name.as_str().into(), entry.node.origin);
+                if name != given {
+                    keep_model_type(keys, &name, &given, catalog);
                 }
             }
             None => keys.extend(fitting.map(|name| Entry::from_json("plugin", &name.into(), origin))),

@@ -57,8 +57,11 @@ fn model(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
             }
         }
         Some(config) => {
+            let ignored = model.get("ignore_keys").map(Node::elements).unwrap_or_default();
+            let ignored: Vec<_> = ignored.iter().filter_map(Node::text).collect();
             if let Some(path) = config.text()
-                && let Some(Err(message)) = std::fs::read(path).ok().map(|bytes| config_file(&bytes, name, catalog))
+                && let Some(Err(message)) =
+                    std::fs::read(path).ok().map(|bytes| config_file(&bytes, &ignored, name, catalog))
             {
                 checker.add(config.origin, "model.config", Problem::new(message));
             }
@@ -78,7 +81,10 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
     if checker.found.len() > before {
         return;
     }
-    let unknown = e.message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
+    // A plugin that reads its configuration itself passes on what serde says.
+    let beginnings = [framework_core::config::UNKNOWN, "unknown field `"];
+    let rest = beginnings.iter().find_map(|beginning| e.message.strip_prefix(beginning));
+    let unknown = rest.and_then(|rest| rest.split('`').next());
     match unknown.and_then(|name| entries.iter().find(|entry| entry.name == name)) {
         Some(entry) => {
             let keys: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
@@ -90,8 +96,12 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
     }
 }
 
-fn config_file(bytes: &[u8], plugin: &str, catalog: &dyn Catalog) -> Result<(), String> {
-    let config: Value = serde_json::from_slice(bytes).map_err(|e| format!("the file is not JSON: {e}"))?;
+fn config_file(bytes: &[u8], ignored: &[&str], plugin: &str, catalog: &dyn Catalog) -> Result<(), String> {
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let mut config: Value = serde_json::from_slice(text).map_err(|e| format!("the file is not JSON: {e}"))?;
+    if let Some(config) = config.as_object_mut() {
+        config.retain(|key, _| !ignored.contains(&key.as_str()));
+    }
     catalog.fill(Kind::Model, plugin, &config).map(drop).map_err(|e| e.to_string())
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn at(file: &Path, message: impl Into<String>) -> Problem {
 }
 
 /// Reads a JSON object; `what` is said of a file that is not there.
-fn read_object(file: &Path, what: &str) -> Result<Map<String, Value>> {
+pub(crate) fn read_object(file: &Path, what: &str) -> Result<Map<String, Value>> {
     let bytes = std::fs::read(file).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::invalid(at(file, "there is no such file").help(what)),
         _ => Error::invalid(at(file, format!("cannot be read: {e}"))),

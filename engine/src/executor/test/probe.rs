@@ -16,6 +16,7 @@ options! {
     #[derive(Default)]
     struct Probe {
         dropout: f64,
+        attention_dropout: f64,
         /// Whether each block adds its scale to the loss.
         extra: bool,
         /// Whether each block chooses one of four experts, to no effect but their balance.
@@ -59,7 +60,8 @@ impl ModelArch for Probe {
             cx.balance("experts", chosen, probabilities, 0.5);
         }
         let mixed = nn::split_heads(cx.linear(&format!("blocks.{index}.mix"), &hidden), 2);
-        let mixed = cx.attention(mixed.clone(), mixed.clone(), mixed, Attention::default());
+        let how = Attention { dropout: self.attention_dropout, ..Attention::default() };
+        let mixed = cx.attention(mixed.clone(), mixed.clone(), mixed, how);
         cx.dropout(nn::merge_heads(mixed).tanh(), self.dropout) * scale + hidden
     }
 
