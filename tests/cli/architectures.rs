@@ -81,11 +81,7 @@ fn a_misspelled_setting_of_a_model_gets_a_hint() {
 #[test]
 fn a_run_without_a_key_speaks() {
     let setting = Setting::new();
-    let folder = setting.path("model");
-    std::fs::create_dir(&folder).unwrap();
-    for file in std::fs::read_dir(base()).unwrap().map(|entry| entry.unwrap().path()) {
-        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
-    }
+    copied_base(&setting);
     let config = setting.read("model/config.json").replacen('{', "{\"logit_scale\": 0.5,", 1);
     setting.write("model/config.json", &config);
     let full = "output = \"run\"\n[model]\nplugin = \"pythia\"\nweights = \"model\"\nignore_keys = [\"logit_scale\"]\n\
