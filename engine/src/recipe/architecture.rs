@@ -50,7 +50,8 @@ impl Parsed {
     pub(super) fn check_architecture(&self, checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {
         let Some((plugin, name)) = root.at("model.plugin").and_then(|node| Some((node, node.text()?))) else { return };
         let Some(kind) = self.model_type(root) else { return };
-        let known = catalog.about(Kind::Model, name).is_ok();
+        // One without names of transformers does not say what it reads: a third party's may be for this very model.
+        let known = catalog.about(Kind::Model, name).is_ok_and(|about| !about.aliases.is_empty());
         let fitting = catalog.named(Kind::Model, &kind).filter(|fitting| known && fitting != name);
         if let Some(fitting) = fitting {
             let message = format!("`{name}` is another architecture than the model's, whose model_type is `{kind}`");
