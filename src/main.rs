@@ -11,6 +11,7 @@ macro_rules! eprintln {
 mod cli;
 mod commands;
 mod progress;
+mod terminal;
 
 // The built-in plugins are linked in by naming their crates.
 use plugin_adapters as _;

@@ -1,6 +1,7 @@
 use crate::{
     cli::{Format, overrides, print_json},
     progress::DataProgress,
+    terminal::Terminal,
 };
 use framework_engine::{PluginSources, Result, Session, plan};
 use std::{path::PathBuf, process::ExitCode};
@@ -29,7 +30,7 @@ impl Check {
         if self.format == Format::Json {
             print_json(&plan)?;
         } else {
-            println!("{plan}");
+            println!("{}", Terminal::stdout().fit(&plan.to_string(), 13));
         }
         Ok(if plan.fits == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -1,4 +1,7 @@
-use crate::cli::{Format, print_json};
+use crate::{
+    cli::{Format, print_json},
+    terminal::Terminal,
+};
 use framework_core::Kind;
 use framework_engine::{
     Error, PluginSources, Problem, Result,
@@ -39,9 +42,10 @@ impl Describe {
                 several => print_json(&several),
             };
         }
-        found.plugins.iter().for_each(|entry| plugin(entry));
-        found.table.iter().for_each(table);
-        found.backend.iter().for_each(backend);
+        let terminal = Terminal::stdout();
+        found.plugins.iter().for_each(|entry| plugin(entry, terminal));
+        found.table.iter().for_each(|found| table(found, terminal));
+        found.backend.iter().for_each(|found| backend(found, terminal));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -74,10 +78,26 @@ impl Describe {
     }
 }
 
-fn plugin(entry: &Entry) {
+/// Options: on a terminal each with its text below it, elsewhere as columns.
+fn options(rows: &[reference::Row], terminal: Terminal) -> String {
+    if !terminal.is_one() || rows.is_empty() {
+        return reference::columns(rows).trim_end().to_owned();
+    }
+    let option = |row: &reference::Row| {
+        let [key, takes, default, text] = row.cells();
+        let default = if row.required { default } else { format!("default {default}") };
+        let first = format!("{}  {takes}; {default}", terminal.heading(&key));
+        let text = terminal.fit(&format!("    {text}"), 4);
+        format!("{}\n{text}", terminal.fit(&first, 4))
+    };
+    rows.iter().map(option).collect::<Vec<_>>().join("\n")
+}
+
+fn plugin(entry: &Entry, terminal: Terminal) {
     let about = &entry.about;
-    println!("{}, version {}, {}\n{}\n", about.label(), about.version, entry.origin, about.summary);
-    println!("{}", reference::options_text(about).trim_end());
+    let first = format!("{}, version {}, {}", about.label(), about.version, entry.origin);
+    println!("{}\n{}\n", terminal.heading(&first), terminal.fit(&about.summary, 0));
+    println!("{}", options(&reference::options(about), terminal));
     let header = match about.kind {
         Kind::Dataset => "[[dataset]]",
         Kind::Augmenter => "[[augment]]",
@@ -93,24 +113,27 @@ fn plugin(entry: &Entry) {
     println!("\nexample:\n\n{header}\n{plugin}{}", about.example);
 }
 
-fn table(table: &reference::Table) {
-    println!("{} of the recipe\n{}\n\n{}", table.header, table.text, table.options_text().trim_end());
+fn table(table: &reference::Table, terminal: Terminal) {
+    let first = terminal.heading(&format!("{} of the recipe", table.header));
+    println!("{first}\n{}\n\n{}", terminal.fit(&table.text, 0), options(&table.keys, terminal));
     if let Some(kind) = table.kind {
-        println!(
-            "\nThe other keys are those of the plugin: `framework list-plugins --kind {kind}` lists the plugins, \
+        let more = format!(
+            "The other keys are those of the plugin: `framework list-plugins --kind {kind}` lists the plugins, \
              `framework describe NAME` shows the keys of one."
         );
+        println!("\n{}", terminal.fit(&more, 0));
     }
 }
 
-fn backend(backend: &BackendInfo) {
-    println!("backend `{}`\n{}\n", backend.name, backend.summary);
+fn backend(backend: &BackendInfo, terminal: Terminal) {
+    let first = terminal.heading(&format!("backend `{}`", backend.name));
+    println!("{first}\n{}\n", terminal.fit(backend.summary, 0));
     println!("compiled in: {}", if backend.compiled_in { "yes" } else { "no" });
     for (i, device) in backend.devices.iter().enumerate() {
         println!("device {i}: {device}");
     }
     if let Some(remedy) = &backend.remedy {
-        println!("to use it: {remedy}");
+        println!("{}", terminal.fit(&format!("to use it: {remedy}"), 4));
     }
     println!("\nexample:\n\n[backend]\nname = \"{}\"", backend.name);
 }

@@ -1,6 +1,13 @@
-use crate::cli::{Format, print_json};
-use framework_core::Kind;
-use framework_engine::{Error, PluginSources, Problem, Result, executor::backends};
+use crate::{
+    cli::{Format, print_json},
+    terminal::Terminal,
+};
+use framework_core::{About, Kind};
+use framework_engine::{
+    Error, PluginSources, Problem, Result,
+    executor::{BackendInfo, backends},
+};
+use framework_registry::Entry;
 use std::process::ExitCode;
 
 /// List plugins and backends.
@@ -39,19 +46,56 @@ impl ListPlugins {
                 .collect();
             return print_json(&serde_json::json!({ "plugins": plugins, "backends": backends }));
         }
-        for entry in entries {
-            let about = &entry.about;
-            println!("{:<10} {:<17} {:<8} {} [{}]", about.kind, about.name, about.version, about.summary, entry.origin);
-        }
-        for backend in backends {
-            let state = match (backend.compiled_in, backend.devices.as_slice()) {
-                (false, _) => "not compiled in".to_owned(),
-                (true, []) => "no device answers".to_owned(),
-                (true, devices) => devices.join("; "),
-            };
-            let remedy = backend.remedy.map(|remedy| format!(": {remedy}")).unwrap_or_default();
-            println!("{:<10} {:<17} {:<8} {} [{state}{remedy}]", "backend", backend.name, "", backend.summary);
-        }
+        let rows: Vec<_> = entries.into_iter().map(Row::plugin).chain(backends.into_iter().map(Row::backend)).collect();
+        print!("{}", table(&rows, Terminal::stdout()));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A line of the table.
+struct Row {
+    kind: String,
+    name: String,
+    version: String,
+    text: String,
+}
+
+impl Row {
+    fn plugin(entry: &Entry) -> Self {
+        let About { kind, name, version, summary, .. } = &entry.about;
+        let text = format!("{summary} [{}]", entry.origin);
+        Self { kind: kind.to_string(), name: name.clone(), version: version.clone(), text }
+    }
+
+    fn backend(backend: BackendInfo) -> Self {
+        let state = match (backend.compiled_in, backend.devices.as_slice()) {
+            (false, _) => "not compiled in".to_owned(),
+            (true, []) => "no device answers".to_owned(),
+            (true, devices) => devices.join("; "),
+        };
+        let remedy = backend.remedy.map(|remedy| format!(": {remedy}")).unwrap_or_default();
+        let text = format!("{} [{state}{remedy}]", backend.summary);
+        Self { kind: "backend".into(), name: backend.name.into(), version: String::new(), text }
+    }
+}
+
+/// A section for each kind on a terminal; elsewhere a line for each row, with its kind.
+fn table(rows: &[Row], terminal: Terminal) -> String {
+    let mut out = String::new();
+    let width = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (kind, name) = (width(|row| row.kind.len()), width(|row| row.name.len()));
+    let version = width(|row| row.version.len());
+    for (i, row) in rows.iter().enumerate() {
+        let columns = format!("{:<name$}  {:<version$}  ", row.name, row.version);
+        if !terminal.is_one() {
+            out += &format!("{:<kind$}  {columns}{}\n", row.kind, row.text);
+            continue;
+        }
+        if i == 0 || rows[i - 1].kind != row.kind {
+            let gap = if i == 0 { "" } else { "\n" };
+            out += &format!("{gap}{}\n", terminal.heading(&row.kind));
+        }
+        out += &format!("{}\n", terminal.fit(&format!("  {columns}{}", row.text), 2 + columns.len()));
+    }
+    out
 }

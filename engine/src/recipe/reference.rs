@@ -47,11 +47,6 @@ pub fn options_markdown(about: &About) -> String {
     out
 }
 
-/// The options of a plugin as columns of text.
-pub fn options_text(about: &About) -> String {
-    columns(&options(about))
-}
-
 /// A table of the recipe.
 #[derive(Debug, Clone, Serialize)]
 pub struct Table {
@@ -65,13 +60,6 @@ pub struct Table {
     pub keys: Vec<Row>,
     /// The kind of the plugin that it names, if it names one.
     pub kind: Option<Kind>,
-}
-
-impl Table {
-    /// Its keys as columns of text.
-    pub fn options_text(&self) -> String {
-        columns(&self.keys)
-    }
 }
 
 /// The tables of the recipe.
@@ -96,7 +84,8 @@ fn tables_into(tables: &mut Vec<Table>, name: &str, property: Schema) {
     }
 }
 
-fn columns(rows: &[Row]) -> String {
+/// Options as columns of text.
+pub fn columns(rows: &[Row]) -> String {
     let rows: Vec<_> = rows.iter().map(Row::cells).collect();
     if rows.is_empty() {
         return "no options\n".to_owned();
@@ -118,7 +107,8 @@ pub fn options(about: &About) -> Vec<Row> {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 4] {
+    /// Key, what it takes, default and text.
+    pub fn cells(&self) -> [String; 4] {
         let default = match &self.default {
             _ if self.required => "required".to_owned(),
             Some(value) => value.clone(),

@@ -17,14 +17,14 @@ fn the_options_of_a_plugin() {
 | `quant` | "nf4", "fp4" or "int8" |  | Number format. |
 "#);
     let about = Fake.about(Kind::Dataset, "csv").unwrap();
-    assert_snapshot!(reference::options_text(&about), @r#"
+    assert_snapshot!(reference::columns(&reference::options(&about)), @r#"
 path       path             required  The file. It has a header.
 delimiter  string           ","       The character between fields.
 columns    list of strings  -         The columns to read.
 source     table            -         Where the rest comes from.
 "#);
     let about = Fake.about(Kind::Adapter, "full").unwrap();
-    assert_snapshot!(reference::options_text(&about), @"no options");
+    assert_snapshot!(reference::columns(&reference::options(&about)), @"no options");
 }
 
 #[test]
