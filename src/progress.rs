@@ -128,6 +128,7 @@ impl TrainProgress {
                     self.say(&line);
                 }
             }
+            Event::Phase(what) => self.bar.set_message(*what),
             Event::Samples(_) => {}
             Event::End(_) => self.bar.finish_and_clear(),
         }

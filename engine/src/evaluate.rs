@@ -57,6 +57,9 @@ pub fn of_recipe_or_run(
     let run = if path.is_dir() { Some(RunFolder::open(path)?) } else { None };
     let recipe = run.as_ref().map_or_else(|| path.to_owned(), RunFolder::recipe);
     let session = Session::open(&recipe, overrides, sources)?;
+    if run.is_some() && text.is_none() {
+        warn_of_trained(overrides);
+    }
     let device = Device::open(&session.recipe.backend)?;
     let network = match &run {
         Some(run) => trained(run, &session, device)?,
@@ -88,6 +91,14 @@ pub fn of_recipe_or_run(
         };
         Error::invalid(Problem::new(message).help(help))
     })
+}
+
+/// Settings that choose the rows for validation: others than the run's choose rows that it was trained on.
+fn warn_of_trained(overrides: &[String]) {
+    let chooses = |set: &&String| ["validation.", "dataset", "augment", "seed"].iter().any(|key| set.starts_with(key));
+    if let Some(set) = overrides.iter().find(chooses) {
+        tracing::warn!("with {set}, rows that the run was trained on may be among those that are evaluated");
+    }
 }
 
 /// Evaluates a model folder with, maybe, a PEFT adapter on it, on a text.

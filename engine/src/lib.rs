@@ -28,6 +28,7 @@ pub mod tokenizer;
 pub mod train;
 mod train_tokenizer;
 mod units;
+mod unused;
 mod vocabulary;
 pub mod weights;
 

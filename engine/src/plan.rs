@@ -12,7 +12,7 @@ use crate::{
     run::RunFolder,
     session::Session,
     train::{batches, examples, total_steps},
-    units,
+    units, unused,
     weights::Float,
 };
 use framework_core::{
@@ -131,6 +131,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     };
     let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
     blueprint.try_out(session)?;
+    unused::warn(session, unused::by_plan(recipe, &blueprint));
     let trained = blueprint.trained();
     let Blueprint { spec, adapted, .. } = &blueprint;
     let count = |params: &[&Param]| params.iter().map(|p| p.len()).sum::<usize>();

@@ -6,6 +6,7 @@ use crate::{
     hub::{self, Id},
     inherit,
     recipe::{self, Parsed, Recipe},
+    unused,
 };
 use framework_core::{Kind, ffi};
 use framework_registry::{Entry, Registry, RegistryError, Sources};
@@ -148,20 +149,26 @@ impl Session {
 
     /// Tells of settings that change nothing.
     fn warn(&self) -> Result<()> {
+        unused::warn(self, unused::in_recipe(&self.recipe));
         let generate = &self.recipe.generate;
         let mut idle = generate::sampling_only(&generate.settings);
         idle.retain(|name| !self.taken.iter().any(|taken| taken == name));
         if !idle.is_empty() && !self.decoder()?.traits()?.sample {
-            let place = self.written.as_ref().and_then(|w| w.problem(&format!("generate.{}", idle[0]), "").place);
             tracing::warn!(
                 "{}[generate] {} {} no effect: the decoder `{}`, as it is set, does not sample",
-                place.map_or(String::new(), |place| format!("{place}: ")),
+                self.place(&format!("generate.{}", idle[0])),
                 idle.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
                 if idle.len() == 1 { "has" } else { "have" },
                 generate.plugin
             );
         }
         Ok(())
+    }
+
+    /// Where a key stands, for the beginning of a message; empty if nobody wrote it.
+    pub(crate) fn place(&self, key: &str) -> String {
+        let place = self.written.as_ref().and_then(|written| written.problem(key, "").place);
+        place.map_or(String::new(), |place| format!("{place}: "))
     }
 
     /// An error, with the places of the recipe's keys that it names.

@@ -17,6 +17,9 @@ pub struct Eval {
     /// Evaluate on this text instead of the validation data.
     #[arg(long)]
     text: Option<PathBuf>,
+    /// Cut sequences at this many tokens; the same as --set prompt.max_length=N.
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
     /// Override a key of the recipe; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -29,7 +32,8 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
-        let set = overrides(&self.set, self.backend.as_ref());
+        let mut set = overrides(&self.set, self.backend.as_ref());
+        set.extend(self.max_length.map(|tokens| format!("prompt.max_length={tokens}")));
         let outcome = match (&self.target, &self.model, &self.text) {
             (None, Some(model), Some(text)) => {
                 evaluate::of_folders(model, self.adapter.as_deref(), text, &set, sources)?

@@ -63,3 +63,27 @@ error: --set lora_alpha=32: `lora_alpha`: unknown key
     metrics are written to metrics.jsonl and train.log in the run's folder: leave the key out
 "#);
 }
+
+#[test]
+fn settings_without_effect_are_named_before_any_work() {
+    let without_effect = [
+        ("[model]", "[backend]\nfrozen = \"stored\"\n\n[model]"),
+        ("max_length = 64", "max_length = 64\ndate = \"2026-01-31\"\nvariables = { enable_thinking = false }"),
+        ("plugin = \"lora\"\nr = 8\nalpha = 16\ntargets = \"all-linear\"", "plugin = \"full\""),
+        ("save_every = 30", "save_every = 30\nshuffle = false\ngroup_by_length = true"),
+    ];
+    let setting = Setting::with(&without_effect);
+    for command in ["check", "train"] {
+        let said = setting.run([command, "recipe.toml", "--set", "train.max_steps=1"]).succeeded().err;
+        for part in [
+            "recipe.toml:5:10: `backend.frozen` has no effect: every weight is trained",
+            "`prompt.date` has no effect: the template does not ask for the day",
+            "`prompt.variables.enable_thinking` has no effect: the template does not read `enable_thinking`",
+            "`train.shuffle` has no effect: `train.group_by_length` decides the order of the examples",
+        ] {
+            assert!(said.contains(part), "{command}: no {part} in\n{said}");
+        }
+    }
+    let said = Setting::new().run(["check", "recipe.toml"]).succeeded().err;
+    assert!(!said.contains("no effect"), "{said}");
+}

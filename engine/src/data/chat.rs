@@ -16,7 +16,7 @@ use std::ops::Range;
 /// A compiled chat template, as in `tokenizer_config.json` or `chat_template.jinja`.
 #[derive(Debug)]
 pub(super) struct Chat {
-    env: Environment<'static>,
+    pub env: Environment<'static>,
     pub clock: Clock,
     /// Variables beside the conversation.
     pub variables: Fields,

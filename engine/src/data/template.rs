@@ -9,6 +9,7 @@ use super::{
 use crate::{Error, Problem, Result, recipe::Turns, tokenizer::Tokenizer};
 use framework_core::Record;
 use minijinja::{Environment, ErrorKind};
+use std::collections::HashSet;
 
 /// Stands for the response while the prompt is rendered: characters that no filter changes and no text has.
 pub(super) const MARK: &str = "\u{f8fe}\u{f8ff}\u{f8fe}";
@@ -246,6 +247,15 @@ impl Template {
             ErrorKind::UndefinedError => self.missing(record, None),
             _ => invalid(broken(&e)),
         })
+    }
+
+    /// The variables and functions that its source names.
+    pub(crate) fn names(&self) -> HashSet<String> {
+        let source = match &self.form {
+            Form::Inline { env, .. } => env.get_template("prompt"),
+            Form::Chat(chat) => chat.env.get_template("chat"),
+        };
+        source.map(|template| template.undeclared_variables(false)).unwrap_or_default()
     }
 
     /// The variables that an inline template reads.

@@ -1,0 +1,63 @@
+//! Settings that change nothing beside the recipe's others: they are told before any work.
+//!
+//! What depends on the length of the run is in `train/idle.rs`.
+
+use crate::{
+    blueprint::Blueprint,
+    data::Template,
+    recipe::{Frozen, Recipe, Split, TokenizerKind},
+    session::Session,
+};
+
+/// Keys whose effect the recipe alone rules out, each with the reason.
+pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut add = |key: &str, why: &str| all.push((key.to_owned(), why.to_owned()));
+    if recipe.backend.frozen == Frozen::Stored && recipe.model.weights.is_none() {
+        add("backend.frozen", "a model from scratch has no stored weights");
+    }
+    if recipe.tokenizer.train.as_ref().is_some_and(|t| t.lowercase && t.kind != TokenizerKind::WordPiece) {
+        add("tokenizer.train.lowercase", "only `wordpiece` writes everything in lower case");
+    }
+    if recipe.train.group_by_length {
+        add("train.shuffle", "`train.group_by_length` decides the order of the examples");
+    }
+    for (i, dataset) in recipe.dataset.iter().enumerate() {
+        if dataset.split == Split::Validation && dataset.weight != 1.0 {
+            add(&format!("dataset.{i}.weight"), "each record is evaluated once");
+        }
+    }
+    all
+}
+
+/// Keys of `[prompt]` that its template does not use.
+pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, String)> {
+    let (prompt, names) = (&recipe.prompt, template.names());
+    let mut all = Vec::new();
+    if !names.contains("strftime_now") {
+        all.push(("prompt.date".to_owned(), "the template does not ask for the day".to_owned()));
+    }
+    for name in prompt.variables.keys().filter(|name| !names.contains(*name)) {
+        all.push((format!("prompt.variables.{name}"), format!("the template does not read `{name}`")));
+    }
+    if !template.has_turns() {
+        all.push(("prompt.turns".to_owned(), "the template writes no conversations".to_owned()));
+    }
+    all
+}
+
+/// Keys whose effect the plan of the network rules out.
+pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint) -> Vec<(String, String)> {
+    let frozen = |name: &str| !blueprint.adapted.trained.iter().any(|trained| trained == name);
+    let all_trained = !blueprint.spec.params.iter().any(|param| frozen(&param.name));
+    let idle = recipe.backend.frozen == Frozen::Stored && recipe.model.weights.is_some() && all_trained;
+    let why = "every weight is trained, and trained weights are kept in 32 bits";
+    idle.then(|| ("backend.frozen".to_owned(), why.to_owned())).into_iter().collect()
+}
+
+/// Tells of those that the user wrote.
+pub(crate) fn warn(session: &Session, keys: Vec<(String, String)>) {
+    for (key, why) in keys.into_iter().filter(|(key, _)| session.wrote(key)) {
+        tracing::warn!("{}`{key}` has no effect: {why}", session.place(&key));
+    }
+}
