@@ -24,6 +24,7 @@ mod process_func;
 mod quickstart;
 mod recipes;
 mod registry;
+mod remedies;
 mod runs;
 mod setting;
 mod showing;
