@@ -1,8 +1,12 @@
 use crate::progress::DataProgress;
-use framework_engine::{PluginSources, Result, Session, preview};
+use framework_engine::{
+    PluginSources, Result, Session,
+    preview::{self, Options},
+};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
-/// Show examples as they are trained, supervised tokens marked. Exits with 1 if the data would train badly.
+/// Show examples as they are trained, with the supervised tokens marked. Checks the first 1024 training records, and exits
+/// with 1 if they would train badly.
 #[derive(clap::Args)]
 pub struct Preview {
     /// The recipe.
@@ -10,6 +14,9 @@ pub struct Preview {
     /// How many examples.
     #[arg(short = 'n', default_value_t = 3)]
     number: usize,
+    /// Check every training record.
+    #[arg(long)]
+    all: bool,
     /// Override a key of the recipe; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -19,8 +26,9 @@ impl Preview {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let session = Session::open(&self.recipe, &self.set, sources)?;
         let mut reading = DataProgress::new();
-        let color = std::io::stdout().is_terminal();
-        let preview = preview::preview(&session, self.number, color, &mut |at| reading.at(at))?;
+        let most = if self.all { usize::MAX } else { preview::SOME };
+        let options = Options { show: self.number, most, color: std::io::stdout().is_terminal() };
+        let preview = preview::preview(&session, options, &mut |at| reading.at(at))?;
         reading.end();
         for (i, text) in preview.examples.iter().enumerate() {
             println!("--- example {} ---\n{text}\n", i + 1);

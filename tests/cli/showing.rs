@@ -128,6 +128,21 @@ fn check_says_when_a_run_does_not_fit() {
 }
 
 #[test]
+fn preview_looks_at_the_first_records_unless_all_are_asked_for() {
+    let setting = Setting::new();
+    let row = |i: usize| format!("What is {i}?,,{i}\n");
+    let rows: String =
+        (0..1500).map(|i| if i == 1400 { format!("{},,x\n", "long ".repeat(40)) } else { row(i) }).collect();
+    setting.write("data.csv", &format!("instruction,input,output\n{rows}"));
+    let args = ["preview", "recipe.toml", "-n", "1", "--set", "prompt.max_length=40"];
+    let some = setting.run(args).succeeded().out;
+    assert!(some.contains("the first 1024 training records were checked; --all checks every record"), "{some}");
+    let all = setting.run([&args[..], &["--all"]].concat());
+    assert_eq!(all.code, Some(1), "{}", all.err);
+    assert!(all.out.contains("1500 training records"), "{}", all.out);
+}
+
+#[test]
 fn preview_marks_what_is_trained() {
     let setting = Setting::new();
     let shown = setting.run(["preview", "recipe.toml", "-n", "2"]).succeeded().out;
