@@ -1,6 +1,6 @@
 //! Datasets.
 
-use crate::{Options, Records, Result};
+use crate::{Options, Records, Result, Skipped};
 
 /// Opens what the recipe points at and yields records, without holding them all.
 ///
@@ -13,5 +13,8 @@ pub trait Dataset: Options {
     }
 
     /// Starts reading from the beginning; called once per use, always with the same result.
-    fn open(&self) -> Result<Records>;
+    ///
+    /// Rows and fields that are left out are reported to `skipped` when they are met, which may be while the records are
+    /// read; keep a clone of it for that.
+    fn open(&self, skipped: &Skipped) -> Result<Records>;
 }

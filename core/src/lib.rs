@@ -20,6 +20,7 @@ mod op;
 mod optimizer;
 mod options;
 mod record;
+mod skipped;
 mod tensor;
 
 pub use about::{About, Kind};
@@ -34,4 +35,5 @@ pub use op::{Activation, CtxOp, DType, Op, Rotary};
 pub use optimizer::{Optimizer, StateSpec, Update};
 pub use options::{FilePath, Options, schema_of};
 pub use record::{Record, Records, each};
+pub use skipped::{Omission, Skipped};
 pub use tensor::Tensor;

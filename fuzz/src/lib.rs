@@ -94,6 +94,6 @@ impl Harness {
     }
 
     fn read(&self, options: &Value) -> Result<Vec<Record>> {
-        self.build.dataset(self.plugin, options)?.open()?.take(RECORDS).collect()
+        self.build.dataset(self.plugin, options)?.open(&Default::default())?.take(RECORDS).collect()
     }
 }

@@ -15,7 +15,7 @@ options! {
 }
 
 impl Dataset for __Type__ {
-    fn open(&self) -> Result<Records> {
+    fn open(&self, _skipped: &Skipped) -> Result<Records> {
         let path = self.path.to_path_buf();
         let file = File::open(&path).map_err(|e| PluginError::new(format!("{}: {e}", path.display())))?;
         let lines = BufReader::new(file).lines().zip(1..);

@@ -45,8 +45,9 @@ fn descriptions_are_the_same() {
 
 #[test]
 fn records_are_the_same() {
-    let counted =
-        same(Kind::Dataset, "counting", |e| e.dataset(&json!({"to": 1000}))?.open()?.collect::<Result<Vec<_>>>());
+    let counted = same(Kind::Dataset, "counting", |e| {
+        e.dataset(&json!({"to": 1000}))?.open(&Default::default())?.collect::<Result<Vec<_>>>()
+    });
     assert_eq!(counted.len(), 1000); // more than one batch across the boundary
     let shouted = same(Kind::Augmenter, "shout", |e| {
         let source = records((0..600).map(|i| json!({"output": format!("so {i}")})));

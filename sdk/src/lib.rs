@@ -52,7 +52,7 @@ pub mod prelude {
     pub use crate::{
         Activation, Adapter, AdapterPlan, Attention, Augmenter, Ctx, DType, Dataset, Decode, DecodeRequest, Decoder,
         DecoderTraits, FilePath, Init, ModelArch, ModelSpec, Optimizer, Param, PluginError, Record, Records, Result,
-        Role, Rotary, Scores, StateSpec, Step, Tensor, Update, each, nn, options, register,
+        Role, Rotary, Scores, Skipped, StateSpec, Step, Tensor, Update, each, nn, options, register,
     };
     pub use serde_json::{Value, json};
 }

@@ -34,6 +34,34 @@ fn records_come_after_the_augmenters_with_their_split() {
 }
 
 #[test]
+fn rows_that_are_skipped_are_counted_with_their_reason() {
+    let setting = Setting::new();
+    let data = setting.read("data.csv");
+    setting.write("data.csv", &format!("{data}one field\ntwo fields\nWhat is empty?,,\n"));
+    let skipping = ["--set", "dataset.0.on_error='skip'", "--set", "dataset.0.skip_empty=true"];
+    for command in ["check", "prepare"] {
+        let mut args = vec![command, "recipe.toml"];
+        args.extend(skipping);
+        args.extend((command == "prepare").then_some(["--to", "out.jsonl"]).into_iter().flatten());
+        let said = setting.run(args).succeeded();
+        let all = setting.redact(&format!("{}{}", said.out, said.err));
+        let first = FACTS.len() + 2;
+        for part in [
+            format!("2 rows skipped: the row has 1 fields, but the header has 3 (first: data.csv:{first})"),
+            format!("1 row skipped: the output is empty (first: data.csv:{})", first + 2),
+        ] {
+            assert!(all.contains(&part), "{command}: no {part} in\n{all}");
+        }
+    }
+    let said = setting.run([&["train", "recipe.toml"][..], &skipping].concat()).succeeded();
+    assert!(said.err.contains("instruction-csv: 2 rows skipped: "), "{}", said.err);
+    // Rows behind the limit are not met.
+    let limit = format!("dataset.0.limit={}", FACTS.len());
+    let args = [&["check", "recipe.toml", "--set", &limit][..], &skipping].concat();
+    assert!(!setting.run(args).succeeded().out.contains("skipped"));
+}
+
+#[test]
 fn the_same_bytes_every_time_in_every_format() {
     let setting = Setting::with(&[AUGMENTED]);
     for form in ["records", "text", "tokens"] {
@@ -118,7 +146,7 @@ fn a_wrong_row_far_down_leaves_no_file() {
     setting.write("recipe.toml", &skip);
     let said = setting.run(["prepare", "recipe.toml", "--to", "out.parquet", "--set", "validation.fraction=0.1"]);
     let said = said.succeeded();
-    assert_eq!(said.err.matches("skipped 1 of 5001 rows").count(), 1, "said once, though read thrice: {}", said.err);
+    assert_eq!(said.err.matches("1 row skipped: ").count(), 1, "said once, though read thrice: {}", said.err);
 }
 
 /// Records are what comes before the tokenizer, and a model from scratch may have none yet.

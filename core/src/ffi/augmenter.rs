@@ -1,7 +1,7 @@
 //! Augmenters on the boundary.
 
 use super::{RawError, RawResult, guard, receive, records, to_json};
-use crate::{Augmenter, Records, Result};
+use crate::{Augmenter, Records, Result, Skipped};
 use abi_stable::{
     sabi_trait,
     sabi_trait::TD_Opaque,
@@ -24,7 +24,12 @@ impl<T: Augmenter> AugmenterFfi for Export<T> {
         guard(|| to_json(&self.0))
     }
     fn augment(&self, stream: records::RawStream, seed: u64) -> RawResult<records::RawStream> {
-        guard(|| Ok(records::export(self.0.augment(records::import(stream, None), seed)?)))
+        guard(|| {
+            Ok(records::export(
+                self.0.augment(records::import(stream, None, Skipped::default()), seed)?,
+                Skipped::default(),
+            ))
+        })
     }
 }
 
@@ -51,8 +56,8 @@ impl AugmenterObject {
     /// See [`Augmenter::augment`].
     pub fn augment(&self, records: Records, seed: u64) -> Result<Records> {
         super::named(&self.plugin, || {
-            let stream = receive(self.raw.augment(records::export(records), seed))?;
-            Ok(records::import(stream, Some(&self.plugin)))
+            let stream = receive(self.raw.augment(records::export(records, Skipped::default()), seed))?;
+            Ok(records::import(stream, Some(&self.plugin), Skipped::default()))
         })
     }
 }

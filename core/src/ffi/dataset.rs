@@ -1,7 +1,7 @@
 //! Datasets on the boundary.
 
 use super::{RawError, RawResult, guard, receive, records, to_json};
-use crate::{Dataset, Records, Result};
+use crate::{Dataset, Records, Result, Skipped};
 use abi_stable::{
     sabi_trait,
     sabi_trait::TD_Opaque,
@@ -24,7 +24,10 @@ impl<T: Dataset> DatasetFfi for Export<T> {
         guard(|| to_json(&self.0))
     }
     fn open(&self) -> RawResult<records::RawStream> {
-        guard(|| Ok(records::export(self.0.open()?)))
+        guard(|| {
+            let skipped = Skipped::default();
+            Ok(records::export(self.0.open(&skipped)?, skipped))
+        })
     }
 }
 
@@ -48,8 +51,10 @@ impl DatasetObject {
         super::named(&self.plugin, || super::from_json(&receive(self.raw.options())?))
     }
 
-    /// See [`Dataset::open`].
-    pub fn open(&self) -> Result<Records> {
-        super::named(&self.plugin, || Ok(records::import(receive(self.raw.open())?, Some(&self.plugin))))
+    /// See [`Dataset::open`]. `skipped` hears of a row when the record that follows it is asked for.
+    pub fn open(&self, skipped: &Skipped) -> Result<Records> {
+        super::named(&self.plugin, || {
+            Ok(records::import(receive(self.raw.open())?, Some(&self.plugin), skipped.clone()))
+        })
     }
 }

@@ -111,6 +111,17 @@ pub(crate) fn each<T: Send>(
     work: impl Fn(Split, Record) -> Result<T> + Sync,
     take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
 ) -> Result<DataReport> {
+    each_of(inputs, usize::MAX, progress, work, take)
+}
+
+/// As [`each`], with at most `most` records of each set.
+pub(crate) fn each_of<T: Send>(
+    inputs: &Inputs,
+    most: usize,
+    progress: &mut dyn FnMut(Progress),
+    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
+) -> Result<DataReport> {
     let reading = Reading::new(inputs)?;
     let mut report = DataReport::default();
     let mut done = Progress { total: reading.total(), ..Progress::default() };
@@ -118,14 +129,14 @@ pub(crate) fn each<T: Send>(
         let mut flow = reading.flow(set)?;
         let counts = if set == Split::Train { &mut report.train } else { &mut report.validation };
         let (before, examples, mut number) = (done.records, done.examples, 0);
-        let mut chunk = Chunk::read(&mut flow);
+        let mut chunk = Chunk::read(&mut flow, most);
         while !chunk.records.is_empty() {
-            let at = before + flow.read();
+            let (at, left) = (before + flow.read(), most - number - chunk.records.len());
             let (results, next) = rayon::join(
                 || chunk.records.into_par_iter().map(|record| work(set, record)).collect::<Vec<_>>(),
                 || {
                     if chunk.end.is_none() {
-                        Chunk::read(&mut flow)
+                        Chunk::read(&mut flow, left)
                     } else {
                         Chunk { end: chunk.end, ..Chunk::default() }
                     }
@@ -161,9 +172,9 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn read(flow: &mut Flow) -> Self {
+    fn read(flow: &mut Flow, most: usize) -> Self {
         let (mut records, mut bytes) = (Vec::new(), 0);
-        while records.len() < CHUNK && bytes < CHUNK_BYTES {
+        while records.len() < CHUNK.min(most) && bytes < CHUNK_BYTES {
             match flow.next() {
                 Some(Ok(record)) => {
                     bytes += record.values().map(size).sum::<usize>();

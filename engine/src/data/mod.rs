@@ -34,7 +34,7 @@ pub(crate) mod write;
 pub(crate) use apart::Apart;
 pub use batch::{Batch, Batches, Epoch, Order};
 pub use corpus::{Corpus, Progress, load};
-pub(crate) use corpus::{each, sequences};
+pub(crate) use corpus::{each, each_of, sequences};
 pub use encode::{Encoded, Encoder, IGNORE, Sequence};
 pub use example::{Example, Turn};
 pub use fields::texts;

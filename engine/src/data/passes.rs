@@ -5,7 +5,7 @@ use super::{
     source::{Fault, Tally},
 };
 use crate::{Error, Problem, Result};
-use framework_core::{PluginError, Record, Records, ffi::DatasetObject};
+use framework_core::{PluginError, Record, Records, Skipped, ffi::DatasetObject};
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -38,6 +38,13 @@ pub(super) struct Pass {
     /// Nobody has read the dataset before: its rows are counted, and what it logs is heard.
     pub first: bool,
     pub tally: Arc<Tally>,
+}
+
+impl Pass {
+    /// Where what is left out is counted: only once for all passes.
+    fn skipped(&self) -> Skipped {
+        if self.first { self.tally.skipped.clone() } else { Skipped::default() }
+    }
 }
 
 /// One pass after the other.
@@ -75,7 +82,7 @@ impl Passes {
             }
             let Some(pass) = self.waiting.pop_front() else { return Ok(None) };
             let number = pass.number;
-            let records = heard(pass.first, || pass.dataset.open()).map_err(|e| (number, e))?;
+            let records = heard(pass.first, || pass.dataset.open(&pass.skipped())).map_err(|e| (number, e))?;
             self.open = Some(Open { pass, records, row: 0, kept: 0, passed: 0, chosen: 0 });
         }
     }
@@ -154,8 +161,8 @@ impl Open {
 }
 
 /// Opens a dataset for the first time.
-pub(super) fn open(dataset: &DatasetObject, number: usize) -> Result<Records> {
-    dataset.open().map_err(|e| blame(e, number))
+pub(super) fn open(dataset: &DatasetObject, number: usize, skipped: &Skipped) -> Result<Records> {
+    dataset.open(skipped).map_err(|e| blame(e, number))
 }
 
 /// What a dataset says of the data is the user's to put right; a panic is the plugin's.

@@ -2,6 +2,7 @@
 
 use super::{Encoded, Example};
 use crate::{Error, Problem, recipe::Split};
+use framework_core::Omission;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,6 +33,9 @@ pub struct DatasetReport {
     pub in_validation: usize,
     /// Records that it gives to training, repetitions by `weight` counted.
     pub trained: usize,
+    /// Rows and fields of the files that it left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Omission>,
 }
 
 /// What an augmenter made of the records.
@@ -88,6 +92,7 @@ impl fmt::Display for DataReport {
                 write!(f, ", {} not trained: a validation dataset has them", d.in_validation)?;
             }
             writeln!(f)?;
+            d.left_out().try_for_each(|line| writeln!(f, "             {line}"))?;
         }
         for (i, stage) in self.train.stages.iter().enumerate() {
             write!(f, "augmenter    {}: {} → {} records", stage.name, stage.records_in, stage.records_out)?;
@@ -101,6 +106,19 @@ impl fmt::Display for DataReport {
             write!(f, "\nvalidation   {}", self.validation)?;
         }
         Ok(())
+    }
+}
+
+impl DatasetReport {
+    /// What it left out, a line for each reason.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        self.skipped.iter().map(|Omission { reason, first, rows, field, .. }| {
+            let many = if *rows == 1 { "row" } else { "rows" };
+            match field {
+                true => format!("{rows} {many} with a field `{reason}`, which is not used"),
+                false => format!("{rows} {many} skipped: {reason} (first: {first})"),
+            }
+        })
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
     random::{self, Purpose, choose, stream},
 };
 use crate::{Error, Problem, Result, recipe::Split};
-use framework_core::{Record, Records, ffi::AugmenterObject, ffi::DatasetObject};
+use framework_core::{Record, Records, Skipped, ffi::AugmenterObject, ffi::DatasetObject};
 use std::{
     iter,
     sync::{
@@ -141,6 +141,8 @@ pub(super) struct Tally {
     pub trained: AtomicUsize,
     /// Rows that are not trained because they are in a validation dataset.
     pub in_validation: AtomicUsize,
+    /// What the dataset left out.
+    pub skipped: Skipped,
 }
 
 impl<'a> Reading<'a> {
@@ -155,9 +157,9 @@ impl<'a> Reading<'a> {
             let tally = Arc::new(Tally::default());
             let chooses = shares || source.weight.fract() != 0.0 || source.weight < 1.0;
             let keys = match source.split {
-                Split::Train if chooses => Some(keys(i, source)?),
+                Split::Train if chooses => Some(keys(i, source, &tally.skipped)?),
                 Split::Validation if compares => {
-                    validation.extend(keys(i, source)?);
+                    validation.extend(keys(i, source, &Skipped::default())?);
                     None
                 }
                 _ => None,
@@ -265,6 +267,7 @@ impl<'a> Reading<'a> {
             held_back: part.held_back.len(),
             in_validation: part.tally.in_validation.load(Relaxed),
             trained: part.tally.trained.load(Relaxed),
+            skipped: part.tally.skipped.all(),
         };
         self.inputs.sources.iter().zip(&self.parts).map(report).collect()
     }
@@ -344,8 +347,8 @@ fn check_weight(i: usize, source: &Source) -> Result<()> {
 }
 
 /// Keys of a dataset's rows.
-fn keys(i: usize, source: &Source) -> Result<Vec<u64>> {
-    let rows = open(&source.dataset, i)?.take(source.limit.unwrap_or(usize::MAX));
+fn keys(i: usize, source: &Source, skipped: &Skipped) -> Result<Vec<u64>> {
+    let rows = open(&source.dataset, i, skipped)?.take(source.limit.unwrap_or(usize::MAX));
     rows.map(|record| record.map(|record| key(&record)).map_err(|e| blame(e, i))).collect()
 }
 

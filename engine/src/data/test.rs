@@ -29,7 +29,7 @@ options! {
 }
 
 impl Dataset for Counting {
-    fn open(&self) -> Result<Records> {
+    fn open(&self, _skipped: &Skipped) -> Result<Records> {
         assert!(!self.panics, "on purpose");
         let Counting { name, rows, fails_at, of, text, .. } = self.clone();
         Ok(Box::new((0..rows).map(move |i| match fails_at {

@@ -62,6 +62,7 @@ impl<'a> Course<'a> {
             let due = self.state.step == self.total || self.due(self.train().eval_every);
             let evaluated = due && self.evaluate(observe)?;
             if evaluated || self.due(self.train().save_every) {
+                observe(&Event::Phase("saving a checkpoint"));
                 self.save()?;
             }
             if stop() && self.state.step < self.total && !self.state.stopped {
@@ -150,6 +151,7 @@ impl<'a> Course<'a> {
         finish::try_sample(self, observe);
         let (prepared, train) = (self.prepared, self.train());
         let validation = &prepared.corpus.validation;
+        observe(&Event::Phase("evaluating"));
         let outcome = evaluate(&prepared.network, validation, train.batch_size, prepared.tokenizer.pad)?;
         let Some(Evaluation { loss, .. }) = outcome else { return Ok(false) };
         let best = self.state.evaluated(loss, train.early_stopping.map(|e| e.patience));

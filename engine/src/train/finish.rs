@@ -72,6 +72,7 @@ pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
         course.sampled = None;
         observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
     }
+    observe(&Event::Phase("saving the result"));
     let output = export::export(&course.run, prepared).map_err(|e| unwritten(prepared, e))?;
     let count = |params: &mut dyn Iterator<Item = &framework_core::Param>| params.map(|p| p.len()).sum();
     let (network, state) = (&prepared.network, &course.state);
@@ -114,6 +115,7 @@ fn sample(course: &mut Course, observe: Observer) -> Result<()> {
         return Ok(());
     }
     course.sampled = Some(course.state.step);
+    observe(&Event::Phase("answering the prompts"));
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
     let reader = Reader::new(tokenizer, prepared.template.lead(), &generate.settings);

@@ -40,6 +40,8 @@ pub enum Event<'a> {
         /// Steps in all.
         total: u64,
     },
+    /// Something begins that takes time and is no step: evaluating, sampling, saving.
+    Phase(&'static str),
     /// A step is done.
     Step {
         /// Steps done.
@@ -130,7 +132,7 @@ fn line(event: &Event) -> Option<String> {
     match event {
         Event::Message(text) => Some(text.clone()),
         Event::Begin { step, total } => Some(format!("training from step {step} to {total}")),
-        Event::Step { .. } => None,
+        Event::Step { .. } | Event::Phase(_) => None,
         Event::Metrics(metrics) => serde_json::to_string(metrics).ok(),
         Event::Samples(samples) => Some(format!("{} answers sampled", samples.len())),
         Event::End(summary) => serde_json::to_string(summary).ok(),

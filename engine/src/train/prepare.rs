@@ -11,7 +11,7 @@ use crate::{
     run::{Lock, RunFolder},
     session::Session,
     tokenizer::Tokenizer,
-    vocabulary,
+    unused, vocabulary,
     weights::{Float, write_bytes},
 };
 use framework_core::{Kind, ModelSpec};
@@ -51,9 +51,13 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     let device = Device::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
+    for dataset in &corpus.report.datasets {
+        dataset.left_out().for_each(|line| tracing::warn!("{}: {line}", dataset.name));
+    }
     super::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint.spec, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
+    unused::warn(session, unused::by_plan(&session.recipe, &blueprint));
     plan::warn(session, &blueprint, &corpus)?;
     let per_epoch = super::batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
     let steps = super::total_steps(&session.recipe.train, per_epoch);
@@ -77,6 +81,7 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result
     if let Some(warning) = template.warning(&tokenizer) {
         tracing::warn!("[prompt] {warning}");
     }
+    unused::warn(session, unused::by_template(&session.recipe, &template));
     let place = cached::Place::of(session, &tokenizer);
     if let Some(corpus) = place.as_ref().and_then(cached::Place::read) {
         return Ok((tokenizer, template, corpus));

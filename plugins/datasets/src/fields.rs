@@ -85,7 +85,8 @@ mod tests {
         let renamed = rename(object.clone(), &columns, &place()).unwrap();
         assert_eq!(Value::Object(renamed), json!({"a": 1, "b": 1, "c": null}));
         let columns = BTreeMap::from([("a".into(), "w".into())]);
-        let Err(Fault::Row(e)) = rename(object, &columns, &place()) else { panic!("not refused") };
-        assert!(e.message.starts_with("a.json:3:1: there is no field `w`, only `x`, `y`, `z`; "), "{}", e.message);
+        let Err(Fault::Row(wrong)) = rename(object, &columns, &place()) else { panic!("not refused") };
+        assert!(wrong.message.starts_with("there is no field `w`, only `x`, `y`, `z`; "), "{}", wrong.message);
+        assert_eq!(wrong.place, "a.json:3:1");
     }
 }

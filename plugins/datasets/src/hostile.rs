@@ -203,7 +203,7 @@ fn files_are_cut_off_at_every_byte() {
             std::fs::remove_file(folder.path(name)).unwrap();
             std::fs::write(folder.path(name), content).unwrap();
             let (mut records, mut error) = (Vec::new(), None);
-            match build.dataset(plugin, &options).and_then(|dataset| dataset.open()) {
+            match build.dataset(plugin, &options).and_then(|dataset| dataset.open(&Default::default())) {
                 Err(e) => error = Some(e),
                 Ok(read) => read.for_each(|record| record.map_or_else(|e| error = Some(e), |r| records.push(r))),
             }
@@ -271,7 +271,7 @@ fn large_files_are_streams() -> Result<()> {
         let build = test::declaration(Kind::Dataset, plugin).build;
         let (begun, base) = (Instant::now(), memory("VmRSS:"));
         std::fs::write("/proc/self/clear_refs", "5").unwrap(); // the peak begins again here
-        let records = build.dataset(plugin, &options)?.open()?;
+        let records = build.dataset(plugin, &options)?.open(&Default::default())?;
         assert_eq!(records.map(|r| r.map(|_| 1)).sum::<Result<usize>>()?, rows);
         let over = memory("VmHWM:").saturating_sub(base);
         println!("{plugin}, {name}: {rows} rows in {:?}, {over} kB over {base} kB", begun.elapsed());

@@ -74,11 +74,11 @@ impl Dataset for InstructionCsv {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
         let open = move |file: std::path::PathBuf| Rows::open(&options, &file, &encoding);
         let rows = rows::of_files(files(&self.path, &["csv", "tsv"])?, open);
-        Ok(rows::records("instruction-csv", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 
@@ -144,8 +144,8 @@ impl Rows {
         Ok(Self { place, csv, row, columns, width, skip_empty, ended: false })
     }
 
-    /// The present row as a record; none if it is to be left out.
-    fn record(&self) -> Result<Option<Record>, Fault> {
+    /// The present row as a record.
+    fn record(&self) -> Result<Record, Fault> {
         let open = self.row.iter().next_back().is_some_and(|field| field.ends_with(END));
         // Counted back from the row's end, because blank lines before a row count as part of it.
         let breaks = self.row.as_slice().iter().filter(|&&b| b == b'\n').count() as u64;
@@ -174,12 +174,14 @@ impl Rows {
             })?;
             if name != "input" && text.trim().is_empty() {
                 let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
-                let wrong = || place.wrong(format!("the {name} is empty; {hint}"));
-                return if self.skip_empty { Ok(None) } else { Err(wrong()) };
+                return Err(match self.skip_empty {
+                    true => place.unwanted(format!("the {name} is empty")),
+                    false => place.wrong(format!("the {name} is empty; {hint}")),
+                });
             }
             record.insert(name.to_owned(), text.into());
         }
-        Ok(Some(record))
+        Ok(record)
     }
 }
 
@@ -200,9 +202,7 @@ impl Iterator for Rows {
                 Ok(true) if self.row.len() == 1 && self.row.as_slice().iter().all(|b| *b == b'\r') => continue,
                 Ok(true) => {}
             }
-            if let Some(item) = self.record().transpose() {
-                return Some(item);
-            }
+            return Some(self.record());
         }
         None
     }

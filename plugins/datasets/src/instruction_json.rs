@@ -69,29 +69,26 @@ impl Dataset for InstructionJson {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
         let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
-        let rows = objects.filter_map(move |object| {
-            let read = object.and_then(|(place, mut object)| {
-                let record = options.record(&mut object, &place)?;
-                Ok(record.map(|record| (record, object)))
-            });
-            read.transpose()
+        let rows = objects.map(move |object| {
+            let (place, mut object) = object?;
+            Ok((options.record(&mut object, &place)?, object))
         });
-        Ok(rows::records("instruction-json", self.on_error, unused::noted("instruction-json", rows)))
+        Ok(rows::records(skipped, self.on_error, unused::noted(skipped, rows)))
     }
 }
 
 impl InstructionJson {
-    /// The object as a record, whose fields are taken out of it; none if it is to be left out.
-    fn record(&self, object: &mut Record, place: &Place) -> Result<Option<Record>, Fault> {
+    /// The object as a record, whose fields are taken out of it.
+    fn record(&self, object: &mut Record, place: &Place) -> Result<Record, Fault> {
         *object = conversation::normalized(std::mem::take(object), self.conversation.as_deref(), place)?;
         if let Some(messages) = object.shift_remove("messages") {
             let mut record = Record::from_iter([("messages".to_owned(), messages)]);
             record.extend(object.shift_remove_entry("tools"));
             record.extend(object.shift_remove_entry("documents"));
-            return Ok(Some(record));
+            return Ok(record);
         }
         self.completed(object);
         let names = fields::names(object);
@@ -108,13 +105,13 @@ impl InstructionJson {
                 let hint = format!("name the right one with `{name}`");
                 return Err(place.wrong(format!("there is no field `{field}`, only {names}; {hint}")));
             };
-            if text.trim().is_empty() && self.skip_empty {
-                return Ok(None);
-            }
             if text.trim().is_empty() {
                 let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
                 let empty = if null { "null" } else { "empty" };
-                return Err(place.wrong(format!("the {name} is {empty}; {hint}")));
+                return Err(match self.skip_empty {
+                    true => place.unwanted(format!("the {name} is {empty}")),
+                    false => place.wrong(format!("the {name} is {empty}; {hint}")),
+                });
             }
             record.insert(name.to_owned(), text.into());
         }
@@ -124,7 +121,7 @@ impl InstructionJson {
         let history = object.shift_remove_entry("history").filter(|(_, turns)| !empty(turns));
         record.extend(history);
         record.extend(object.shift_remove_entry("tools").filter(|(_, tools)| !empty(tools)));
-        Ok(Some(record))
+        Ok(record)
     }
 
     /// Takes `prompt` and `completion` for instruction and answer where there are no such fields.

@@ -37,14 +37,14 @@ impl Dataset for Jsonl {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (encoding, columns) = (Encoding::named(&self.encoding)?, self.columns.clone());
         let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
         let rows = objects.map(move |object| {
             let (place, object) = object?;
             conversation::normalized(fields::rename(object, &columns, &place)?, None, &place)
         });
-        Ok(rows::records("jsonl", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 

@@ -75,13 +75,13 @@ impl Dataset for MagazineJson {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (options, ranges, encoding) = (self.clone(), self.ranges()?, Encoding::named(&self.encoding)?);
         let objects = rows::of_files(files(&self.path, JSON)?, move |file| input::json(&file, &encoding));
         let rows = objects.filter_map(move |object| {
             object.and_then(|(place, object)| options.record(object, ranges.as_deref(), &place)).transpose()
         });
-        Ok(rows::records("magazine-json", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 

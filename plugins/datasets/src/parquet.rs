@@ -53,11 +53,11 @@ options! {
 }
 
 impl Dataset for Parquet {
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let columns = self.columns.clone();
         let open = move |file: PathBuf| Table::open(file, columns.clone());
         let rows = rows::of_files(files(&self.path, &["parquet"])?, open);
-        Ok(rows::records("parquet", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 

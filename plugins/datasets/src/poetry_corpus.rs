@@ -97,11 +97,11 @@ impl Dataset for PoetryCorpus {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (options, encoding) = (self.clone(), Encoding::named(&self.encoding)?);
         let extensions: Vec<_> = JSON.iter().chain(&["txt"]).copied().collect();
         let rows = rows::of_files(files(&self.path, &extensions)?, move |file| options.read(&file, &encoding));
-        Ok(rows::records("poetry-corpus", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 

@@ -60,10 +60,10 @@ impl Dataset for QaXlsx {
         Ok(())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let options = self.clone();
         let rows = rows::of_files(files(&self.path, &["xlsx", "xlsm"])?, move |file| options.read(file));
-        Ok(rows::records("qa-xlsx", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 
@@ -91,7 +91,10 @@ fn record(row: sheet::Row, skip_empty: bool, place: &Place) -> Result<Option<Rec
         let text = cell.map_err(|wrong| place.wrong(format!("the {name} {wrong}")))?;
         if text.trim().is_empty() && name != "input" {
             let hint = "fill it in, delete the row, or set `skip_empty = true` to leave such rows out";
-            return if skip_empty { Ok(None) } else { Err(place.wrong(format!("the {name} is empty; {hint}"))) };
+            return Err(match skip_empty {
+                true => place.unwanted(format!("the {name} is empty")),
+                false => place.wrong(format!("the {name} is empty; {hint}")),
+            });
         }
         record.insert(name.to_owned(), text.into());
     }

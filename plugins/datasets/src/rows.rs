@@ -1,6 +1,6 @@
 //! Rows that may be malformed, and what becomes of those.
 
-use framework_sdk::{PluginError, Record, Records, Result, options, tracing};
+use framework_sdk::{PluginError, Record, Records, Result, Skipped, options};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 options! {
@@ -11,7 +11,7 @@ options! {
         /// The run does not start; the error says where the row stands.
         #[default]
         Error,
-        /// It is left out and counted in the log.
+        /// It is left out; `check`, `prepare` and the log count such rows.
         Skip,
     }
 }
@@ -20,7 +20,9 @@ options! {
 #[derive(Debug)]
 pub enum Fault {
     /// The row is malformed; what follows can be read.
-    Row(PluginError),
+    Row(Wrong),
+    /// The row is sound, but an option leaves it out.
+    Unwanted(Wrong),
     /// The file cannot be read on.
     File(PluginError),
 }
@@ -28,8 +30,32 @@ pub enum Fault {
 impl Fault {
     /// The error in it.
     pub fn into_error(self) -> PluginError {
-        let (Fault::Row(e) | Fault::File(e)) = self;
-        e
+        match self {
+            Fault::Row(wrong) | Fault::Unwanted(wrong) => wrong.into(),
+            Fault::File(e) => e,
+        }
+    }
+}
+
+/// What is wrong with a row, and where it stands.
+#[derive(Debug, Clone)]
+pub struct Wrong {
+    /// `file:line`, or `file:line:column`.
+    pub place: String,
+    /// What is wrong, then what can be done, after a semicolon.
+    pub message: String,
+}
+
+impl Wrong {
+    fn report(self, skipped: &Skipped) {
+        let reason = self.message.split("; ").next().unwrap_or_default();
+        skipped.row(reason, self.place);
+    }
+}
+
+impl From<Wrong> for PluginError {
+    fn from(wrong: Wrong) -> Self {
+        PluginError::new(format!("{}: {}", wrong.place, wrong.message))
     }
 }
 
@@ -39,38 +65,32 @@ impl From<PluginError> for Fault {
     }
 }
 
-/// Malformed rows that are named in the log; the rest are counted.
-const NAMED: u64 = 10;
-
 /// The records of rows, those left out that `on_error` says.
 pub fn records(
-    plugin: &'static str,
+    skipped: &Skipped,
     on_error: OnError,
     mut rows: impl Iterator<Item = Result<Record, Fault>> + Send + 'static,
 ) -> Records {
-    let (mut read, mut skipped, mut first) = (0_u64, 0_u64, None);
+    let (skipped, mut read, mut wrong, mut first) = (skipped.clone(), 0_u64, 0_u64, None);
     let records = std::iter::from_fn(move || {
         loop {
             let Some(row) = rows.next() else {
-                if skipped > 0 {
-                    tracing::warn!("{plugin} skipped {skipped} of {read} rows, which are malformed");
-                }
                 // A wrong option looks like this; an empty dataset would hide it.
-                let first: PluginError = first.take().filter(|_| skipped == read)?;
+                let first: PluginError = first.take().filter(|_| wrong == read)?;
                 let message = format!("all {read} rows are malformed and skipped; the first: {}", first.message);
                 return Some(Err(PluginError { message, ..first }));
             };
             read += 1;
             match row {
                 Ok(record) => return Some(Ok(record)),
-                Err(Fault::Row(e)) if on_error == OnError::Skip => {
-                    skipped += 1;
-                    if skipped <= NAMED {
-                        tracing::warn!("{plugin} skips a row: {}", e.message);
-                    }
-                    first.get_or_insert(e);
+                Err(Fault::Row(row)) if on_error == OnError::Skip => {
+                    wrong += 1;
+                    first.get_or_insert_with(|| row.clone().into());
+                    row.report(&skipped);
                 }
-                Err(Fault::Row(mut e)) => {
+                Err(Fault::Unwanted(row)) => row.report(&skipped),
+                Err(Fault::Row(row)) => {
+                    let mut e = PluginError::from(row);
                     e.message.push_str("; `on_error = \"skip\"` leaves such rows out");
                     return Some(Err(e));
                 }
@@ -109,19 +129,26 @@ mod tests {
     fn rows(pattern: &'static str) -> impl Iterator<Item = Result<Record, Fault>> + Send {
         pattern.bytes().map(|kind| match kind {
             b'.' => Ok(Record::new()),
-            b'x' => Err(Fault::Row(PluginError::new("row"))),
+            b'x' => Err(Fault::Row(Wrong { place: "a:1".into(), message: "row; hint".into() })),
+            b'e' => Err(Fault::Unwanted(Wrong { place: "a:2".into(), message: "empty".into() })),
             _ => Err(Fault::File(PluginError::new("file"))),
         })
     }
 
     fn read(pattern: &'static str, on_error: OnError) -> Result<usize, String> {
-        records("toy", on_error, rows(pattern)).collect::<Result<Vec<_>>>().map(|r| r.len()).map_err(|e| e.message)
+        records(&Skipped::default(), on_error, rows(pattern))
+            .collect::<Result<Vec<_>>>()
+            .map(|r| r.len())
+            .map_err(|e| e.message)
     }
 
     #[test]
     fn malformed_rows_are_errors_or_left_out() {
         assert_eq!(read("..x.", OnError::Skip), Ok(3));
-        assert_eq!(read("..x.", OnError::Error), Err("row; `on_error = \"skip\"` leaves such rows out".into()));
+        assert_eq!(
+            read("..x.", OnError::Error),
+            Err("a:1: row; hint; `on_error = \"skip\"` leaves such rows out".into())
+        );
         assert_eq!(read("..", OnError::Error), Ok(2));
         assert_eq!(read("", OnError::Skip), Ok(0));
     }
@@ -133,6 +160,20 @@ mod tests {
 
     #[test]
     fn nothing_but_malformed_rows_is_an_error() {
-        assert_eq!(read("xx", OnError::Skip), Err("all 2 rows are malformed and skipped; the first: row".into()));
+        assert_eq!(
+            read("xx", OnError::Skip),
+            Err("all 2 rows are malformed and skipped; the first: a:1: row; hint".into())
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_reported_with_its_reason() {
+        let skipped = Skipped::default();
+        let read = super::records(&skipped, OnError::Skip, rows(".xex.e"));
+        assert_eq!(read.collect::<Result<Vec<_>>>().unwrap().len(), 2);
+        let told: Vec<_> = skipped.take().into_iter().map(|o| (o.reason, o.first, o.rows)).collect();
+        assert_eq!(told, [("row".into(), "a:1".into(), 2), ("empty".into(), "a:2".into(), 2)]);
+        let read = super::records(&skipped, OnError::Error, rows("ee"));
+        assert_eq!(read.collect::<Result<Vec<_>>>().unwrap().len(), 0);
     }
 }

@@ -63,14 +63,14 @@ impl Dataset for Text {
         Encoding::named(&self.encoding).map(|_| ())
     }
 
-    fn open(&self) -> Result<Records> {
+    fn open(&self, skipped: &Skipped) -> Result<Records> {
         let (unit, field, encoding) = (self.unit, self.field.clone(), Encoding::named(&self.encoding)?);
         let texts = rows::of_files(files(&self.path, &["txt"])?, move |file| match extension(&file).as_deref() {
             Some("jsonl" | "ndjson" | "json-lines" | "json") => from_json(&file, &encoding, field.clone()),
             _ => Ok(plain(&file, Lines::open(&file, &encoding)?, unit)),
         });
         let rows = texts.map(|text| Ok(Record::from_iter([("text".to_owned(), Value::String(text?))])));
-        Ok(rows::records("text", self.on_error, rows))
+        Ok(rows::records(skipped, self.on_error, rows))
     }
 }
 

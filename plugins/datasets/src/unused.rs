@@ -1,8 +1,7 @@
-//! Fields with a known meaning that a dataset leaves out: they are counted, and named once in the log.
+//! Fields with a known meaning that a dataset leaves out: they are reported.
 
 use crate::rows::Fault;
-use framework_sdk::{Record, serde_json::Value, tracing};
-use std::collections::BTreeMap;
+use framework_sdk::{Record, Skipped, serde_json::Value};
 
 /// Fields of common data sets that change what their authors train.
 const KNOWN: [&str; 12] = [
@@ -20,44 +19,17 @@ const KNOWN: [&str; 12] = [
     "audios",
 ];
 
-/// How many rows had which field that was left out.
-#[derive(Debug, Default)]
-struct Unused(BTreeMap<&'static str, u64>);
-
-impl Unused {
-    fn note(&mut self, rest: &Record) {
-        for name in KNOWN.iter().filter(|name| rest.get(**name).is_some_and(|value| !empty(value))) {
-            *self.0.entry(name).or_default() += 1;
-        }
-    }
-
-    fn message(&self, plugin: &str) -> Option<String> {
-        let fields: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, rows)| format!("`{name}` ({rows} row{})", if *rows == 1 { "" } else { "s" }))
-            .collect();
-        (!fields.is_empty()).then(|| format!("{plugin} does not use these fields: {}", fields.join(", ")))
-    }
-}
-
-/// The records of rows that come with the fields that no one took; says at the end which of those are known.
-pub fn noted(
-    plugin: &'static str,
-    mut rows: impl Iterator<Item = Result<(Record, Record), Fault>>,
-) -> impl Iterator<Item = Result<Record, Fault>> {
-    let mut unused = Unused::default();
-    std::iter::from_fn(move || {
-        let Some(row) = rows.next() else {
-            if let Some(message) = std::mem::take(&mut unused).message(plugin) {
-                tracing::warn!("{message}");
-            }
-            return None;
-        };
-        Some(row.map(|(record, rest)| {
-            unused.note(&rest);
-            record
-        }))
+/// The records of rows that come with the fields that no one took; those that are known are reported.
+pub fn noted<I: Iterator<Item = Result<(Record, Record), Fault>>>(
+    skipped: &Skipped,
+    rows: I,
+) -> impl Iterator<Item = Result<Record, Fault>> + use<I> {
+    let skipped = skipped.clone();
+    rows.map(move |row| {
+        let (record, rest) = row?;
+        let known = KNOWN.iter().filter(|name| rest.get(**name).is_some_and(|value| !empty(value)));
+        known.for_each(|name| skipped.field(*name));
+        Ok(record)
     })
 }
 
@@ -78,14 +50,12 @@ mod tests {
 
     #[test]
     fn known_fields_are_counted() {
-        let mut unused = Unused::default();
-        for rest in
-            [json!({"images": ["a.png"], "id": 1}), json!({"images": [], "system": "s"}), json!({"images": "b"})]
-        {
-            unused.note(rest.as_object().unwrap());
-        }
-        let message = unused.message("toy").unwrap();
-        assert_eq!(message, "toy does not use these fields: `images` (2 rows), `system` (1 row)");
-        assert_eq!(Unused::default().message("toy"), None);
+        let rests =
+            [json!({"images": ["a.png"], "id": 1}), json!({"images": [], "system": "s"}), json!({"images": "b"})];
+        let rows = rests.into_iter().map(|rest| Ok((Record::new(), rest.as_object().cloned().unwrap_or_default())));
+        let skipped = Skipped::default();
+        assert_eq!(noted(&skipped, rows).count(), 3);
+        let told: Vec<_> = skipped.take().into_iter().map(|o| (o.reason, o.rows, o.field)).collect();
+        assert_eq!(told, [("images".into(), 2, true), ("system".into(), 1, true)]);
     }
 }

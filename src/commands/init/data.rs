@@ -96,7 +96,7 @@ pub fn dataset(file: &Path, named: &Named, registry: &Registry) -> Result<Datase
 /// The first record that a plugin reads.
 fn first(registry: &Registry, plugin: &str, options: Map<String, Value>) -> Result<Option<Record>, PluginError> {
     let entry = registry.find(Kind::Dataset, plugin).map_err(|unknown| PluginError::new(unknown.to_string()))?;
-    entry.dataset(&options.into())?.open()?.next().transpose()
+    entry.dataset(&options.into())?.open(&Default::default())?.next().transpose()
 }
 
 /// The columns of a file, and the delimiter between them if it has one.

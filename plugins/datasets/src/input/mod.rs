@@ -13,7 +13,7 @@ pub use folder::{JSON, extension, files};
 pub use json::json;
 pub use lines::{Line, Lines};
 
-use crate::rows::Fault;
+use crate::rows::{Fault, Wrong};
 use framework_sdk::{PluginError, Result};
 use std::{
     fs::File,
@@ -89,24 +89,31 @@ impl Place {
 
     /// The row that begins here is wrong.
     pub fn wrong(&self, message: impl std::fmt::Display) -> Fault {
-        Fault::Row(self.error(message))
+        Fault::Row(self.said(message))
+    }
+
+    /// The row that begins here is left out because an option says so.
+    pub fn unwanted(&self, message: impl std::fmt::Display) -> Fault {
+        Fault::Unwanted(self.said(message))
     }
 
     /// The file cannot be read on from here.
     pub fn broken(&self, message: impl std::fmt::Display) -> Fault {
-        Fault::File(self.error(message))
+        Fault::File(self.said(message).into())
     }
 
-    fn error(&self, message: impl std::fmt::Display) -> PluginError {
+    fn said(&self, message: impl std::fmt::Display) -> Wrong {
         let mut message = message.to_string();
         if message.len() > MAX_MESSAGE {
             message.truncate(message.floor_char_boundary(MAX_MESSAGE));
             message.push('…');
         }
-        match self.column {
-            0 => PluginError::at(&self.path, self.line, message),
-            column => PluginError::new(format!("{}:{}:{column}: {message}", self.path.display(), self.line)),
-        }
+        let (path, line) = (self.path.display(), self.line);
+        let place = match self.column {
+            0 => format!("{path}:{line}"),
+            column => format!("{path}:{line}:{column}"),
+        };
+        Wrong { place, message }
     }
 }
 

@@ -18,7 +18,7 @@ fn one() -> u64 {
 }
 
 impl Dataset for Counting {
-    fn open(&self) -> Result<Records> {
+    fn open(&self, _skipped: &Skipped) -> Result<Records> {
         let count = |n: u64| json!({"instruction": format!("What comes after {n}?"), "output": (n + 1).to_string()});
         let records = (self.from..=self.to).filter_map(move |n| count(n).as_object().cloned());
         Ok(Box::new(records.map(Ok)))
