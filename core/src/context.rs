@@ -1,21 +1,10 @@
 //! What a plugin may ask of the run that it takes part in.
 
-use crate::{CtxOp, Tensor, ffi::RawContext, raise};
+use crate::{CtxOp, Rotary, Tensor, ffi::RawContext, raise};
 
 /// The run, as models and adapters see it during one pass.
 pub struct Ctx {
     pub(crate) raw: RawContext,
-}
-
-/// How [`Ctx::attention`] weighs its keys.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Attention {
-    /// Factor on the scores; `1 / sqrt(head size)` if not given.
-    pub scale: Option<f64>,
-    /// Sliding window: a token sees at most this many tokens, itself included.
-    pub window: Option<usize>,
-    /// Dropout of the attention weights while training; 0 for none.
-    pub dropout: f64,
 }
 
 impl Ctx {
@@ -24,7 +13,7 @@ impl Ctx {
         Self { raw }
     }
 
-    fn request<const N: usize>(&self, op: CtxOp, operands: [Tensor; N]) -> Tensor {
+    pub(crate) fn request<const N: usize>(&self, op: CtxOp, operands: [Tensor; N]) -> Tensor {
         Tensor(crate::ffi::request(&self.raw, op, operands.map(|t| t.0)).unwrap_or_else(|e| raise(e)))
     }
 
@@ -43,16 +32,10 @@ impl Ctx {
         self.request(CtxOp::BaseLinear { module: module.into() }, [x.into()])
     }
 
-    /// Causal attention of queries `[batch, heads, time, size]` over keys and values `[batch, kv heads, time, size]`
-    /// and over whatever the cache holds; `kv heads` divides `heads`. Padding is masked by the engine.
-    pub fn attention(&self, q: Tensor, k: Tensor, v: Tensor, how: Attention) -> Tensor {
-        let (scale, window) = (how.scale.into(), how.window.map(|w| w as u64).into());
-        // Hosts that are older than the dropout know only the plain request.
-        let op = match how.dropout > 0.0 {
-            true => CtxOp::DroppedAttention { scale, window, dropout: how.dropout },
-            false => CtxOp::Attention { scale, window },
-        };
-        self.request(op, [q, k, v])
+    /// Rotary position embedding of `[batch, heads, time, size]` at the positions of the pass. Sine and cosine are
+    /// computed once a pass for each distinct rotation.
+    pub fn rotate(&self, x: Tensor, rotary: &Rotary) -> Tensor {
+        self.request(CtxOp::Rotate(rotary.clone()), [x])
     }
 
     /// The position `[batch, time]` of each token in its sequence, padding and cached tokens accounted for.

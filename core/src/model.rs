@@ -1,7 +1,9 @@
 //! Model architectures.
 
-use crate::{Ctx, Options, Result, Tensor};
+use crate::{Ctx, Heads, Options, PluginError, Result, Scope, Tensor};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// How a parameter starts when no weights are given.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,8 +37,21 @@ pub enum Role {
     Other,
 }
 
+/// How files hold the weight of a projection. Adapters, optimizers and models always see `[out, in]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stored {
+    /// `[out, in]`, as `torch.nn.Linear` has it.
+    #[default]
+    OutIn,
+    /// `[in, out]`, as GPT-2's `Conv1D` has it.
+    InOut,
+}
+
 /// A declared parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Param {
     /// Its name in the model's safetensors files, e.g. `gpt_neox.layers.0.attention.dense.weight`.
     pub name: String,
@@ -49,9 +64,27 @@ pub struct Param {
     /// The block that uses it, if only one does.
     #[serde(default)]
     pub block: Option<usize>,
+    /// How files hold it.
+    #[serde(default)]
+    pub stored: Stored,
+    /// What a projection does in its block: see [`crate::Dense::layer`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub layer: String,
 }
 
 impl Param {
+    /// A parameter of no block.
+    pub fn new(name: impl Into<String>, shape: &[usize], init: Init, role: Role) -> Self {
+        let (name, shape, stored) = (name.into(), shape.to_vec(), Stored::OutIn);
+        Self { name, shape, init, role, block: None, stored, layer: String::new() }
+    }
+
+    /// The same parameter, used by one block.
+    #[must_use]
+    pub fn in_block(self, block: impl Into<Option<usize>>) -> Self {
+        Self { block: block.into(), ..self }
+    }
+
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -70,7 +103,10 @@ impl Param {
 
 /// What an architecture declares: everything the engine needs to load, plan and train it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelSpec {
+    /// Tells the layers of this network from those of others.
+    pub(crate) network: u32,
     /// Number of blocks; [`ModelArch::block`] is called with `0..blocks`.
     pub blocks: usize,
     /// Width of the hidden states.
@@ -89,11 +125,50 @@ pub struct ModelSpec {
     /// Name of that projection's bias, if it has one.
     #[serde(default)]
     pub output_bias: Option<String>,
+    /// Factor on the logits, if not 1.
+    #[serde(default)]
+    pub output_scale: Option<f64>,
+    /// The logits stay within plus and minus this.
+    #[serde(default)]
+    pub output_softcap: Option<f64>,
     /// All parameters, once each.
     pub params: Vec<Param>,
+    /// All attentions, in the order of their declaration.
+    #[serde(default)]
+    pub attentions: Vec<AttentionSpec>,
     /// Other forms in which weight files hold parameters. A tensor of the parameter's own name goes before these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// Modules that PEFT, and transformers in memory, call otherwise than files do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peft_names: BTreeMap<String, String>,
+    /// Tensors that files hold and that are not used; `*` stands for any characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<String>,
+}
+
+/// A declared attention: see [`Heads`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub struct AttentionSpec {
+    /// The block that it is in.
+    pub block: Option<usize>,
+    pub queries: usize,
+    pub keys: usize,
+    pub size: usize,
+    pub scale: Option<f64>,
+    pub window: Option<usize>,
+    pub softcap: Option<f64>,
+    pub causal: bool,
+    pub dropout: f64,
+}
+
+impl From<Heads> for AttentionSpec {
+    fn from(heads: Heads) -> Self {
+        let Heads { queries, keys, size, scale, window, softcap, causal, dropout } = heads;
+        Self { block: None, queries, keys, size, scale, window, softcap, causal, dropout }
+    }
 }
 
 /// Another form in which weight files hold a parameter: consecutive elements of a tensor of another name.
@@ -115,34 +190,28 @@ pub struct Alternative {
 }
 
 impl ModelSpec {
-    /// Declares a parameter.
-    pub fn param(&mut self, name: impl Into<String>, shape: &[usize], init: Init, role: Role) -> &mut Self {
-        let name = name.into();
-        let block = block_of(&name, self.blocks);
-        self.params.push(Param { name, shape: shape.to_vec(), init, role, block });
-        self
+    /// What `declare` declares in a scope of its own, for tests.
+    pub fn declared(declare: impl FnOnce(&Scope)) -> Result<Self> {
+        let scope = Scope::root();
+        declare(&scope);
+        scope.finish()
     }
 
-    /// Declares the weight `[out, input]`, and the bias if `bias`, of a projection that [`Ctx::linear`] applies.
-    pub fn linear(&mut self, module: &str, out: usize, input: usize, bias: bool, init: Init) -> &mut Self {
-        self.param(format!("{module}.weight"), &[out, input], init, Role::Linear);
-        if bias {
-            self.param(format!("{module}.bias"), &[out], Init::Zeros, Role::Bias);
+    /// What a layer of this network crosses as: the inverse of [`ModelSpec::index`].
+    pub fn id(&self, index: usize) -> u64 {
+        u64::from(self.network) << 32 | index as u64
+    }
+
+    /// The index that a layer of this network stands for.
+    ///
+    /// # Errors
+    /// The layer belongs to another network, or there are only `count`.
+    pub fn index(&self, id: u64, count: usize) -> Result<usize> {
+        let (network, index) = ((id >> 32) as u32, id as u32 as usize);
+        match network == self.network && index < count {
+            true => Ok(index),
+            false => Err(PluginError::new("a layer belongs to another network: build it in this one's scope")),
         }
-        self
-    }
-
-    /// Says that files may hold a declared parameter under another name.
-    pub fn stored_as(&mut self, param: &str, tensor: &str) -> &mut Self {
-        let shape = self.get(param).map_or_else(Vec::new, |param| param.shape.clone());
-        self.stored_in(param, tensor, &shape, 0)
-    }
-
-    /// Says that files may hold a parameter within a tensor of this shape, from the element `start` on.
-    pub fn stored_in(&mut self, param: &str, tensor: &str, shape: &[usize], start: usize) -> &mut Self {
-        let (param, tensor, shape) = (param.to_owned(), tensor.to_owned(), shape.to_vec());
-        self.alternatives.push(Alternative { param, tensor, shape, start });
-        self
     }
 
     /// Whether the vocabulary projection is the embedding table.
@@ -161,29 +230,48 @@ impl ModelSpec {
     }
 }
 
-/// `model.layers.3.mlp.up_proj.weight` belongs to block 3: the first number in the name.
-fn block_of(name: &str, blocks: usize) -> Option<usize> {
-    name.split('.').find_map(|part| part.parse().ok()).filter(|i| *i < blocks)
-}
-
-/// A decoder-only language model, run in stages.
+/// A decoder-only language model.
 ///
-/// The type's options are the model's Hugging Face `config.json`.
+/// The type's options are the model's Hugging Face `config.json`; `build` makes the network that they describe, once.
 pub trait ModelArch: Options {
+    /// What computes.
+    type Net: Network;
+
     /// An error if the options contradict each other or are out of range: what types cannot express.
     fn validate(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Reads a `config.json`. The default drops keys that the type does not have if they do not change the numbers
-    /// (`transformers_version`, `torch_dtype`, …) and refuses the others: see [`crate::config`].
-    fn from_config(config: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
-        crate::config::from_hf_config(config)
+    /// Changes a `config.json` before it is read, e.g. to name keys of an older layout anew.
+    fn adapt_config(config: Map<String, Value>) -> Result<Map<String, Value>> {
+        Ok(config)
     }
 
-    /// Declares parameters and sizes.
-    fn spec(&self) -> Result<ModelSpec>;
+    /// Reads a `config.json`. Keys that the type does not have are dropped before, if they do not change the numbers
+    /// (`transformers_version`, `torch_dtype`, …), or refused: see [`crate::config`]. Not to be overridden:
+    /// [`ModelArch::adapt_config`] is.
+    fn from_config(config: Map<String, Value>) -> Result<Self> {
+        crate::config::from_hf_config(Self::adapt_config(config)?)
+    }
 
+    /// Declares parameters and attentions, and gives back what computes with them.
+    fn build(&self, m: &Scope) -> Result<Self::Net>;
+
+    /// What the network declares.
+    fn spec(&self) -> Result<ModelSpec> {
+        Ok(built(self)?.1)
+    }
+}
+
+/// The network of an architecture, and what it declares.
+pub(crate) fn built<M: ModelArch>(arch: &M) -> Result<(M::Net, ModelSpec)> {
+    let scope = Scope::root();
+    let network = arch.build(&scope)?;
+    Ok((network, scope.finish()?))
+}
+
+/// A network, run in stages.
+pub trait Network: Send + Sync + 'static {
     /// Token ids `[batch, time]` to hidden states `[batch, time, hidden]`.
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor;
 

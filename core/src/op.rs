@@ -4,7 +4,7 @@
 
 use abi_stable::{
     StableAbi,
-    std_types::{ROption, RString, RVec},
+    std_types::{RString, RVec},
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,12 +122,14 @@ pub enum CtxOp {
     Param { name: RString },
     Linear { module: RString },
     BaseLinear { module: RString },
-    Attention { scale: ROption<f64>, window: ROption<u64> },
+    Weight { id: u64 },
+    Project { id: u64 },
+    Attend { id: u64 },
+    Rotate(Rotary),
     Positions,
     Dropout { p: f64 },
     AddLoss { name: RString },
     Custom { name: RString, args: RString },
     Length,
     Balance { name: RString, weight: f64 },
-    DroppedAttention { scale: ROption<f64>, window: ROption<u64>, dropout: f64 },
 }

@@ -44,7 +44,7 @@ mod tests {
     use framework_core::Role;
 
     fn param(name: &str, init: Init) -> Param {
-        Param { name: name.into(), shape: vec![100, 200], init, role: Role::Other, block: None }
+        Param::new(name, &[100, 200], init, Role::Other)
     }
 
     #[test]

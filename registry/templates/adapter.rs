@@ -26,7 +26,7 @@ impl Adapter for __Type__ {
             let module = weight.module();
             if self.targets.iter().any(|target| module.rsplit('.').next() == Some(target)) {
                 let (name, shape) = (scale(module), vec![weight.shape[1]]);
-                plan.params.push(Param { name, shape, init: Init::Ones, role: Role::Other, block: weight.block });
+                plan.params.push(Param::new(name, &shape, Init::Ones, Role::Other).in_block(weight.block));
                 plan.linears.push(module.to_owned());
             }
         }

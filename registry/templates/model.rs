@@ -1,6 +1,6 @@
 //! The model `__name__`: blocks of attention without a feed-forward layer.
 
-use framework_sdk::{ModelSpec, prelude::*};
+use framework_sdk::{nn::Layer, prelude::*};
 
 options! {
     /// A small transformer that has attention and nothing else.
@@ -17,6 +17,8 @@ options! {
 }
 
 impl ModelArch for __Type__ {
+    type Net = Net;
+
     fn validate(&self) -> Result<()> {
         match self.num_attention_heads {
             heads if heads > 0 && self.hidden_size.is_multiple_of(heads) => Ok(()),
@@ -24,44 +26,48 @@ impl ModelArch for __Type__ {
         }
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (width, init) = (self.hidden_size, Init::Normal(0.02));
-        let mut spec = ModelSpec {
-            blocks: self.num_hidden_layers,
-            hidden_size: width,
-            vocab_size: self.vocab_size,
-            output: "embed.weight".into(), // tied
-            ..ModelSpec::default()
-        };
-        spec.param("embed.weight", &[self.vocab_size, width], init, Role::Embedding);
-        for i in 0..self.num_hidden_layers {
-            spec.param(format!("layers.{i}.norm.weight"), &[width], Init::Ones, Role::Norm);
-            for module in ["q_proj", "k_proj", "v_proj", "o_proj"] {
-                spec.linear(&format!("layers.{i}.{module}"), width, width, false, init);
-            }
-        }
-        spec.param("norm.weight", &[width], Init::Ones, Role::Norm);
-        Ok(spec)
+    fn build(&self, m: &Scope) -> Result<Net> {
+        let (width, vocab, heads) = (self.hidden_size, self.vocab_size, self.num_attention_heads);
+        m.sizes(Sizes { hidden: width, vocab, ..Sizes::default() });
+        let rotation = nn::Rope::plain(width / heads, 10_000.0).rotation();
+        let norm = |m: &Scope| m.norm("norm", NormConfig { size: width, kind: NormKind::Rms, eps: 1e-6 });
+        let embedding = m.embedding("embed", Table { rows: vocab, width, padding: None, init: Init::Normal(0.02) });
+        let blocks = m.blocks("layers", self.num_hidden_layers, |_, m| {
+            let config = nn::GroupedAttentionConfig {
+                hidden: width,
+                heads,
+                kv_heads: heads,
+                head_size: width / heads,
+                ..nn::GroupedAttentionConfig::default()
+            };
+            Ok((norm(m), nn::GroupedAttention::new(m, config, rotation.clone())))
+        })?;
+        let last = norm(m);
+        m.tied_output(&embedding, "lm_head", Logits::default());
+        Ok(Net { embedding, blocks, last })
     }
+}
 
+/// The network that the options describe.
+pub struct Net {
+    embedding: Embedding,
+    blocks: Vec<(Norm, nn::GroupedAttention)>,
+    last: Norm,
+}
+
+impl Network for Net {
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        cx.param("embed.weight").embedding(ids)
+        self.embedding.forward(cx, ids)
     }
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let layer = format!("layers.{index}");
-        let heads = self.num_attention_heads;
-        let rotary = nn::rotary(self.hidden_size / heads, 10_000.0);
-        let x = hidden.clone().rms_norm(cx.param(&format!("{layer}.norm.weight")), 1e-6);
-        let split = |module: &str| nn::split_heads(cx.linear(&format!("{layer}.{module}"), &x), heads);
-        let q = split("q_proj").rotary(cx.positions(), rotary.clone());
-        let k = split("k_proj").rotary(cx.positions(), rotary);
-        let attended = cx.attention(q, k, split("v_proj"), Attention::default());
-        hidden + cx.linear(&format!("{layer}.o_proj"), nn::merge_heads(attended))
+        let (norm, attention) = &self.blocks[index];
+        let attended = attention.forward(cx, norm.forward(cx, &hidden));
+        hidden + attended
     }
 
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        hidden.rms_norm(cx.param("norm.weight"), 1e-6)
+        self.last.forward(cx, hidden)
     }
 }
 

@@ -76,7 +76,7 @@ fn adapters_optimizers_and_decoders_are_the_same() {
     same(Kind::Adapter, "bitfit", |e| e.adapter(&json!({}))?.plan(&conformance::toy_spec()));
     let text = same(Kind::Optimizer, "sign-sgd", |e| {
         let optimizer = e.optimizer(&json!({"momentum": 0.5}))?;
-        let param = Param { name: "w".into(), shape: vec![3], init: Init::Zeros, role: Role::Other, block: None };
+        let param = Param::new("w", &[3], Init::Zeros, Role::Other);
         let update = Update { learning_rate: 0.25, step: 1, param: &param };
         let state = vec![traced("m", &[3])];
         let (value, state) = optimizer.update(&update, traced("w", &[3]), traced("g", &[3]), state)?;

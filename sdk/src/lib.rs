@@ -51,8 +51,9 @@ pub use {schemars, serde, serde_json, tracing};
 pub mod prelude {
     pub use crate::{
         Activation, Adapter, AdapterPlan, Attention, Augmenter, Ctx, DType, Dataset, Decode, DecodeRequest, Decoder,
-        DecoderTraits, FilePath, Init, ModelArch, ModelSpec, Optimizer, Param, PluginError, Record, Records, Result,
-        Role, Rotary, Scores, Skipped, StateSpec, Step, Tensor, Update, each, nn, options, register,
+        DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, ModelArch, ModelSpec, Network, Norm,
+        NormConfig, NormKind, Optimizer, Param, PluginError, Record, Records, Result, Role, Rotary, Scope, Scores,
+        Sizes, Skipped, StateSpec, Step, Stored, Table, Tensor, Update, Weight, each, nn, options, register,
     };
     pub use serde_json::{Value, json};
 }

@@ -2,7 +2,7 @@
 
 use super::wrong;
 use crate::{
-    AdapterPlan, DType, Init, ModelSpec, Param, Result, Role, Update,
+    AdapterPlan, DType, Dense, Heads, Init, Logits, ModelSpec, Param, Result, Role, Sizes, Table, Update,
     ffi::{AdapterObject, Build},
     meta::{MetaHost, forward},
 };
@@ -33,21 +33,24 @@ pub fn model(build: &Build, label: &str, config: &Value) -> Result<ModelSpec> {
 
 /// A small model to attach adapters to: two blocks of `attn.q_proj`, `attn.v_proj` and `mlp.up_proj`, width 8.
 pub fn toy_spec() -> ModelSpec {
-    let mut spec = ModelSpec {
-        blocks: 2,
-        hidden_size: 8,
-        vocab_size: 32,
-        output: "lm_head.weight".into(),
-        ..ModelSpec::default()
-    };
-    spec.param("embed.weight", &[32, 8], Init::Normal(0.02), Role::Embedding);
-    for i in 0..2 {
-        for (module, out, bias) in [("attn.q_proj", 8, true), ("attn.v_proj", 8, false), ("mlp.up_proj", 16, false)] {
-            spec.linear(&format!("layers.{i}.{module}"), out, 8, bias, Init::Normal(0.02));
-        }
-    }
-    spec.param("lm_head.weight", &[32, 8], Init::Normal(0.02), Role::Output);
-    spec
+    let spec = ModelSpec::declared(|m| {
+        m.sizes(Sizes { hidden: 8, vocab: 32, ..Sizes::default() });
+        m.embedding("embed", Table { rows: 32, width: 8, padding: None, init: Init::Normal(0.02) });
+        let blocks = m.blocks("layers", 2, |_, m| {
+            m.attention(Heads { queries: 2, keys: 2, size: 4, ..Heads::default() });
+            for (module, out, bias, layer) in [
+                ("attn.q_proj", 8, true, "attention.query"),
+                ("attn.v_proj", 8, false, "attention.value"),
+                ("mlp.up_proj", 16, false, "mlp.up"),
+            ] {
+                m.linear(module, Dense { input: 8, out, bias, layer, ..Dense::default() });
+            }
+            Ok(())
+        });
+        debug_assert!(blocks.is_ok());
+        m.output("lm_head", 8, 32, Logits::default());
+    });
+    spec.unwrap_or_default()
 }
 
 /// Attaches an adapter to a model: what it names must exist, what it adds must be used, and projections must keep
@@ -124,7 +127,7 @@ pub fn optimizer(build: &Build, label: &str, options: &Value) -> Result<()> {
     let host = MetaHost::new(&toy_spec(), None, 1, 1)?;
     let zeros = |shape: &[usize]| host.tensor(shape, DType::F32);
     for shape in [vec![4, 3], vec![5]] {
-        let param = Param { name: "w".into(), shape: shape.clone(), init: Init::Zeros, role: Role::Other, block: None };
+        let param = Param::new("w", &shape, Init::Zeros, Role::Other);
         let declared = optimizer.state(&param)?;
         let shapes: Vec<_> = declared.iter().map(|s| s.shape.clone()).collect();
         let mut state: Vec<_> = shapes.iter().map(|s| zeros(s)).collect();

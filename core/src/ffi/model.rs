@@ -1,7 +1,7 @@
 //! Model architectures on the boundary.
 
 use super::{RawContext, RawError, RawResult, RawTensor, from_json, guard, receive, to_json};
-use crate::{Ctx, ModelArch, ModelSpec, Result, Tensor};
+use crate::{Ctx, ModelArch, ModelSpec, Network, Result, Tensor, model::built};
 use abi_stable::{
     sabi_trait,
     sabi_trait::TD_Opaque,
@@ -20,31 +20,37 @@ pub trait ModelFfi: Send + Sync + 'static {
 
 pub type RawModel = ModelFfi_TO<RBox<()>>;
 
-struct Export<T>(T);
+/// An architecture's options with the network that they describe.
+struct Export<T: ModelArch> {
+    options: T,
+    spec: RString,
+    network: T::Net,
+}
 
 impl<T: ModelArch> ModelFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0))
+        guard(|| to_json(&self.options))
     }
     fn spec(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0.spec()?))
+        guard(|| Ok(self.spec.clone()))
     }
     fn embed(&self, cx: RawContext, ids: RawTensor) -> RawResult<RawTensor> {
-        guard(|| Ok(self.0.embed(&Ctx::new(cx), Tensor(ids)).0))
+        guard(|| Ok(self.network.embed(&Ctx::new(cx), Tensor(ids)).0))
     }
     fn block(&self, cx: RawContext, index: usize, hidden: RawTensor) -> RawResult<RawTensor> {
-        guard(|| Ok(self.0.block(&Ctx::new(cx), index, Tensor(hidden)).0))
+        guard(|| Ok(self.network.block(&Ctx::new(cx), index, Tensor(hidden)).0))
     }
     fn head(&self, cx: RawContext, hidden: RawTensor) -> RawResult<RawTensor> {
-        guard(|| Ok(self.0.head(&Ctx::new(cx), Tensor(hidden)).0))
+        guard(|| Ok(self.network.head(&Ctx::new(cx), Tensor(hidden)).0))
     }
 }
 
 pub(super) extern "C" fn build<T: ModelArch>(config: RStr<'_>) -> RawResult<RawModel> {
     guard(|| {
-        let model = T::from_config(from_json(&config)?)?;
-        model.validate()?;
-        Ok(ModelFfi_TO::from_value(Export(model), TD_Opaque))
+        let options = T::from_config(from_json(&config)?)?;
+        options.validate()?;
+        let (network, spec) = built(&options)?;
+        Ok(ModelFfi_TO::from_value(Export { options, spec: to_json(&spec)?, network }, TD_Opaque))
     })
 }
 
@@ -65,22 +71,22 @@ impl ModelObject {
         super::named(&self.plugin, || from_json(&receive(self.raw.options())?))
     }
 
-    /// See [`ModelArch::spec`].
+    /// What the network declares.
     pub fn spec(&self) -> Result<ModelSpec> {
         super::named(&self.plugin, || from_json(&receive(self.raw.spec())?))
     }
 
-    /// See [`ModelArch::embed`].
+    /// See [`Network::embed`].
     pub fn embed(&self, cx: &Ctx, ids: Tensor) -> Result<Tensor> {
         super::named(&self.plugin, || Ok(Tensor(receive(self.raw.embed(cx.raw.clone(), ids.0))?)))
     }
 
-    /// See [`ModelArch::block`].
+    /// See [`Network::block`].
     pub fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Result<Tensor> {
         super::named(&self.plugin, || Ok(Tensor(receive(self.raw.block(cx.raw.clone(), index, hidden.0))?)))
     }
 
-    /// See [`ModelArch::head`].
+    /// See [`Network::head`].
     pub fn head(&self, cx: &Ctx, hidden: Tensor) -> Result<Tensor> {
         super::named(&self.plugin, || Ok(Tensor(receive(self.raw.head(cx.raw.clone(), hidden.0))?)))
     }

@@ -11,7 +11,7 @@ use abi_stable::{
 };
 
 /// Raised whenever the boundary changes so that libraries of the older version cannot be called.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The plain C symbol `framework_plugin_header`, read before anything else is believed.
 #[repr(C)]

@@ -6,7 +6,7 @@
 mod infer;
 
 use crate::{
-    Ctx, CtxOp, DType, ModelSpec, Op, PluginError, Result, Tensor,
+    Ctx, CtxOp, DType, ModelSpec, Op, Param, PluginError, Result, Tensor,
     ffi::{self, AdapterObject, Host, HostTensor, ModelObject},
 };
 use std::{
@@ -62,6 +62,7 @@ impl HostTensor for MetaTensor {
 
 /// A run without data.
 pub struct MetaHost {
+    spec: ModelSpec,
     params: BTreeMap<String, Vec<usize>>,
     adapter: Option<(AdapterObject, BTreeSet<String>)>,
     sequence: (usize, usize),
@@ -82,6 +83,7 @@ impl MetaHost {
             }
         };
         Ok(Arc::new_cyclic(|this| Self {
+            spec: model.clone(),
             params,
             adapter,
             sequence: (batch, time),
@@ -111,6 +113,33 @@ impl MetaHost {
         Ok(MetaTensor { shape: shape.clone(), dtype: DType::F32, choices: None, cost: self.cost.clone() })
     }
 
+    /// The parameter that a layer stands for.
+    fn layer(&self, id: u64) -> Result<&Param> {
+        Ok(&self.spec.params[self.spec.index(id, self.spec.params.len())?])
+    }
+
+    fn attend(&self, id: u64, q: MetaTensor, k: MetaTensor, v: MetaTensor) -> Result<MetaTensor> {
+        let heads = &self.spec.attentions[self.spec.index(id, self.spec.attentions.len())?];
+        let found = [q.shape.get(1), k.shape.get(1), q.shape.get(3)].map(|n| n.copied().unwrap_or(0));
+        let declared = [heads.queries, heads.keys, heads.size];
+        if found != declared {
+            let message =
+                format!("an attention declared with {declared:?} query heads, key heads and elements has {found:?}");
+            return Err(PluginError::new(message));
+        }
+        infer::attention(q, k, v)
+    }
+
+    fn adapted(&self, module: &str, x: Tensor) -> Result<Tensor> {
+        match &self.adapter {
+            Some((adapter, modules)) if modules.contains(module) => {
+                let this = self.this.upgrade().ok_or_else(|| PluginError::new("the run is over"))?;
+                adapter.linear(&ffi::context(this), module, x)
+            }
+            _ => self.linear(module, x),
+        }
+    }
+
     fn linear(&self, module: &str, x: Tensor) -> Result<Tensor> {
         let weight = self.param(&format!("{module}.weight"))?;
         let bias = format!("{module}.bias");
@@ -128,7 +157,7 @@ pub fn undeclared<'a>(name: &str, declared: impl Iterator<Item = &'a String>) ->
     let near: Vec<_> = near.collect();
     let hint =
         if near.is_empty() { String::new() } else { format!("; declared are, for example, {}", near.join(", ")) };
-    PluginError::new(format!("parameter `{name}` is used but `spec` does not declare it{hint}"))
+    PluginError::new(format!("parameter `{name}` is used but not declared{hint}"))
 }
 
 impl Host for MetaHost {
@@ -138,16 +167,17 @@ impl Host for MetaHost {
         match op {
             CtxOp::Param { name } => self.param(&name).map(ffi::wrap),
             CtxOp::BaseLinear { module } => self.linear(&module, next()?),
-            CtxOp::Linear { module } => match &self.adapter {
-                Some((adapter, modules)) if modules.contains(module.as_str()) => {
-                    let this = self.this.upgrade().ok_or_else(|| PluginError::new("the run is over"))?;
-                    adapter.linear(&ffi::context(this), &module, next()?)
-                }
-                _ => self.linear(&module, next()?),
-            },
-            CtxOp::Attention { .. } | CtxOp::DroppedAttention { .. } => {
+            CtxOp::Linear { module } => self.adapted(&module, next()?),
+            CtxOp::Weight { id } => self.param(&self.layer(id)?.name).map(ffi::wrap),
+            CtxOp::Project { id } => self.adapted(self.layer(id)?.module(), next()?),
+            CtxOp::Attend { id } => {
                 let (q, k, v) = (next()?, next()?, next()?);
-                infer::attention(ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?).map(ffi::wrap)
+                self.attend(id, ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?).map(ffi::wrap)
+            }
+            CtxOp::Rotate(rotary) => {
+                let positions = self.tensor(&[self.sequence.0, self.sequence.1], DType::Int);
+                MetaTensor::execute(Op::Rotary(rotary), vec![ffi::unwrap(next()?)?, ffi::unwrap(positions)?])
+                    .map(ffi::wrap)
             }
             CtxOp::Positions => Ok(self.tensor(&[self.sequence.0, self.sequence.1], DType::Int)),
             CtxOp::Length => Ok(self.tensor(&[self.sequence.1], DType::Int)),

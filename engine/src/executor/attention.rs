@@ -5,12 +5,12 @@ use super::{
     value::{R, Value},
 };
 use burn::tensor::{Tensor as Burn, TensorData, activation};
-use framework_core::{PluginError, Result, ffi::HostTensor};
+use framework_core::{AttentionSpec, PluginError, Result, ffi::HostTensor};
 
 /// Added to the scores of keys that a query must not see.
 const HIDDEN: f32 = -1e30;
 
-/// `softmax(q · kᵀ * scale + mask) · v`.
+/// `softmax(cap(q · kᵀ * scale) + mask) · v`, where `cap(x)` is `softcap · tanh(x / softcap)` if there is one.
 ///
 /// `drop` is what becomes of the weights while training: dropout, or nothing. Queries `[batch, heads, time, size]`,
 /// keys and values `[batch, kv heads, all, size]`, mask `[batch or 1, 1, time, all]`.
@@ -18,7 +18,7 @@ pub(super) fn attention(
     q: Value,
     k: Value,
     v: Value,
-    scale: Option<f64>,
+    how: &AttentionSpec,
     mask: Option<Value>,
     drop: impl FnOnce(Value) -> Result<Value>,
 ) -> Result<Value> {
@@ -35,11 +35,14 @@ pub(super) fn attention(
     let group = heads / kv_heads;
     let width = v.dims()[R - 1];
     let (q, k, v) = (q.into_float()?, k.into_float()?, v.into_float()?);
-    let q = q.mul_scalar(scale.unwrap_or(1.0 / (size as f64).sqrt()));
+    let q = q.mul_scalar(how.scale.unwrap_or(1.0 / (size as f64).sqrt()));
     let q = q.reshape([batch, kv_heads, group, time, size]);
     let k = k.reshape([batch, kv_heads, 1, all, size]).swap_dims(3, 4);
     let v = v.reshape([batch, kv_heads, 1, all, width]);
     let mut scores = q.matmul(k);
+    if let Some(cap) = how.softcap {
+        scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
+    }
     if let Some(mask) = mask {
         let rows = mask.dims()[1];
         scores = scores + mask.into_float()?.reshape([rows, 1, 1, time, all]);

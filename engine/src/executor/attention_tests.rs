@@ -1,6 +1,6 @@
 use super::*;
 use crate::executor::test::{beside, close, differentiates, floats};
-use framework_core::ffi::HostTensor;
+use framework_core::{Heads, ffi::HostTensor};
 
 /// Sizes of a case: heads share keys, and `all - time` positions came before.
 struct Case {
@@ -9,11 +9,17 @@ struct Case {
     time: usize,
     all: usize,
     window: Option<usize>,
+    softcap: Option<f64>,
     starts: [usize; 2],
 }
 
+/// An attention of this scale.
+fn how(scale: Option<f64>, softcap: Option<f64>) -> AttentionSpec {
+    Heads { scale, softcap, ..Heads::default() }.into()
+}
+
 const SIZE: usize = 3;
-const PLAIN: Case = Case { heads: 4, kv_heads: 2, time: 5, all: 5, window: None, starts: [0, 0] };
+const PLAIN: Case = Case { heads: 4, kv_heads: 2, time: 5, all: 5, window: None, softcap: None, starts: [0, 0] };
 
 impl Case {
     fn inputs(&self) -> [Value; 3] {
@@ -24,7 +30,7 @@ impl Case {
     fn attend(&self, q: Value, k: Value, v: Value) -> Value {
         let mask = mask(&self.starts.map(|start| vec![start; self.time]), self.all, self.window, &Device::cpu());
         let mask = mask.map(|mask| beside(&q, mask));
-        attention(q, k, v, Some(0.7), mask, Ok).unwrap()
+        attention(q, k, v, &how(Some(0.7), self.softcap), mask, Ok).unwrap()
     }
 
     /// The definition, one query at a time. None where a query is padding.
@@ -40,7 +46,9 @@ impl Case {
                     let key = |j: usize| &k[(shared * self.all + j) * SIZE..][..SIZE];
                     let near = |j: usize| self.window.is_none_or(|w| at < j + w);
                     let seen: Vec<usize> = (self.starts[row]..=at).filter(|&j| near(j)).collect();
-                    let score = |j: &usize| query.iter().zip(key(*j)).map(|(a, b)| a * b * 0.7).sum::<f32>().exp();
+                    let capped = |x: f32| self.softcap.map_or(x, |cap| cap as f32 * (x / cap as f32).tanh());
+                    let score =
+                        |j: &usize| capped(query.iter().zip(key(*j)).map(|(a, b)| a * b * 0.7).sum::<f32>()).exp();
                     let total: f32 = seen.iter().map(score).sum();
                     for d in 0..SIZE {
                         let mixed = seen.iter().map(|j| score(j) * v[(shared * self.all + j) * SIZE + d]);
@@ -85,6 +93,12 @@ fn a_window_hides_what_lies_behind_it() {
 }
 
 #[test]
+fn a_softcap_limits_the_scores() {
+    Case { softcap: Some(0.2), ..PLAIN }.check();
+    Case { softcap: Some(0.5), window: Some(2), starts: [0, 1], ..PLAIN }.check();
+}
+
+#[test]
 fn padding_in_front_is_not_seen() {
     for (time, all) in [(5, 5), (1, 6), (3, 6)] {
         for starts in [[0, 2], [3, 0]] {
@@ -106,7 +120,7 @@ fn no_mask_is_made_where_everything_is_seen() {
 
 #[test]
 fn differentiates_through_shared_keys() {
-    let case = Case { window: Some(3), ..PLAIN };
+    let case = Case { window: Some(3), softcap: Some(0.5), ..PLAIN };
     differentiates("attention", &case.inputs(), |inputs| {
         let [q, k, v] = <[Value; 3]>::try_from(inputs).ok().unwrap();
         case.attend(q, k, v)
@@ -116,8 +130,8 @@ fn differentiates_through_shared_keys() {
 #[test]
 fn the_scale_is_that_of_the_head_if_not_given() {
     let [q, k, v] = PLAIN.inputs();
-    let plain = attention(q.clone(), k.clone(), v.clone(), None, None, Ok).unwrap().to_f32().unwrap();
-    let scaled = attention(q, k, v, Some(1.0 / 3f64.sqrt()), None, Ok).unwrap().to_f32().unwrap();
+    let plain = attention(q.clone(), k.clone(), v.clone(), &how(None, None), None, Ok).unwrap().to_f32().unwrap();
+    let scaled = attention(q, k, v, &how(Some(1.0 / 3f64.sqrt()), None), None, Ok).unwrap().to_f32().unwrap();
     assert_eq!(plain, scaled);
 }
 
@@ -125,6 +139,6 @@ fn the_scale_is_that_of_the_head_if_not_given() {
 fn shapes_that_do_not_fit_are_refused() {
     let [q, _, _] = PLAIN.inputs();
     let kv = floats(&[2, 3, 5, SIZE], 2);
-    let error = attention(q, kv.clone(), kv, None, None, Ok).err().unwrap().message;
+    let error = attention(q, kv.clone(), kv, &how(None, None), None, Ok).err().unwrap().message;
     assert!(error.starts_with("attention of [2, 4, 5, 3], [2, 3, 5, 3]"), "{error}");
 }

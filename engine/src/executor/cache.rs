@@ -4,10 +4,10 @@ use super::value::{R, Value};
 use burn::tensor::{Int, Tensor as Burn, TensorData};
 use framework_core::{Result, ffi::HostTensor};
 
-/// One entry for each attention of the model, in the order in which they are called.
+/// One entry for each attention that the model declares.
 #[derive(Default)]
 pub struct Cache {
-    entries: Vec<(Value, Value)>,
+    entries: Vec<Option<(Value, Value)>>,
     /// Tokens per row, padding included.
     pub(super) length: usize,
     /// Padding in front of each row.
@@ -22,13 +22,15 @@ impl Cache {
 
     /// Appends keys and values `[rows, heads, time, size]` to an entry and returns all of it.
     pub(super) fn extend(&mut self, entry: usize, k: Value, v: Value) -> Result<(Value, Value)> {
-        if let Some((old_k, old_v)) = self.entries.get(entry).cloned() {
-            let join = |a: Value, b: Value| Value::execute(framework_core::Op::Concat { dim: 2 }, vec![a, b]);
-            self.entries[entry] = (join(old_k, k)?, join(old_v, v)?);
-        } else {
-            self.entries.push((k, v));
+        if self.entries.len() <= entry {
+            self.entries.resize(entry + 1, None);
         }
-        Ok(self.entries[entry].clone())
+        let join = |a: Value, b: Value| Value::execute(framework_core::Op::Concat { dim: 2 }, vec![a, b]);
+        let all = match self.entries[entry].take() {
+            Some((old_k, old_v)) => (join(old_k, k)?, join(old_v, v)?),
+            None => (k, v),
+        };
+        Ok(self.entries[entry].insert(all).clone())
     }
 
     /// Makes row `parents[i]` the new row `i`.
@@ -38,7 +40,7 @@ impl Cache {
             return Ok(());
         }
         self.starts = parents.iter().map(|&p| self.starts[p as usize]).collect();
-        for (k, v) in &mut self.entries {
+        for (k, v) in self.entries.iter_mut().flatten() {
             for t in [k, v] {
                 let float = t.clone().into_float()?;
                 let rows = TensorData::new(parents.iter().map(|&p| p as i32).collect::<Vec<_>>(), [parents.len()]);

@@ -18,6 +18,34 @@ pub(super) struct Want {
     pub bias: bool,
 }
 
+/// What becomes of the projection's result: `softcap · tanh(scale · x / softcap)`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Squash {
+    pub scale: Option<f64>,
+    pub softcap: Option<f64>,
+}
+
+impl Squash {
+    /// The logits.
+    pub fn of(self, x: Value) -> Result<Value> {
+        let rank = x.rank;
+        Ok(Value::float(self.apply(x.into_float()?).0, rank))
+    }
+
+    /// The logits, and their derivative with respect to `x` unless it is 1.
+    fn apply<const D: usize>(self, x: Burn<D>) -> (Burn<D>, Option<Burn<D>>) {
+        let scale = self.scale.unwrap_or(1.0);
+        let x = if scale == 1.0 { x } else { x.mul_scalar(scale) };
+        let Some(cap) = self.softcap else {
+            let slope = (scale != 1.0).then(|| x.ones_like().mul_scalar(scale));
+            return (x, slope);
+        };
+        let tanh = x.div_scalar(cap).tanh();
+        let slope = tanh.clone().square().neg().add_scalar(1.0).mul_scalar(scale);
+        (tanh.mul_scalar(cap), Some(slope))
+    }
+}
+
 /// The summed loss, and the gradients that were asked for.
 pub(super) struct Loss {
     pub sum: f64,
@@ -26,19 +54,20 @@ pub(super) struct Loss {
     pub bias: Option<Value>,
 }
 
-/// Sum over rows of `-log softmax(hidden · weightᵀ + bias)[target]`, and `factor` times its gradients.
+/// Sum over rows of `-log softmax(squash(hidden · weightᵀ + bias))[target]`, and `factor` times its gradients.
 ///
 /// Shapes: hidden `[rows, width]`, weight `[vocab, width]`, bias `[vocab]`; one target per row.
 pub(super) fn linear_cross_entropy(
     hidden: Value,
     weight: Value,
     bias: Option<Value>,
+    squash: Squash,
     targets: &[i32],
     factor: f64,
     want: Want,
 ) -> Result<Loss> {
     let vocab = weight.dims()[R - 2];
-    in_parts((LOGITS / vocab).max(1), hidden, weight, bias, targets, factor, want)
+    in_parts((LOGITS / vocab).max(1), hidden, weight, bias, squash, targets, factor, want)
 }
 
 /// The same, `at_once` rows at a time.
@@ -47,6 +76,7 @@ fn in_parts(
     hidden: Value,
     weight: Value,
     bias: Option<Value>,
+    squash: Squash,
     targets: &[i32],
     factor: f64,
     want: Want,
@@ -67,6 +97,7 @@ fn in_parts(
         if let Some(bias) = &bias {
             logits = logits + bias.clone();
         }
+        let (logits, slope) = squash.apply(logits);
         let targets = TensorData::new(targets.to_vec(), [rows, 1]);
         let targets = Burn::<2, Int>::from_data(targets, &device);
         let shifted = logits.clone() - logits.max_dim(1);
@@ -79,6 +110,10 @@ fn in_parts(
         }
         let minus_one = Burn::<2>::full([rows, 1], -factor, &device);
         let d_logits = (exp * total.recip().mul_scalar(factor)).scatter(1, targets, minus_one, IndexingUpdateOp::Add);
+        let d_logits = match slope {
+            Some(slope) => d_logits * slope,
+            None => d_logits,
+        };
         if want.bias {
             add(&mut d_bias, d_logits.clone().sum_dim(0));
         }

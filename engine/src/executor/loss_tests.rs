@@ -12,10 +12,15 @@ fn inputs() -> [Value; 3] {
 }
 
 /// Sum and gradients of hidden, weight and bias, by burn's own softmax and backward pass.
-fn naive() -> (f64, [Vec<f32>; 3]) {
+fn naive(squash: Squash) -> (f64, [Vec<f32>; 3]) {
     let leaves = inputs().map(|v| v.leaf().unwrap().into_float().unwrap());
     let [hidden, weight, bias] = leaves.clone();
     let logits = hidden.reshape([5, 4]).matmul(weight.reshape([7, 4]).transpose()) + bias.reshape([1, 7]);
+    let logits = logits.mul_scalar(squash.scale.unwrap_or(1.0));
+    let logits = match squash.softcap {
+        Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
+        None => logits,
+    };
     let targets = Burn::<2, Int>::from_data(TensorData::new(TARGETS.to_vec(), [5, 1]), &logits.device());
     let loss = activation::log_softmax(logits, 1).gather(1, targets.autodiff()).sum().neg();
     let mut grads = loss.clone().mul_scalar(FACTOR).backward();
@@ -25,10 +30,12 @@ fn naive() -> (f64, [Vec<f32>; 3]) {
 
 #[test]
 fn is_the_naive_loss_however_many_rows_at_once() {
-    let (sum, [hidden, weight, bias]) = naive();
-    for at_once in [1, 2, 3, 5, 100] {
+    let squashes = [(None, None), (Some(0.5), None), (None, Some(0.7)), (Some(3.0), Some(1.5))];
+    let squashes = squashes.map(|(scale, softcap)| Squash { scale, softcap });
+    for (squash, at_once) in squashes.iter().flat_map(|squash| [1, 2, 3, 5, 100].map(|n| (*squash, n))) {
+        let (sum, [hidden, weight, bias]) = naive(squash);
         let [h, w, b] = inputs();
-        let loss = in_parts(at_once, h, w, Some(b), &TARGETS, FACTOR, ALL).unwrap();
+        let loss = in_parts(at_once, h, w, Some(b), squash, &TARGETS, FACTOR, ALL).unwrap();
         assert!((loss.sum - sum).abs() < 1e-5, "{} and {sum}", loss.sum);
         let found = [loss.hidden, loss.weight, loss.bias].map(Option::unwrap);
         assert_eq!(found.each_ref().map(HostTensor::shape), [vec![5, 4], vec![7, 4], vec![7]]);
@@ -41,10 +48,11 @@ fn is_the_naive_loss_however_many_rows_at_once() {
 #[test]
 fn gives_only_what_is_wanted() {
     let [h, w, _] = inputs();
-    let loss = linear_cross_entropy(h.clone(), w.clone(), None, &TARGETS, 1.0, Want::default()).unwrap();
+    let loss =
+        linear_cross_entropy(h.clone(), w.clone(), None, Squash::default(), &TARGETS, 1.0, Want::default()).unwrap();
     assert!(loss.hidden.is_none() && loss.weight.is_none() && loss.bias.is_none());
     let want = Want { hidden: true, ..Want::default() };
-    let again = linear_cross_entropy(h, w, None, &TARGETS, 1.0, want).unwrap();
+    let again = linear_cross_entropy(h, w, None, Squash::default(), &TARGETS, 1.0, want).unwrap();
     assert!(again.hidden.is_some() && again.weight.is_none() && again.bias.is_none());
     assert_eq!(again.sum, loss.sum);
 }
@@ -52,7 +60,7 @@ fn gives_only_what_is_wanted() {
 #[test]
 fn large_logits_do_not_overflow() {
     let hidden = crate::executor::test::value(random(4, 1).iter().map(|x| 1e4 * x).collect(), &[1, 4]);
-    let loss = linear_cross_entropy(hidden, floats(&[7, 4], 2), None, &[3], 1.0, ALL).unwrap();
+    let loss = linear_cross_entropy(hidden, floats(&[7, 4], 2), None, Squash::default(), &[3], 1.0, ALL).unwrap();
     assert!(loss.sum.is_finite() && loss.sum >= 0.0, "{}", loss.sum);
     assert!(loss.hidden.unwrap().to_f32().unwrap().iter().all(|x| x.is_finite()));
 }
@@ -61,7 +69,7 @@ fn large_logits_do_not_overflow() {
 fn tokens_outside_of_the_vocabulary_are_refused() {
     for bad in [7, -1] {
         let [h, w, b] = inputs();
-        let error = linear_cross_entropy(h, w, Some(b), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
+        let error = linear_cross_entropy(h, w, Some(b), Squash::default(), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
         assert_eq!(error.message, format!("token id {bad} is outside of the model's vocabulary of 7"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Cache, Device, Value,
-    loss::{Want, linear_cross_entropy},
+    loss::{Squash, Want, linear_cross_entropy},
     ops,
     pass::{Pass, Setup, Stage},
     train,
@@ -35,6 +35,9 @@ pub struct Network {
     adapter: Option<AdapterObject>,
     plan: AdapterPlan,
     hooked: BTreeSet<String>,
+    /// For each of the model's parameters: whether it is the weight of a projection that goes through the adapter, and
+    /// the projection's bias.
+    projections: Vec<(bool, Option<usize>)>,
     trained: BTreeSet<String>,
     /// The first block that has to be differentiated; none if the embeddings have to be, too.
     lowest: Option<usize>,
@@ -50,12 +53,18 @@ impl Network {
             Some(adapter) => adapter.plan(&spec)?,
             None => AdapterPlan::default(),
         };
-        let hooked = plan.linears.iter().cloned().collect();
+        let hooked: BTreeSet<String> = plan.linears.iter().cloned().collect();
+        let bias = |param: &Param| {
+            let name = param.name.strip_suffix(".weight").map(|module| format!("{module}.bias"));
+            name.and_then(|name| spec.params.iter().position(|other| other.name == name))
+        };
+        let projections = spec.params.iter().map(|p| (hooked.contains(p.module()), bias(p))).collect();
         let trained: BTreeSet<String> =
             plan.params.iter().map(|p| p.name.clone()).chain(plan.trained.iter().cloned()).collect();
         let Parts { model, adapter, device } = parts;
         let lowest = lowest_trained(&model, &spec, &plan, &trained)?;
-        Ok(Self { model, spec, adapter, plan, hooked, trained, lowest, device, params: RwLock::default() })
+        let params = RwLock::default();
+        Ok(Self { model, spec, adapter, plan, hooked, projections, trained, lowest, device, params })
     }
 
     pub(super) fn lowest_trained(&self) -> Option<usize> {
@@ -95,8 +104,20 @@ impl Network {
         self.trained.contains(name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.read().contains_key(name)
+    /// The index of a projection's weight.
+    pub(super) fn weight_of(&self, module: &str) -> Option<usize> {
+        self.spec.params.iter().position(|p| p.name.strip_suffix(".weight") == Some(module))
+    }
+
+    /// The index of the bias that goes with a weight.
+    pub(super) fn bias_of(&self, weight: usize) -> Option<usize> {
+        self.projections[weight].1
+    }
+
+    /// The adapter that a projection goes through, and the projection's name.
+    pub(super) fn hook_at(&self, weight: usize) -> Option<(&AdapterObject, &str)> {
+        let adapter = self.adapter.as_ref().filter(|_| self.projections[weight].0)?;
+        Some((adapter, self.spec.params[weight].module()))
     }
 
     /// The parameters that are there.
@@ -195,7 +216,12 @@ impl Network {
 
     fn project(&self, hidden: Value) -> Result<Value> {
         let (weight, bias) = self.output()?;
-        ops::linear(hidden, weight, bias)
+        self.logits_of().of(ops::linear(hidden, weight, bias)?)
+    }
+
+    /// What becomes of the projection's result.
+    pub(super) fn logits_of(&self) -> Squash {
+        Squash { scale: self.spec.output_scale, softcap: self.spec.output_softcap }
     }
 
     /// Logits `[rows, time, vocab]` of ids `[rows, time]`, row-major.
@@ -216,7 +242,7 @@ impl Network {
         let hidden = self.hidden(ids, Setup { segments, ..Setup::plain(batch.rows, batch.time) })?;
         let hidden = train::pick(hidden, rows, &self.device)?;
         let (weight, bias) = self.output()?;
-        let loss = linear_cross_entropy(hidden, weight, bias, &targets, 1.0, Want::default())?;
+        let loss = linear_cross_entropy(hidden, weight, bias, self.logits_of(), &targets, 1.0, Want::default())?;
         Ok((loss.sum, targets.len()))
     }
 

@@ -4,12 +4,12 @@ use super::{
     Cache, Device, Network, attention,
     balance::Router,
     layout::Layout,
-    ops,
+    ops::{self, Angles},
     value::{R, Value},
 };
 use burn::tensor::{Tensor as Burn, TensorData};
 use framework_core::{
-    Ctx, CtxOp, DType, PluginError, Result, Tensor,
+    Ctx, CtxOp, DType, PluginError, Result, Rotary, Tensor,
     ffi::{self, Host, HostTensor},
     meta::undeclared,
 };
@@ -64,10 +64,11 @@ pub(super) struct Pass {
 struct State {
     stage: Option<Stage>,
     draws: u64,
-    attentions: usize,
     leaves: BTreeMap<String, Value>,
     masks: Vec<(Option<usize>, Option<Value>)>,
     positions: Option<Value>,
+    /// Sine and cosine of each rotation.
+    rotations: Vec<(Rotary, Angles)>,
     losses: Vec<Value>,
     routers: Vec<Router>,
     shares: Option<Value>,
@@ -151,10 +152,18 @@ impl Pass {
     }
 
     fn base_linear(&self, module: &str, x: Value) -> Result<Value> {
-        let weight = self.param(&format!("{module}.weight"))?;
-        let bias = format!("{module}.bias");
-        let bias = if self.network.has(&bias) { Some(self.param(&bias)?) } else { None };
-        let named = |e: PluginError| PluginError::new(format!("linear `{module}`: {}", e.message));
+        match self.network.weight_of(module) {
+            Some(index) => self.project(index, x),
+            None => Err(undeclared(&format!("{module}.weight"), self.network.names().iter())),
+        }
+    }
+
+    /// `x · Wᵀ + b` with the parameter of this index.
+    fn project(&self, index: usize, x: Value) -> Result<Value> {
+        let params = &self.network.spec().params;
+        let weight = self.param(&params[index].name)?;
+        let bias = self.network.bias_of(index).map(|bias| self.param(&params[bias].name)).transpose()?;
+        let named = |e: PluginError| PluginError::new(format!("linear `{}`: {}", params[index].module(), e.message));
         ops::linear(x, weight, bias).map_err(named)
     }
 
@@ -163,6 +172,26 @@ impl Pass {
             Some(adapter) => adapter.linear(&self.own_context()?, module, x),
             None => Ok(ffi::wrap(self.base_linear(module, ffi::unwrap(x)?)?)),
         }
+    }
+
+    /// The parameter that a layer stands for.
+    fn layer(&self, id: u64) -> Result<usize> {
+        let spec = self.network.spec();
+        spec.index(id, spec.params.len())
+    }
+
+    fn rotate(&self, rotary: Rotary, x: Value) -> Result<Value> {
+        let positions = self.positions()?;
+        let known = lock(&self.state).rotations.iter().find(|(known, _)| *known == rotary).map(|(_, a)| a.clone());
+        let angles = match known {
+            Some(angles) => angles,
+            None => {
+                let angles = Angles::new(positions, &rotary)?;
+                lock(&self.state).rotations.push((rotary, angles.clone()));
+                angles
+            }
+        };
+        angles.rotate(x)
     }
 
     fn own_context(&self) -> Result<Ctx> {
@@ -215,29 +244,21 @@ impl Pass {
         mask
     }
 
-    fn attended(
-        &self,
-        [q, mut k, mut v]: [Tensor; 3],
-        scale: Option<f64>,
-        window: Option<u64>,
-        dropout: f64,
-    ) -> Result<Tensor> {
-        let (q, window): (Value, _) = (ffi::unwrap(q)?, window.map(|w| w as usize));
+    fn attended(&self, id: u64, [q, mut k, mut v]: [Tensor; 3]) -> Result<Tensor> {
+        let spec = self.network.spec();
+        let entry = spec.index(id, spec.attentions.len())?;
+        let how = &spec.attentions[entry];
+        let q: Value = ffi::unwrap(q)?;
         let stage = lock(&self.state).stage; // not held while the adapter is called
         if let (Some(adapter), Some(Stage::Block(block))) = (self.network.hooks(), stage) {
             (k, v) = adapter.keys_values(&self.own_context()?, block, k, v)?;
         }
         let (mut k, mut v): (Value, Value) = (ffi::unwrap(k)?, ffi::unwrap(v)?);
         if let Some(cache) = &self.cache {
-            let entry = {
-                let mut state = lock(&self.state);
-                state.attentions += 1;
-                state.attentions - 1
-            };
             (k, v) = lock(cache).extend(entry, k, v)?;
         }
-        let drop = |weights| if dropout > 0.0 { self.dropout(weights, dropout) } else { Ok(weights) };
-        attention::attention(q, k, v, scale, self.mask(window), drop).map(ffi::wrap)
+        let drop = |weights| if how.dropout > 0.0 { self.dropout(weights, how.dropout) } else { Ok(weights) };
+        attention::attention(q, k, v, how, self.mask(how.window), drop).map(ffi::wrap)
     }
 
     /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
@@ -278,12 +299,16 @@ impl Host for Pass {
             CtxOp::Param { name } => self.param(&name).map(ffi::wrap),
             CtxOp::Linear { module } => self.linear(&module, next()?),
             CtxOp::BaseLinear { module } => self.base_linear(&module, ffi::unwrap(next()?)?).map(ffi::wrap),
-            CtxOp::Attention { scale, window } => {
-                self.attended([next()?, next()?, next()?], scale.into_option(), window.into_option(), 0.0)
+            CtxOp::Weight { id } => self.param(&self.network.spec().params[self.layer(id)?].name).map(ffi::wrap),
+            CtxOp::Project { id } => {
+                let index = self.layer(id)?;
+                match self.network.hook_at(index) {
+                    Some((adapter, module)) => adapter.linear(&self.own_context()?, module, next()?),
+                    None => self.project(index, ffi::unwrap(next()?)?).map(ffi::wrap),
+                }
             }
-            CtxOp::DroppedAttention { scale, window, dropout } => {
-                self.attended([next()?, next()?, next()?], scale.into_option(), window.into_option(), dropout)
-            }
+            CtxOp::Attend { id } => self.attended(id, [next()?, next()?, next()?]),
+            CtxOp::Rotate(rotary) => self.rotate(rotary, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Positions => self.positions().map(ffi::wrap),
             CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),
             CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),

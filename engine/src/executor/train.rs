@@ -189,7 +189,15 @@ impl Step<'_> {
             weight: network.is_trained(weight_name),
             bias: bias_name.is_some_and(|name| network.is_trained(name)),
         };
-        let loss = linear_cross_entropy(hidden.clone().plain(), weight, bias, &targets, self.factor, want)?;
+        let loss = linear_cross_entropy(
+            hidden.clone().plain(),
+            weight,
+            bias,
+            network.logits_of(),
+            &targets,
+            self.factor,
+            want,
+        )?;
         if let Some(grad) = loss.weight {
             self.grads.add(weight_name.clone(), grad)?;
         }

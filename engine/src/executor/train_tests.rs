@@ -11,8 +11,8 @@ use super::{
 };
 use crate::data::{Batch, Sequence};
 use framework_core::{
-    Attention,
-    ffi::{self, HostTensor},
+    CtxOp,
+    ffi::{self, Host, HostTensor},
 };
 use framework_sdk::prelude::json;
 use std::{
@@ -160,15 +160,17 @@ fn dropout_depends_on_seed_stage_and_draw() {
 /// With the identity for values, what comes out of an attention are its weights: each is kept, times 1 / (1 - p), or 0.
 #[test]
 fn dropout_of_attention_weights_keeps_or_drops_each() {
-    let (network, time, p) = (network(json!({}), json!({})), 48, 0.25);
+    let (time, p) = (48, 0.25);
     let attend = |dropout: Option<u64>, p: f64| {
+        let network = network(json!({"attention_dropout": p}), json!({}));
         let pass = Pass::new(&network, Setup { dropout, ..Setup::plain(1, time) });
         pass.enter(Stage::Block(1));
         let [q, k] = [1, 2].map(|seed| ffi::wrap(floats(&[1, 2, time, 4], seed)));
         let one = |i: usize| if i / time % time == i % time { 1.0 } else { 0.0 };
         let v = value((0..2 * time * time).map(one).collect(), &[1, 2, time, time]);
-        let how = Attention { dropout: p, ..Attention::default() };
-        ffi::unwrap::<Value>(pass.context().attention(q, k, ffi::wrap(v), how)).unwrap().to_f32().unwrap()
+        let attend = CtxOp::Attend { id: network.spec().id(1) };
+        let out = pass.request(attend, vec![q, k, ffi::wrap(v)]).unwrap();
+        ffi::unwrap::<Value>(out).unwrap().to_f32().unwrap()
     };
     let plain = attend(Some(1), 0.0);
     assert_eq!(attend(None, p), plain, "outside of training");

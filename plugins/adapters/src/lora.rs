@@ -288,10 +288,10 @@ impl Adapter for Lora {
             let [a, b] = names(weight.module());
             // PyTorch's Kaiming-uniform initialisation with a = √5.
             let random = Init::Uniform(1.0 / (input as f64).sqrt());
-            let param = |name, shape, init| Param { name, shape, init, role: Role::Other, block: weight.block };
+            let param = |name, shape: &[usize], init| Param::new(name, shape, init, Role::Other).in_block(weight.block);
             let rank = self.rank(weight.module())?;
-            plan.params.push(param(a, vec![rank, input], random));
-            plan.params.push(param(b, vec![out, rank], Init::Zeros));
+            plan.params.push(param(a, &[rank, input], random));
+            plan.params.push(param(b, &[out, rank], Init::Zeros));
             plan.linears.push(weight.module().to_owned());
         }
         let trained = |name: &str| match (self.bias, name.strip_suffix(".bias")) {

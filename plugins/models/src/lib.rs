@@ -1,6 +1,6 @@
 //! Model architecture plugins that come with the framework, one file each.
 
-mod decoder;
+mod defaults;
 mod llama;
 mod mistral;
 mod mixtral;

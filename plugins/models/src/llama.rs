@@ -1,7 +1,10 @@
 //! `llama`: the Llama architecture.
 
-use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
-use framework_sdk::{prelude::*, raise};
+use crate::defaults::{initializer_range, silu};
+use framework_sdk::{
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    prelude::*,
+};
 
 options! {
     /// Llama (Touvron et al., 2023, arXiv:2302.13971), to which many models conform: Llama 2 and 3, SmolLM,
@@ -76,41 +79,44 @@ fn rms_norm_eps() -> f64 {
 }
 
 impl Llama {
-    fn attention(&self) -> Result<nn::GroupedAttention> {
+    fn attention(&self) -> Result<nn::GroupedAttentionConfig> {
         let heads = self.num_attention_heads;
-        let attention = nn::GroupedAttention {
+        let attention = nn::GroupedAttentionConfig {
+            hidden: self.hidden_size,
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
             head_size: head_size(self.head_dim, self.hidden_size, heads)?,
             qkv_bias: self.attention_bias,
             output_bias: self.attention_bias,
-            qk_norm: None,
-            window: None,
             dropout: self.attention_dropout,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GroupedAttentionConfig::default()
         };
         attention.validate().map(|()| attention)
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         nn::RopeConfig {
-            head_size: self.attention()?.head_size,
-            max_positions: self.max_position_embeddings,
-            original: None,
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rope_theta", self.rope_theta)],
-            default_theta: 10_000.0,
-            share: &[],
-            default_share: None,
+            ..nn::RopeConfig::new(self.attention()?.head_size, self.max_position_embeddings, 10_000.0)
         }
         .resolve()
     }
 
-    fn mlp(&self) -> nn::GatedMlp {
-        nn::GatedMlp { bias: self.mlp_bias, ..nn::GatedMlp::new(self.intermediate_size, self.hidden_act) }
+    fn mlp(&self) -> nn::GatedMlpConfig {
+        nn::GatedMlpConfig {
+            hidden: self.hidden_size,
+            size: self.intermediate_size,
+            act: self.hidden_act,
+            bias: self.mlp_bias,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GatedMlpConfig::default()
+        }
     }
 
-    fn decoder(&self) -> Result<Decoder> {
-        Ok(Decoder {
+    fn decoder(&self) -> Result<DecoderConfig> {
+        Ok(DecoderConfig {
             vocab: self.vocab_size,
             hidden: self.hidden_size,
             blocks: self.num_hidden_layers,
@@ -119,41 +125,25 @@ impl Llama {
             eps: self.rms_norm_eps,
             std: self.initializer_range,
             padding: self.pad_token_id,
+            ..DecoderConfig::default()
         })
-    }
-
-    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
-        Ok((self.decoder()?, self.attention()?, self.rope()?))
     }
 }
 
 impl ModelArch for Llama {
+    type Net = Decoder;
+
     fn validate(&self) -> Result<()> {
         only("rope_interleaved", &self.rope_interleaved.unwrap_or(false), false)?;
         self.decoder()?.validate()
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (decoder, attention, _) = self.parts()?;
-        Ok(decoder.spec(|spec, block| {
-            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
-            self.mlp().declare(spec, &format!("{block}.mlp"), self.hidden_size, decoder.init());
-        }))
-    }
-
-    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
-    }
-
-    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
-        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
-        let feed = |block: &str, x| self.mlp().forward(cx, &format!("{block}.mlp"), x);
-        decoder.block(cx, index, hidden, attend, feed)
-    }
-
-    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    fn build(&self, m: &Scope) -> Result<Decoder> {
+        let (attention, rotation) = (self.attention()?, self.rope()?.rotation());
+        Decoder::new(m, self.decoder()?, |_, m| {
+            let attention = nn::GroupedAttention::new(&m.at("self_attn"), attention, rotation.clone());
+            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), self.mlp())))
+        })
     }
 }
 

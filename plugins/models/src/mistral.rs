@@ -1,7 +1,10 @@
 //! `mistral`: the Mistral architecture.
 
-use crate::decoder::{Decoder, head_size, initializer_range, silu};
-use framework_sdk::{prelude::*, raise};
+use crate::defaults::{initializer_range, silu};
+use framework_sdk::{
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size},
+    prelude::*,
+};
 
 options! {
     /// Mistral (Jiang et al., 2023, arXiv:2310.06825): Llama with a sliding window.
@@ -75,41 +78,32 @@ fn rms_norm_eps() -> f64 {
 }
 
 impl Mistral {
-    fn attention(&self) -> Result<nn::GroupedAttention> {
+    fn attention(&self) -> Result<nn::GroupedAttentionConfig> {
         let heads = self.num_attention_heads;
-        let attention = nn::GroupedAttention {
+        let attention = nn::GroupedAttentionConfig {
+            hidden: self.hidden_size,
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
             head_size: head_size(self.head_dim, self.hidden_size, heads)?,
-            qkv_bias: false,
-            output_bias: false,
-            qk_norm: None,
             window: self.sliding_window,
             dropout: self.attention_dropout,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GroupedAttentionConfig::default()
         };
         attention.validate().map(|()| attention)
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         nn::RopeConfig {
-            head_size: self.attention()?.head_size,
-            max_positions: self.max_position_embeddings,
-            original: None,
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rope_theta", self.rope_theta)],
-            default_theta: 10_000.0,
-            share: &[],
-            default_share: None,
+            ..nn::RopeConfig::new(self.attention()?.head_size, self.max_position_embeddings, 10_000.0)
         }
         .resolve()
     }
 
-    fn mlp(&self) -> nn::GatedMlp {
-        nn::GatedMlp::new(self.intermediate_size, self.hidden_act)
-    }
-
-    fn decoder(&self) -> Result<Decoder> {
-        Ok(Decoder {
+    fn decoder(&self) -> Result<DecoderConfig> {
+        Ok(DecoderConfig {
             vocab: self.vocab_size,
             hidden: self.hidden_size,
             blocks: self.num_hidden_layers,
@@ -118,40 +112,31 @@ impl Mistral {
             eps: self.rms_norm_eps,
             std: self.initializer_range,
             padding: self.pad_token_id,
+            ..DecoderConfig::default()
         })
-    }
-
-    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
-        Ok((self.decoder()?, self.attention()?, self.rope()?))
     }
 }
 
 impl ModelArch for Mistral {
+    type Net = Decoder;
+
     fn validate(&self) -> Result<()> {
         self.decoder()?.validate()
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (decoder, attention, _) = self.parts()?;
-        Ok(decoder.spec(|spec, block| {
-            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
-            self.mlp().declare(spec, &format!("{block}.mlp"), self.hidden_size, decoder.init());
-        }))
-    }
-
-    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
-    }
-
-    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
-        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
-        let feed = |block: &str, x| self.mlp().forward(cx, &format!("{block}.mlp"), x);
-        decoder.block(cx, index, hidden, attend, feed)
-    }
-
-    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    fn build(&self, m: &Scope) -> Result<Decoder> {
+        let (attention, rotation) = (self.attention()?, self.rope()?.rotation());
+        let mlp = nn::GatedMlpConfig {
+            hidden: self.hidden_size,
+            size: self.intermediate_size,
+            act: self.hidden_act,
+            init: attention.init,
+            ..nn::GatedMlpConfig::default()
+        };
+        Decoder::new(m, self.decoder()?, |_, m| {
+            let attention = nn::GroupedAttention::new(&m.at("self_attn"), attention, rotation.clone());
+            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))
+        })
     }
 }
 

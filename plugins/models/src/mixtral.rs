@@ -1,7 +1,10 @@
 //! `mixtral`: the Mixtral architecture.
 
-use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
-use framework_sdk::{prelude::*, raise};
+use crate::defaults::{initializer_range, silu};
+use framework_sdk::{
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    prelude::*,
+};
 
 options! {
     /// Mixtral (Jiang et al., 2024, arXiv:2401.04088): Mistral with a mixture of experts in each block.
@@ -96,63 +99,64 @@ fn rms_norm_eps() -> f64 {
 }
 
 impl Mixtral {
-    fn attention(&self) -> Result<nn::GroupedAttention> {
+    fn attention(&self) -> Result<nn::GroupedAttentionConfig> {
         let heads = self.num_attention_heads;
-        let attention = nn::GroupedAttention {
+        let attention = nn::GroupedAttentionConfig {
+            hidden: self.hidden_size,
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
             head_size: head_size(self.head_dim, self.hidden_size, heads)?,
-            qkv_bias: false,
-            output_bias: false,
-            qk_norm: None,
             window: self.sliding_window,
             dropout: self.attention_dropout,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GroupedAttentionConfig::default()
         };
         attention.validate().map(|()| attention)
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         nn::RopeConfig {
-            head_size: self.attention()?.head_size,
-            max_positions: self.max_position_embeddings,
-            original: None,
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rope_theta", self.rope_theta)],
-            default_theta: 1_000_000.0,
-            share: &[],
-            default_share: None,
+            ..nn::RopeConfig::new(self.attention()?.head_size, self.max_position_embeddings, 1_000_000.0)
         }
         .resolve()
     }
 
-    fn experts(&self) -> nn::Experts {
-        let expert = nn::GatedMlp::new(self.intermediate_size, self.hidden_act);
-        nn::Experts {
+    fn experts(&self) -> nn::ExpertsConfig {
+        let expert = nn::GatedMlpConfig {
+            hidden: self.hidden_size,
+            size: self.intermediate_size,
+            act: self.hidden_act,
+            names: ["w1", "w3", "w2"],
+            init: Init::Normal(self.initializer_range),
+            ..nn::GatedMlpConfig::default()
+        };
+        nn::ExpertsConfig {
             count: self.num_local_experts,
             per_token: self.num_experts_per_tok,
-            expert: nn::GatedMlp { names: ["w1", "w3", "w2"], ..expert },
+            expert,
             balance: self.output_router_logits.then_some(self.router_aux_loss_coef),
         }
     }
 
     /// The experts as transformers 5 has them in memory, and saves them with `save_original_format=False`: all in one
     /// tensor, gate and up projection together.
-    fn fused(&self, spec: &mut ModelSpec, block: &str) {
+    fn fused(&self, m: &Scope) {
         let (count, hidden, inner) = (self.num_local_experts, self.hidden_size, self.intermediate_size);
-        let [both, down] = ["gate_up_proj", "down_proj"].map(|name| format!("{block}.mlp.experts.{name}"));
-        let size = inner * hidden;
-        spec.stored_as(&format!("{block}.block_sparse_moe.gate.weight"), &format!("{block}.mlp.gate.weight"));
+        let (both, down, size) = ("mlp.experts.gate_up_proj", "mlp.experts.down_proj", inner * hidden);
+        m.stored_in("block_sparse_moe.gate.weight", "mlp.gate.weight", &[count, hidden], 0);
         for expert in 0..count {
-            let module = format!("{block}.block_sparse_moe.experts.{expert}");
+            let weight = |name: &str| format!("block_sparse_moe.experts.{expert}.{name}.weight");
             let shape = [count, 2 * inner, hidden];
-            spec.stored_in(&format!("{module}.w1.weight"), &both, &shape, 2 * expert * size)
-                .stored_in(&format!("{module}.w3.weight"), &both, &shape, (2 * expert + 1) * size)
-                .stored_in(&format!("{module}.w2.weight"), &down, &[count, hidden, inner], expert * size);
+            m.stored_in(&weight("w1"), both, &shape, 2 * expert * size);
+            m.stored_in(&weight("w3"), both, &shape, (2 * expert + 1) * size);
+            m.stored_in(&weight("w2"), down, &[count, hidden, inner], expert * size);
         }
     }
 
-    fn decoder(&self) -> Result<Decoder> {
-        Ok(Decoder {
+    fn decoder(&self) -> Result<DecoderConfig> {
+        Ok(DecoderConfig {
             vocab: self.vocab_size,
             hidden: self.hidden_size,
             blocks: self.num_hidden_layers,
@@ -161,43 +165,28 @@ impl Mixtral {
             eps: self.rms_norm_eps,
             std: self.initializer_range,
             padding: self.pad_token_id,
+            ..DecoderConfig::default()
         })
-    }
-
-    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
-        Ok((self.decoder()?, self.attention()?, self.rope()?))
     }
 }
 
 impl ModelArch for Mixtral {
+    type Net = Decoder;
+
     fn validate(&self) -> Result<()> {
         only("router_jitter_noise", &self.router_jitter_noise, 0.0)?;
         self.experts().validate()?;
         self.decoder()?.validate()
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (decoder, attention, _) = self.parts()?;
-        Ok(decoder.spec(|spec, block| {
-            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
-            self.experts().declare(spec, &format!("{block}.block_sparse_moe"), self.hidden_size, decoder.init());
-            self.fused(spec, block);
-        }))
-    }
-
-    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
-    }
-
-    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
-        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
-        let feed = |block: &str, x| self.experts().forward(cx, &format!("{block}.block_sparse_moe"), x);
-        decoder.block(cx, index, hidden, attend, feed)
-    }
-
-    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    fn build(&self, m: &Scope) -> Result<Decoder> {
+        let (attention, rotation) = (self.attention()?, self.rope()?.rotation());
+        Decoder::new(m, self.decoder()?, |_, m| {
+            let attention = nn::GroupedAttention::new(&m.at("self_attn"), attention, rotation.clone());
+            let experts = nn::Experts::new(&m.at("block_sparse_moe"), self.experts());
+            self.fused(m);
+            Ok(Parts::new(attention, experts))
+        })
     }
 }
 

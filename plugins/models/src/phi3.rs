@@ -1,7 +1,10 @@
 //! `phi-3`: the Phi-3 architecture.
 
-use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
-use framework_sdk::{prelude::*, raise};
+use crate::defaults::{initializer_range, silu};
+use framework_sdk::{
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    prelude::*,
+};
 
 options! {
     /// Phi-3 (Abdin et al., 2024, arXiv:2404.14219) and Phi-4-mini: fused projections, long sequences by LongRoPE.
@@ -93,31 +96,31 @@ fn rms_norm_eps() -> f64 {
 }
 
 impl Phi3 {
-    fn attention(&self) -> Result<nn::GroupedAttention> {
+    fn attention(&self) -> Result<nn::GroupedAttentionConfig> {
         let heads = self.num_attention_heads;
-        let attention = nn::GroupedAttention {
+        let attention = nn::GroupedAttentionConfig {
+            hidden: self.hidden_size,
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
             head_size: head_size(None, self.hidden_size, heads)?,
-            qkv_bias: false,
-            output_bias: false,
-            qk_norm: None,
+            fused: true,
             window: self.sliding_window,
             dropout: self.attention_dropout,
+            residual_dropout: self.resid_pdrop,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GroupedAttentionConfig::default()
         };
         attention.validate().map(|()| attention)
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         let rope = nn::RopeConfig {
-            head_size: self.attention()?.head_size,
-            max_positions: self.max_position_embeddings,
             original: Some(self.original_max_position_embeddings),
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rope_theta", self.rope_theta)],
-            default_theta: 10_000.0,
             share: &[("partial_rotary_factor", self.partial_rotary_factor)],
             default_share: Some(1.0),
+            ..nn::RopeConfig::new(self.attention()?.head_size, self.max_position_embeddings, 10_000.0)
         }
         .resolve()?;
         match rope.scaling {
@@ -126,84 +129,50 @@ impl Phi3 {
         }
     }
 
-    fn decoder(&self) -> Result<Decoder> {
-        Ok(Decoder {
+    fn decoder(&self) -> Result<DecoderConfig> {
+        Ok(DecoderConfig {
             vocab: self.vocab_size,
             hidden: self.hidden_size,
             blocks: self.num_hidden_layers,
             max_positions: self.rope()?.limit(self.max_position_embeddings),
+            cache_until: self.rope()?.scaling.depends_on_length().then_some(self.original_max_position_embeddings),
             tied: self.tie_word_embeddings,
             eps: self.rms_norm_eps,
             std: self.initializer_range,
             padding: self.pad_token_id,
+            ..DecoderConfig::default()
         })
-    }
-
-    fn parts(&self) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
-        Ok((self.decoder()?, self.attention()?, self.rope()?))
-    }
-
-    /// Queries, keys and values come from one projection, one after the other.
-    fn attend(&self, cx: &Ctx, module: &str, x: Tensor, attention: &nn::GroupedAttention, rope: &nn::Rope) -> Tensor {
-        let fused = cx.linear(&format!("{module}.qkv_proj"), x);
-        let (q, kv) = (attention.width(), attention.kv_width());
-        let part = |from: usize, size: usize| fused.clone().slice(-1, from, from + size);
-        let mixed = attention.mix(cx, module, [part(0, q), part(q, kv), part(q + kv, kv)], &rope.rotary(cx));
-        cx.dropout(cx.linear(&format!("{module}.o_proj"), mixed), self.resid_pdrop)
-    }
-
-    /// So do gate and up projection.
-    fn feed_forward(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        let (fused, size) = (cx.linear(&format!("{module}.gate_up_proj"), x), self.intermediate_size);
-        let (gate, up) = (fused.clone().slice(-1, 0, size), fused.slice(-1, size, 2 * size));
-        let down = cx.linear(&format!("{module}.down_proj"), gate.gated(self.hidden_act.into(), up));
-        cx.dropout(down, self.resid_pdrop)
     }
 }
 
 impl ModelArch for Phi3 {
+    type Net = Decoder;
+
     fn validate(&self) -> Result<()> {
         let biases =
             [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias), ("lm_head_bias", self.lm_head_bias)];
         biases.iter().try_for_each(|(name, bias)| only(name, &bias.unwrap_or(false), false))?;
         let factors = [("full_attn_mod", self.full_attn_mod), ("interpolate_factor", self.interpolate_factor)];
         factors.iter().try_for_each(|(name, factor)| only(name, &factor.unwrap_or(1), 1))?;
-        if !(0.0..1.0).contains(&self.resid_pdrop) {
-            let message = format!("`resid_pdrop` must be at least 0 and less than 1, not {}", self.resid_pdrop);
-            return Err(PluginError::new(message));
-        }
+        nn::dropout_share("resid_pdrop", self.resid_pdrop)?;
         self.decoder()?.validate()
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (decoder, attention, rope) = self.parts()?;
-        let (hidden, inner, init) = (self.hidden_size, self.intermediate_size, decoder.init());
-        let (q, kv) = (attention.width(), attention.kv_width());
-        let mut spec = decoder.spec(|spec, block| {
-            spec.linear(&format!("{block}.self_attn.qkv_proj"), q + 2 * kv, hidden, false, init)
-                .linear(&format!("{block}.self_attn.o_proj"), hidden, q, false, init)
-                .linear(&format!("{block}.mlp.gate_up_proj"), 2 * inner, hidden, false, init)
-                .linear(&format!("{block}.mlp.down_proj"), hidden, inner, false, init);
-        });
-        if rope.scaling.depends_on_length() {
-            spec.cache_until = Some(self.original_max_position_embeddings);
-        }
-        Ok(spec)
-    }
-
-    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
-    }
-
-    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (decoder, attention, rope) = self.parts().unwrap_or_else(|e| raise(e));
-        let attend = |block: &str, x| self.attend(cx, &format!("{block}.self_attn"), x, &attention, &rope);
-        let feed = |block: &str, x| self.feed_forward(cx, &format!("{block}.mlp"), x);
-        decoder.block(cx, index, hidden, attend, feed)
-    }
-
-    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    fn build(&self, m: &Scope) -> Result<Decoder> {
+        let (attention, rotation) = (self.attention()?, self.rope()?.rotation());
+        let mlp = nn::GatedMlpConfig {
+            hidden: self.hidden_size,
+            size: self.intermediate_size,
+            act: self.hidden_act,
+            names: ["gate_up_proj", "gate_up_proj", "down_proj"],
+            dropout: self.resid_pdrop,
+            init: attention.init,
+            ..nn::GatedMlpConfig::default()
+        };
+        Decoder::new(m, self.decoder()?, |_, m| {
+            let attention = nn::GroupedAttention::new(&m.at("self_attn"), attention, rotation.clone());
+            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))
+        })
     }
 }
 

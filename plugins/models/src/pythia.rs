@@ -1,6 +1,6 @@
 //! `pythia`: the GPT-NeoX architecture.
 
-use framework_sdk::{prelude::*, raise};
+use framework_sdk::prelude::*;
 
 options! {
     /// GPT-NeoX (Black et al., 2022, arXiv:2204.06745), the architecture of Pythia (Biderman et al., 2023,
@@ -90,46 +90,92 @@ fn yes() -> bool {
 }
 
 impl Pythia {
+    fn norm(&self) -> NormConfig {
+        NormConfig { size: self.hidden_size, kind: NormKind::Layer, eps: self.layer_norm_eps }
+    }
+
     fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         nn::RopeConfig {
-            head_size: self.head_size(),
-            max_positions: self.max_position_embeddings,
-            original: None,
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rotary_emb_base", self.rotary_emb_base), ("rope_theta", self.rope_theta)],
-            default_theta: 10_000.0,
             share: &[("rotary_pct", self.rotary_pct), ("partial_rotary_factor", self.partial_rotary_factor)],
             default_share: Some(0.25),
+            ..nn::RopeConfig::new(self.head_size(), self.max_position_embeddings, 10_000.0)
         }
         .resolve()
     }
+}
 
-    fn attention(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        let (batch, time, heads, size) = (x.dim(0), x.dim(1), self.num_attention_heads, self.head_size());
-        let rotary = self.rope().unwrap_or_else(|e| raise(e)).rotary(cx);
-        // One projection, in which each head's query, key and value lie side by side.
-        let fused = cx.linear(&format!("{module}.query_key_value"), x);
-        let fused = fused.reshape([batch as i64, time as i64, heads as i64, 3 * size as i64]).swap_dims(1, 2);
-        let part = |i: usize| fused.clone().slice(-1, i * size, (i + 1) * size);
-        let rotate = |x: Tensor| x.rotary(cx.positions(), rotary.clone());
-        let how = Attention { dropout: self.attention_dropout, ..Attention::default() };
-        let mixed = cx.attention(rotate(part(0)), rotate(part(1)), part(2), how);
-        cx.linear(&format!("{module}.dense"), nn::merge_heads(mixed))
+/// What Pythia computes.
+pub struct GptNeoX {
+    config: Pythia,
+    embedding: Embedding,
+    blocks: Vec<Block>,
+    norm: Norm,
+}
+
+struct Block {
+    norms: [Norm; 2],
+    /// In which each head's query, key and value lie side by side.
+    query_key_value: Linear,
+    attention: Attention,
+    rotation: nn::Rotation,
+    dense: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+impl Block {
+    fn new(m: &Scope, config: &Pythia, rotation: nn::Rotation) -> Self {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = |name| m.norm(name, config.norm());
+        let dense =
+            Dense { bias: config.attention_bias, init: Init::Normal(config.initializer_range), ..Dense::default() };
+        let wide = Dense { bias: true, ..dense };
+        Self {
+            norms: [norm("input_layernorm"), norm("post_attention_layernorm")],
+            query_key_value: m.linear(
+                "attention.query_key_value",
+                Dense { input: hidden, out: 3 * hidden, layer: "attention.qkv", ..dense },
+            ),
+            dense: m
+                .linear("attention.dense", Dense { input: hidden, out: hidden, layer: "attention.output", ..dense }),
+            up: m.linear("mlp.dense_h_to_4h", Dense { input: hidden, out: inner, layer: "mlp.up", ..wide }),
+            down: m.linear("mlp.dense_4h_to_h", Dense { input: inner, out: hidden, layer: "mlp.down", ..wide }),
+            attention: m.attention(Heads {
+                queries: config.num_attention_heads,
+                keys: config.num_attention_heads,
+                size: config.head_size(),
+                dropout: config.attention_dropout,
+                ..Heads::default()
+            }),
+            rotation,
+        }
     }
 
-    fn feed_forward(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        let up = cx.linear(&format!("{module}.dense_h_to_4h"), x).activate(self.hidden_act.into());
-        cx.linear(&format!("{module}.dense_4h_to_h"), up)
+    fn attend(&self, cx: &Ctx, heads: usize, x: Tensor) -> Tensor {
+        let (batch, time, width) = (x.dim(0) as i64, x.dim(1) as i64, x.dim(2));
+        let size = width / heads;
+        let fused = self.query_key_value.forward(cx, x);
+        let fused = fused.reshape([batch, time, heads as i64, 3 * size as i64]).swap_dims(1, 2);
+        let part = |i: usize| fused.clone().slice(-1, i * size, (i + 1) * size);
+        let rotate = |x: Tensor| self.rotation.apply(cx, x);
+        let mixed = self.attention.forward(cx, rotate(part(0)), rotate(part(1)), part(2));
+        self.dense.forward(cx, nn::merge_heads(mixed))
+    }
+
+    fn feed(&self, cx: &Ctx, act: nn::HiddenAct, x: Tensor) -> Tensor {
+        self.down.forward(cx, self.up.forward(cx, x).activate(act.into()))
     }
 }
 
-const HEAD: &str = "embed_out.weight";
-
 impl ModelArch for Pythia {
+    type Net = GptNeoX;
+
     fn validate(&self) -> Result<()> {
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
@@ -141,49 +187,46 @@ impl ModelArch for Pythia {
         self.rope().map(|_| ())
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (hidden, inner, vocab) = (self.hidden_size, self.intermediate_size, self.vocab_size);
-        let (init, bias) = (Init::Normal(self.initializer_range), self.attention_bias);
-        let output = if self.tie_word_embeddings { "gpt_neox.embed_in.weight" } else { HEAD };
-        let mut spec = ModelSpec {
-            blocks: self.num_hidden_layers,
-            hidden_size: hidden,
-            vocab_size: vocab,
-            max_positions: self.rope()?.limit(self.max_position_embeddings),
-            output: output.into(),
-            ..ModelSpec::default()
+    fn build(&self, m: &Scope) -> Result<GptNeoX> {
+        let (hidden, vocab, init) = (self.hidden_size, self.vocab_size, Init::Normal(self.initializer_range));
+        let rope = self.rope()?;
+        let max_positions = rope.limit(self.max_position_embeddings);
+        m.sizes(Sizes { hidden, vocab, max_positions, ..Sizes::default() });
+        let embedding = m.embedding("gpt_neox.embed_in", Table { rows: vocab, width: hidden, padding: None, init });
+        let rotation = rope.rotation();
+        let block = |_, m: &Scope| Ok(Block::new(m, self, rotation.clone()));
+        let blocks = m.blocks("gpt_neox.layers", self.num_hidden_layers, block)?;
+        let norm = m.norm("gpt_neox.final_layer_norm", self.norm());
+        let logits = Logits { init, ..Logits::default() };
+        let output = match self.tie_word_embeddings {
+            true => {
+                m.tied_output(&embedding, "embed_out", logits);
+                "gpt_neox.embed_in.weight"
+            }
+            false => {
+                m.output("embed_out", hidden, vocab, logits);
+                "embed_out.weight"
+            }
         };
-        spec.param("gpt_neox.embed_in.weight", &[vocab, hidden], init, Role::Embedding);
-        for block in (0..self.num_hidden_layers).map(|i| format!("gpt_neox.layers.{i}")) {
-            nn::declare_layer_norm(&mut spec, &format!("{block}.input_layernorm"), hidden);
-            nn::declare_layer_norm(&mut spec, &format!("{block}.post_attention_layernorm"), hidden);
-            spec.linear(&format!("{block}.attention.query_key_value"), 3 * hidden, hidden, bias, init)
-                .linear(&format!("{block}.attention.dense"), hidden, hidden, bias, init)
-                .linear(&format!("{block}.mlp.dense_h_to_4h"), inner, hidden, true, init)
-                .linear(&format!("{block}.mlp.dense_4h_to_h"), hidden, inner, true, init);
-        }
-        nn::declare_layer_norm(&mut spec, "gpt_neox.final_layer_norm", hidden);
-        if self.tie_word_embeddings {
-            spec.stored_as(output, HEAD);
-        } else {
-            spec.param(output, &[vocab, hidden], init, Role::Output);
-        }
-        // transformers 5 calls it so in memory, and some programs in files.
-        spec.stored_as(output, "lm_head.weight");
-        Ok(spec)
+        // transformers 5 calls it so in memory, and so do adapters and the files of some programs.
+        m.stored_as(output, "lm_head.weight");
+        m.called_in_peft("embed_out", "lm_head");
+        Ok(GptNeoX { config: self.clone(), embedding, blocks, norm })
     }
+}
 
+impl Network for GptNeoX {
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        cx.dropout(cx.param("gpt_neox.embed_in.weight").embedding(ids), self.hidden_dropout)
+        cx.dropout(self.embedding.forward(cx, ids), self.config.hidden_dropout)
     }
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let name = |module: &str| format!("gpt_neox.layers.{index}.{module}");
-        let norm = |module: &str, x: &Tensor| nn::layer_norm(cx, &name(module), x, self.layer_norm_eps);
-        let dropout = |x: Tensor| cx.dropout(x, self.hidden_dropout);
-        let mixed = dropout(self.attention(cx, &name("attention"), norm("input_layernorm", &hidden)));
-        let feed = |x: &Tensor| dropout(self.feed_forward(cx, &name("mlp"), norm("post_attention_layernorm", x)));
-        if self.use_parallel_residual {
+        let (block, config) = (&self.blocks[index], &self.config);
+        let [first, second] = &block.norms;
+        let dropout = |x: Tensor| cx.dropout(x, config.hidden_dropout);
+        let mixed = dropout(block.attend(cx, config.num_attention_heads, first.forward(cx, &hidden)));
+        let feed = |x: &Tensor| dropout(block.feed(cx, config.hidden_act, second.forward(cx, x)));
+        if config.use_parallel_residual {
             feed(&hidden) + mixed + hidden
         } else {
             let between = mixed + hidden;
@@ -192,7 +235,7 @@ impl ModelArch for Pythia {
     }
 
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        nn::layer_norm(cx, "gpt_neox.final_layer_norm", hidden, self.layer_norm_eps)
+        self.norm.forward(cx, hidden)
     }
 }
 

@@ -1,7 +1,10 @@
 //! `qwen`: the Qwen2 and Qwen3 architectures.
 
-use crate::decoder::{Decoder, head_size, initializer_range, only, silu};
-use framework_sdk::{prelude::*, raise};
+use crate::defaults::{initializer_range, silu};
+use framework_sdk::{
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    prelude::*,
+};
 
 options! {
     /// Which of the two architectures.
@@ -131,42 +134,36 @@ impl Qwen {
         self.sliding_window.filter(|_| self.use_sliding_window && sliding)
     }
 
-    fn attention(&self, index: usize) -> Result<nn::GroupedAttention> {
+    fn attention(&self, index: usize) -> Result<nn::GroupedAttentionConfig> {
         let (heads, third) = (self.num_attention_heads, self.model_type == Generation::Qwen3);
         let bias = third && self.attention_bias.unwrap_or(false);
-        let attention = nn::GroupedAttention {
+        let attention = nn::GroupedAttentionConfig {
+            hidden: self.hidden_size,
             heads,
             kv_heads: self.num_key_value_heads.unwrap_or(heads),
             head_size: head_size(self.head_dim.or(third.then_some(128)), self.hidden_size, heads)?,
             qkv_bias: bias || !third,
             output_bias: bias,
-            qk_norm: third.then_some(self.rms_norm_eps),
+            qk_norm: third.then_some((NormKind::Rms, self.rms_norm_eps)),
             window: self.window(index),
             dropout: self.attention_dropout,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GroupedAttentionConfig::default()
         };
         attention.validate().map(|()| attention)
     }
 
     fn rope(&self) -> Result<nn::Rope> {
         nn::RopeConfig {
-            head_size: self.attention(0)?.head_size,
-            max_positions: self.max_position_embeddings,
-            original: None,
             tables: [&self.rope_parameters, &self.rope_scaling],
             theta: &[("rope_theta", self.rope_theta)],
-            default_theta: 10_000.0,
-            share: &[],
-            default_share: None,
+            ..nn::RopeConfig::new(self.attention(0)?.head_size, self.max_position_embeddings, 10_000.0)
         }
         .resolve()
     }
 
-    fn mlp(&self) -> nn::GatedMlp {
-        nn::GatedMlp::new(self.intermediate_size, self.hidden_act)
-    }
-
-    fn decoder(&self) -> Result<Decoder> {
-        Ok(Decoder {
+    fn decoder(&self) -> Result<DecoderConfig> {
+        Ok(DecoderConfig {
             vocab: self.vocab_size,
             hidden: self.hidden_size,
             blocks: self.num_hidden_layers,
@@ -175,15 +172,14 @@ impl Qwen {
             eps: self.rms_norm_eps,
             std: self.initializer_range,
             padding: self.pad_token_id,
+            ..DecoderConfig::default()
         })
-    }
-
-    fn parts(&self, index: usize) -> Result<(Decoder, nn::GroupedAttention, nn::Rope)> {
-        Ok((self.decoder()?, self.attention(index)?, self.rope()?))
     }
 }
 
 impl ModelArch for Qwen {
+    type Net = Decoder;
+
     fn validate(&self) -> Result<()> {
         only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
         if self.model_type == Generation::Qwen2 && self.attention_bias == Some(false) {
@@ -207,27 +203,19 @@ impl ModelArch for Qwen {
         self.decoder()?.validate()
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (decoder, attention, _) = self.parts(0)?;
-        Ok(decoder.spec(|spec, block| {
-            attention.declare(spec, &format!("{block}.self_attn"), self.hidden_size, decoder.init());
-            self.mlp().declare(spec, &format!("{block}.mlp"), self.hidden_size, decoder.init());
-        }))
-    }
-
-    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).embed(cx, ids)
-    }
-
-    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (decoder, attention, rope) = self.parts(index).unwrap_or_else(|e| raise(e));
-        let attend = |block: &str, x| attention.forward(cx, &format!("{block}.self_attn"), x, &rope.rotary(cx));
-        let feed = |block: &str, x| self.mlp().forward(cx, &format!("{block}.mlp"), x);
-        decoder.block(cx, index, hidden, attend, feed)
-    }
-
-    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        self.decoder().unwrap_or_else(|e| raise(e)).head(cx, hidden)
+    fn build(&self, m: &Scope) -> Result<Decoder> {
+        let rotation = self.rope()?.rotation();
+        let mlp = nn::GatedMlpConfig {
+            hidden: self.hidden_size,
+            size: self.intermediate_size,
+            act: self.hidden_act,
+            init: Init::Normal(self.initializer_range),
+            ..nn::GatedMlpConfig::default()
+        };
+        Decoder::new(m, self.decoder()?, |i, m| {
+            let attention = nn::GroupedAttention::new(&m.at("self_attn"), self.attention(i)?, rotation.clone());
+            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))
+        })
     }
 }
 

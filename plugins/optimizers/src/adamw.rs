@@ -118,9 +118,7 @@ mod tests {
         without["weight_decay"] = 0.into();
         let expected = steps("adamw", &without, Role::Bias, &GRADS);
         assert_close(&steps("adamw", &options("matrices"), Role::Bias, &GRADS), &expected);
-        let param = |shape: &[usize], role| {
-            ModelSpec::default().param("w", shape, Init::Zeros, role).params.pop().expect("one parameter")
-        };
+        let param = |shape: &[usize], role| Param::new("w", shape, Init::Zeros, role);
         assert!(Decay::Matrices.applies(&param(&[2, 2], Role::Embedding)));
         assert!(!Decay::Matrices.applies(&param(&[2], Role::Other)));
         assert!(!Decay::Matrices.applies(&param(&[2], Role::Norm)));

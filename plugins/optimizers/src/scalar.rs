@@ -36,7 +36,7 @@ impl HostTensor for Scalar {
 pub fn steps(name: &str, options: &Value, role: Role, grads: &[f64]) -> Vec<f64> {
     let optimizer = test::declaration(Kind::Optimizer, name).build.optimizer(name, options).unwrap();
     // The shape is what the optimizer is told; the tensors themselves are single numbers.
-    let param = Param { name: "w".into(), shape: vec![], init: Init::Zeros, role, block: None };
+    let param = Param::new("w", &[], Init::Zeros, role);
     let number = |x: f64| -> Tensor { wrap(Scalar(x)) };
     let (mut value, mut state) = (1.5, vec![0.0; optimizer.state(&param).unwrap().len()]);
     let step = |(index, &grad): (usize, &f64)| {

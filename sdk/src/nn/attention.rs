@@ -1,7 +1,9 @@
 //! Attention over heads.
 
-use super::{declare_rms_norm, rms_norm};
-use crate::{Attention, Ctx, Init, ModelSpec, PluginError, Result, Rotary, Tensor};
+use super::{Layer, Rotation};
+use crate::{
+    Attention, Ctx, Dense, Heads, Init, Linear, Norm, NormConfig, NormKind, PluginError, Result, Scope, Tensor,
+};
 
 /// `[batch, time, heads * size]` to `[batch, heads, time, size]`.
 pub fn split_heads(x: Tensor, heads: usize) -> Tensor {
@@ -23,10 +25,11 @@ pub fn dropout_share(name: &str, p: f64) -> Result<()> {
     Err(PluginError::new(format!("`{name}` must be at least 0 and less than 1, not {p}")))
 }
 
-/// Attention in which groups of heads share keys and values (Ainslie et al., 2023, arXiv:2305.13245), with rotary
-/// positions.
+/// Attention in which groups of heads share keys and values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GroupedAttention {
+pub struct GroupedAttentionConfig {
+    /// Width of the hidden states.
+    pub hidden: usize,
     /// Heads of the queries.
     pub heads: usize,
     /// Heads of keys and values; a divisor of `heads`.
@@ -37,22 +40,53 @@ pub struct GroupedAttention {
     pub qkv_bias: bool,
     /// Whether the output projection has a bias.
     pub output_bias: bool,
+    /// Queries, keys and values come from one projection, `qkv_proj`, one after the other.
+    pub fused: bool,
     /// Queries and keys are normalised per head, with this epsilon (`q_norm`, `k_norm`).
-    pub qk_norm: Option<f64>,
+    pub qk_norm: Option<(NormKind, f64)>,
+    /// Factor on the scores; `1 / sqrt(head_size)` if not given.
+    pub scale: Option<f64>,
+    /// The scores stay within plus and minus this.
+    pub softcap: Option<f64>,
     /// Sliding window: a token sees at most this many tokens, itself included.
     pub window: Option<usize>,
     /// Dropout of the attention weights while training; 0 for none.
     pub dropout: f64,
+    /// Dropout of what the layer gives, while training; 0 for none.
+    pub residual_dropout: f64,
+    /// How weights start from scratch.
+    pub init: Init,
 }
 
-impl GroupedAttention {
+impl Default for GroupedAttentionConfig {
+    fn default() -> Self {
+        Self {
+            hidden: 0,
+            heads: 0,
+            kv_heads: 0,
+            head_size: 0,
+            qkv_bias: false,
+            output_bias: false,
+            fused: false,
+            qk_norm: None,
+            scale: None,
+            softcap: None,
+            window: None,
+            dropout: 0.0,
+            residual_dropout: 0.0,
+            init: Init::Normal(0.02),
+        }
+    }
+}
+
+impl GroupedAttentionConfig {
     /// Elements of all queries of a token.
-    pub fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.heads * self.head_size
     }
 
     /// Elements of all keys, or of all values, of a token.
-    pub fn kv_width(&self) -> usize {
+    fn kv_width(&self) -> usize {
         self.kv_heads * self.head_size
     }
 
@@ -75,39 +109,79 @@ impl GroupedAttention {
         Ok(())
     }
 
-    /// Declares `q_proj`, `k_proj`, `v_proj`, `o_proj` and, with them, `q_norm` and `k_norm` of a module.
-    pub fn declare(&self, spec: &mut ModelSpec, module: &str, hidden: usize, init: Init) {
-        spec.linear(&format!("{module}.q_proj"), self.width(), hidden, self.qkv_bias, init)
-            .linear(&format!("{module}.k_proj"), self.kv_width(), hidden, self.qkv_bias, init)
-            .linear(&format!("{module}.v_proj"), self.kv_width(), hidden, self.qkv_bias, init)
-            .linear(&format!("{module}.o_proj"), hidden, self.width(), self.output_bias, init);
-        if self.qk_norm.is_some() {
-            declare_rms_norm(spec, &format!("{module}.q_norm"), self.head_size);
-            declare_rms_norm(spec, &format!("{module}.k_norm"), self.head_size);
+    fn heads(&self) -> Heads {
+        let Self { heads: queries, kv_heads: keys, head_size: size, scale, softcap, window, dropout, .. } = *self;
+        Heads { queries, keys, size, scale, softcap, window, dropout, ..Heads::default() }
+    }
+}
+
+/// Attention in which groups of heads share keys and values (Ainslie et al., 2023, arXiv:2305.13245), with rotary
+/// positions.
+#[derive(Debug)]
+pub struct GroupedAttention {
+    config: GroupedAttentionConfig,
+    projections: Projections,
+    norms: Option<[Norm; 2]>,
+    rotation: Rotation,
+    attention: Attention,
+    output: Linear,
+}
+
+/// What gives queries, keys and values.
+#[derive(Debug)]
+enum Projections {
+    Each([Linear; 3]),
+    Fused(Linear),
+}
+
+impl GroupedAttention {
+    /// Declares `q_proj`, `k_proj` and `v_proj`, or `qkv_proj`, then `o_proj` and, with them, `q_norm` and `k_norm`.
+    pub fn new(m: &Scope, config: GroupedAttentionConfig, rotation: Rotation) -> Self {
+        let GroupedAttentionConfig { hidden, init, .. } = config;
+        let (width, kv) = (config.width(), config.kv_width());
+        let project = |name, out, layer| {
+            m.linear(name, Dense { input: hidden, out, bias: config.qkv_bias, init, layer, ..Dense::default() })
+        };
+        let projections = match config.fused {
+            true => Projections::Fused(project("qkv_proj", width + 2 * kv, "attention.qkv")),
+            false => Projections::Each([
+                project("q_proj", width, "attention.query"),
+                project("k_proj", kv, "attention.key"),
+                project("v_proj", kv, "attention.value"),
+            ]),
+        };
+        let (bias, layer) = (config.output_bias, "attention.output");
+        let output = m.linear("o_proj", Dense { input: width, out: hidden, bias, init, layer, ..Dense::default() });
+        let norm = |name, (kind, eps)| m.norm(name, NormConfig { size: config.head_size, kind, eps });
+        let norms = config.qk_norm.map(|how| [norm("q_norm", how), norm("k_norm", how)]);
+        Self { config, projections, norms, rotation, attention: m.attention(config.heads()), output }
+    }
+
+    fn projected(&self, cx: &Ctx, x: Tensor) -> [Tensor; 3] {
+        match &self.projections {
+            Projections::Each(each) => each.map(|projection| projection.forward(cx, &x)),
+            Projections::Fused(all) => {
+                let (all, q, kv) = (all.forward(cx, x), self.config.width(), self.config.kv_width());
+                [(0, q), (q, q + kv), (q + kv, q + 2 * kv)].map(|(from, to)| all.clone().slice(-1, from, to))
+            }
         }
     }
+}
 
-    /// `[batch, time, hidden]` to the same shape, with the parameters that [`Self::declare`] declares.
-    pub fn forward(&self, cx: &Ctx, module: &str, x: Tensor, rotary: &Rotary) -> Tensor {
-        let project = |name: &str| cx.linear(&format!("{module}.{name}"), &x);
-        let mixed = self.mix(cx, module, [project("q_proj"), project("k_proj"), project("v_proj")], rotary);
-        cx.linear(&format!("{module}.o_proj"), mixed)
-    }
-
-    /// The part between the projections: queries `[batch, time, width]`, keys and values `[batch, time, kv_width]` to
-    /// `[batch, time, width]`.
-    pub fn mix(&self, cx: &Ctx, module: &str, [q, k, v]: [Tensor; 3], rotary: &Rotary) -> Tensor {
-        let positions = cx.positions();
-        let placed = |x: Tensor, heads: usize, norm: &str| {
+impl Layer for GroupedAttention {
+    fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
+        let [q, k, v] = self.projected(cx, x);
+        let GroupedAttentionConfig { heads, kv_heads, residual_dropout, .. } = self.config;
+        let placed = |x: Tensor, heads: usize, norm: usize| {
             let x = split_heads(x, heads);
-            let x = match self.qk_norm {
-                Some(eps) => rms_norm(cx, &format!("{module}.{norm}"), x, eps),
+            let x = match &self.norms {
+                Some(norms) => norms[norm].forward(cx, x),
                 None => x,
             };
-            x.rotary(&positions, rotary.clone())
+            self.rotation.apply(cx, x)
         };
-        let (q, k) = (placed(q, self.heads, "q_norm"), placed(k, self.kv_heads, "k_norm"));
-        let how = Attention { scale: None, window: self.window, dropout: self.dropout };
-        merge_heads(cx.attention(q, k, split_heads(v, self.kv_heads), how))
+        let (q, k) = (placed(q, heads, 0), placed(k, kv_heads, 1));
+        let mixed = merge_heads(self.attention.forward(cx, q, k, split_heads(v, kv_heads)));
+        cx.dropout(self.output.forward(cx, mixed), residual_dropout)
     }
 }

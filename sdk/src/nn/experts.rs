@@ -1,24 +1,22 @@
 //! Mixture of experts.
 
-use super::GatedMlp;
-use crate::{Ctx, Init, ModelSpec, PluginError, Result, Tensor};
+use super::{GatedMlp, GatedMlpConfig, Layer};
+use crate::{Ctx, Dense, Linear, PluginError, Result, Scope, Tensor};
 
-/// Sparse mixture of experts (Shazeer et al., 2017, arXiv:1701.06538; Jiang et al., 2024, arXiv:2401.04088): a router
-/// sends every token to its likeliest experts and weighs what they give by their probabilities, which are made to sum
-/// to 1. Only experts that a token goes to are computed.
+/// What a mixture of experts is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Experts {
+pub struct ExpertsConfig {
     /// Number of experts.
     pub count: usize,
     /// Experts that a token goes to.
     pub per_token: usize,
     /// One expert.
-    pub expert: GatedMlp,
+    pub expert: GatedMlpConfig,
     /// Weight of the load balance in the training loss ([`Ctx::balance`]), if it is part of it.
     pub balance: Option<f64>,
 }
 
-impl Experts {
+impl ExpertsConfig {
     /// An error if a token is to go to more experts than there are, or to none.
     pub fn validate(&self) -> Result<()> {
         if (1..=self.count).contains(&self.per_token) {
@@ -30,26 +28,40 @@ impl Experts {
         );
         Err(PluginError::new(message))
     }
+}
 
-    /// Declares `gate` and `experts.0` … of a module.
-    pub fn declare(&self, spec: &mut ModelSpec, module: &str, hidden: usize, init: Init) {
-        spec.linear(&format!("{module}.gate"), self.count, hidden, false, init);
-        for expert in 0..self.count {
-            self.expert.declare(spec, &format!("{module}.experts.{expert}"), hidden, init);
-        }
+/// Sparse mixture of experts (Shazeer et al., 2017, arXiv:1701.06538; Jiang et al., 2024, arXiv:2401.04088): a router
+/// sends every token to its likeliest experts and weighs what they give by their probabilities, which are made to sum
+/// to 1. Only experts that a token goes to are computed.
+#[derive(Debug)]
+pub struct Experts {
+    config: ExpertsConfig,
+    router: Linear,
+    experts: Vec<GatedMlp>,
+}
+
+impl Experts {
+    /// Declares `gate` and `experts.0` ….
+    pub fn new(m: &Scope, config: ExpertsConfig) -> Self {
+        let GatedMlpConfig { hidden: input, init, .. } = config.expert;
+        let router = m.linear("gate", Dense { input, out: config.count, init, layer: "router", ..Dense::default() });
+        let expert = |i| GatedMlp::new(&m.at(&format!("experts.{i}")), config.expert);
+        Self { config, router, experts: (0..config.count).map(expert).collect() }
     }
+}
 
-    /// `[batch, time, hidden]` to the same shape.
-    pub fn forward(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
+impl Layer for Experts {
+    fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
         let [batch, time, hidden] = [0, 1, 2].map(|dim| x.dim(dim) as i64);
-        let (tokens, slots) = ((batch * time) as usize, self.per_token);
+        let ExpertsConfig { count, per_token: slots, balance, .. } = self.config;
+        let tokens = (batch * time) as usize;
         let x = x.reshape([-1, hidden]);
-        let probabilities = cx.linear(&format!("{module}.gate"), &x).softmax(-1);
+        let probabilities = self.router.forward(cx, &x).softmax(-1);
         let chosen = probabilities.clone().top_k(slots);
         let weights = probabilities.clone().gather(-1, &chosen);
         let weights = (weights.clone() / weights.sum(-1)).reshape([-1, 1]);
-        if let Some(weight) = self.balance {
-            let all = chosen.arange(0, self.count).reshape([1, 1, -1]);
+        if let Some(weight) = balance {
+            let all = chosen.arange(0, count).reshape([1, 1, -1]);
             let counts = chosen.clone().reshape([tokens as i64, slots as i64, 1]).equal(all).cast(x.dtype()).sum(1);
             cx.balance("router", counts.reshape([tokens as i64, -1]), probabilities, weight);
         }
@@ -57,14 +69,14 @@ impl Experts {
         let owners = chosen.arange(0, tokens).reshape([-1, 1]).expand([tokens, slots]).reshape([-1]);
         let chosen = chosen.reshape([-1]);
         let mut mixed = x.full([tokens, hidden as usize], 0.0, x.dtype());
-        for expert in 0..self.count {
+        for (expert, layer) in self.experts.iter().enumerate() {
             let pairs = chosen.clone().equal_to(expert as f64).non_zero();
             if pairs.dim(0) == 0 {
                 continue;
             }
             let rows = owners.clone().index_select(0, &pairs);
             let given = x.clone().index_select(0, &rows);
-            let given = self.expert.forward(cx, &format!("{module}.experts.{expert}"), given);
+            let given = layer.forward(cx, given);
             mixed = mixed.index_add(0, rows, given * weights.clone().index_select(0, pairs));
         }
         mixed.reshape([batch, time, hidden])
@@ -75,23 +87,27 @@ impl Experts {
 mod tests {
     use super::*;
     use crate::{
-        DType,
+        DType, Logits, ModelSpec,
         meta::{Cost, MetaHost},
-        nn::HiddenAct,
     };
 
-    fn experts(count: usize, per_token: usize) -> Experts {
-        let expert = GatedMlp { names: ["w1", "w3", "w2"], ..GatedMlp::new(96, HiddenAct::Silu) };
-        Experts { count, per_token, expert, balance: Some(0.02) }
+    fn experts(count: usize, per_token: usize) -> ExpertsConfig {
+        let names = ["w1", "w3", "w2"];
+        let expert = GatedMlpConfig { hidden: 32, size: 96, names, ..GatedMlpConfig::default() };
+        ExpertsConfig { count, per_token, expert, balance: Some(0.02) }
     }
 
-    fn cost(experts: Experts) -> Cost {
-        let mut spec = ModelSpec::default();
-        experts.declare(&mut spec, "moe", 32, Init::Zeros);
+    fn cost(config: ExpertsConfig) -> Cost {
+        let mut experts = None;
+        let spec = ModelSpec::declared(|m| {
+            experts = Some(Experts::new(&m.at("moe"), config));
+            m.output("head", 32, 8, Logits::default());
+        });
+        let spec = spec.unwrap();
         let host = MetaHost::new(&spec, None, 4, 64).unwrap();
-        let y = experts.forward(&host.context(), "moe", host.tensor(&[4, 64, 32], DType::F32));
+        let y = experts.unwrap().forward(&host.context(), host.tensor(&[4, 64, 32], DType::F32));
         assert_eq!(y.shape(), [4, 64, 32]);
-        assert_eq!(host.cost().used.len(), spec.params.len());
+        assert_eq!(host.cost().used.len(), spec.params.len() - 1);
         host.cost()
     }
 

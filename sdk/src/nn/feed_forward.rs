@@ -1,39 +1,68 @@
 //! Feed-forward layers.
 
-use super::HiddenAct;
-use crate::{Ctx, Init, ModelSpec, Tensor};
+use super::{HiddenAct, Layer};
+use crate::{Ctx, Dense, Init, Linear, Scope, Tensor};
 
-/// Gated feed-forward layer (Shazeer, 2020, arXiv:2002.05202): `down(act(gate(x)) * up(x))`.
+/// What a gated feed-forward layer is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GatedMlp {
+pub struct GatedMlpConfig {
+    /// Width of the hidden states.
+    pub hidden: usize,
     /// Elements between the projections.
     pub size: usize,
     /// The gate's activation.
     pub act: HiddenAct,
     /// Whether the projections have biases.
     pub bias: bool,
-    /// Names of gate, up and down projection.
+    /// Names of gate, up and down projection. Where the first two are the same, they are one projection.
     pub names: [&'static str; 3],
+    /// Dropout of what the layer gives, while training; 0 for none.
+    pub dropout: f64,
+    /// How weights start from scratch.
+    pub init: Init,
+}
+
+impl Default for GatedMlpConfig {
+    fn default() -> Self {
+        let names = ["gate_proj", "up_proj", "down_proj"];
+        Self { hidden: 0, size: 0, act: HiddenAct::Silu, bias: false, names, dropout: 0.0, init: Init::Normal(0.02) }
+    }
+}
+
+/// Gated feed-forward layer (Shazeer, 2020, arXiv:2002.05202): `down(act(gate(x)) * up(x))`.
+#[derive(Debug)]
+pub struct GatedMlp {
+    config: GatedMlpConfig,
+    gate: Linear,
+    /// None: the gate's projection gives both, one after the other.
+    up: Option<Linear>,
+    down: Linear,
 }
 
 impl GatedMlp {
-    /// A layer without biases whose projections are called `gate_proj`, `up_proj` and `down_proj`.
-    pub fn new(size: usize, act: HiddenAct) -> Self {
-        Self { size, act, bias: false, names: ["gate_proj", "up_proj", "down_proj"] }
+    /// Declares the projections.
+    pub fn new(m: &Scope, config: GatedMlpConfig) -> Self {
+        let GatedMlpConfig { hidden, size, bias, names: [gate, up, down], init, .. } = config;
+        let project =
+            |name, input, out, layer| m.linear(name, Dense { input, out, bias, init, layer, ..Dense::default() });
+        let fused = gate == up;
+        let first =
+            project(gate, hidden, if fused { 2 * size } else { size }, if fused { "mlp.gate_up" } else { "mlp.gate" });
+        let up = (!fused).then(|| project(up, hidden, size, "mlp.up"));
+        Self { config, gate: first, up, down: project(down, size, hidden, "mlp.down") }
     }
+}
 
-    /// Declares the projections of a module.
-    pub fn declare(&self, spec: &mut ModelSpec, module: &str, hidden: usize, init: Init) {
-        let [gate, up, down] = self.names.map(|name| format!("{module}.{name}"));
-        spec.linear(&gate, self.size, hidden, self.bias, init)
-            .linear(&up, self.size, hidden, self.bias, init)
-            .linear(&down, hidden, self.size, self.bias, init);
-    }
-
-    /// `[…, hidden]` to the same shape.
-    pub fn forward(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        let [gate, up, down] = self.names.map(|name| format!("{module}.{name}"));
-        let gate = cx.linear(&gate, &x);
-        cx.linear(&down, gate.gated(self.act.into(), cx.linear(&up, x)))
+impl Layer for GatedMlp {
+    fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
+        let size = self.config.size;
+        let (gate, up) = match &self.up {
+            Some(up) => (self.gate.forward(cx, &x), up.forward(cx, x)),
+            None => {
+                let both = self.gate.forward(cx, x);
+                (both.clone().slice(-1, 0, size), both.slice(-1, size, 2 * size))
+            }
+        };
+        cx.dropout(self.down.forward(cx, gate.gated(self.config.act.into(), up)), self.config.dropout)
     }
 }

@@ -1,20 +1,25 @@
 //! Building blocks that architectures share.
 //!
-//! Each block declares its parameters below a module's name (`declare`) and computes with them (`forward`), under the
-//! names that Hugging Face transformers gives them.
+//! Each block declares its parameters in a [`crate::Scope`] when it is made, under the names that Hugging Face
+//! transformers gives them, and computes with them in `forward`.
 
 mod activation;
 mod attention;
-mod embedding;
+pub mod causal;
 mod experts;
 mod feed_forward;
-mod norm;
 mod rotary;
 
 pub use activation::HiddenAct;
-pub use attention::{GroupedAttention, dropout_share, merge_heads, split_heads};
-pub use embedding::embed;
-pub use experts::Experts;
-pub use feed_forward::GatedMlp;
-pub use norm::{declare_layer_norm, declare_rms_norm, layer_norm, rms_norm};
-pub use rotary::{Rope, RopeConfig, RopeTable, RopeType, Scaling, rotary};
+pub use attention::{GroupedAttention, GroupedAttentionConfig, dropout_share, merge_heads, split_heads};
+pub use experts::{Experts, ExpertsConfig};
+pub use feed_forward::{GatedMlp, GatedMlpConfig};
+pub use rotary::{Rope, RopeConfig, RopeTable, RopeType, Rotation, Scaling};
+
+use crate::{Ctx, Tensor};
+
+/// What turns hidden states `[batch, time, hidden]` into others of the same shape.
+pub trait Layer: Send + Sync + 'static {
+    /// The layer's share of a pass.
+    fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor;
+}

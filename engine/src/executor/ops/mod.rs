@@ -7,9 +7,11 @@ mod fused;
 mod index;
 mod pointwise;
 mod reduce;
+mod rotary;
 mod shape;
 
 pub(super) use fused::linear;
+pub(super) use rotary::Angles;
 
 use super::value::{R, Value};
 use framework_core::{Op, PluginError, Result, ffi::HostTensor};

@@ -3,7 +3,11 @@
 use super::floats;
 use crate::executor::{Device, Network, Parts, Value, value::Data};
 use framework_core::ffi;
-use framework_sdk::{prelude::*, serde_json};
+use framework_sdk::{
+    Adapter, AdapterPlan, Attention, Ctx, DType, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch, ModelSpec,
+    Norm, NormConfig, NormKind, Param, Result, Role, Scope, Sizes, Table, Tensor, Weight, nn, options, register,
+    serde_json,
+};
 use std::{cell::RefCell, sync::Arc};
 
 thread_local! {
@@ -24,24 +28,35 @@ options! {
     }
 }
 
-impl ModelArch for Probe {
-    fn spec(&self) -> Result<ModelSpec> {
-        let output = "out.weight".to_owned();
-        let mut spec = ModelSpec { blocks: 3, hidden_size: 4, vocab_size: 6, output, ..ModelSpec::default() };
-        spec.param("embed.weight", &[6, 4], Init::Normal(1.0), Role::Embedding);
-        for i in 0..3 {
-            spec.linear(&format!("blocks.{i}.mix"), 4, 4, true, Init::Normal(1.0));
-            spec.param(format!("blocks.{i}.scale"), &[1], Init::Ones, Role::Other);
-        }
-        spec.param("norm.weight", &[4], Init::Ones, Role::Norm);
-        spec.param("out.weight", &[6, 4], Init::Normal(1.0), Role::Output);
-        spec.output_bias = Some("out.bias".into());
-        spec.param("out.bias", &[6], Init::Zeros, Role::Bias);
-        Ok(spec)
-    }
+struct Network3 {
+    config: Probe,
+    embedding: Embedding,
+    blocks: Vec<(Linear, Weight, Attention)>,
+    norm: Norm,
+}
 
+impl ModelArch for Probe {
+    type Net = Network3;
+
+    fn build(&self, m: &Scope) -> Result<Network3> {
+        let init = Init::Normal(1.0);
+        m.sizes(Sizes { hidden: 4, vocab: 6, ..Sizes::default() });
+        let embedding = m.embedding("embed", Table { rows: 6, width: 4, padding: None, init });
+        let blocks = m.blocks("blocks", 3, |_, m| {
+            let mix = m.linear("mix", Dense { input: 4, out: 4, bias: true, init, ..Dense::default() });
+            let scale = m.param("scale", &[1], Init::Ones, Role::Other);
+            let dropout = self.attention_dropout;
+            Ok((mix, scale, m.attention(Heads { queries: 2, keys: 2, size: 2, dropout, ..Heads::default() })))
+        })?;
+        let norm = m.norm("norm", NormConfig { size: 4, kind: NormKind::Rms, eps: 1e-5 });
+        m.output("out", 4, 6, Logits { bias: true, init, ..Logits::default() });
+        Ok(Network3 { config: self.clone(), embedding, blocks, norm })
+    }
+}
+
+impl framework_sdk::Network for Network3 {
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        cx.param("embed.weight").embedding(ids)
+        self.embedding.forward(cx, ids)
     }
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
@@ -49,24 +64,24 @@ impl ModelArch for Probe {
             let recorded = matches!(value.data, Data::Float(t) if t.is_autodiff());
             SEEN.with_borrow_mut(|seen| seen.push((index, recorded)));
         }
-        let scale = cx.param(&format!("blocks.{index}.scale"));
-        if self.extra {
+        let (mix, scale, attention) = self.blocks[index];
+        let scale = scale.get(cx);
+        if self.config.extra {
             cx.add_loss("scale", scale.clone());
         }
-        if self.routed {
+        if self.config.routed {
             let probabilities = hidden.clone().reshape([-1, 4]).softmax(-1);
             let best = probabilities.clone().max(-1).expand([probabilities.dim(0), 4]);
             let chosen = probabilities.clone().equal(best).cast(DType::F32);
             cx.balance("experts", chosen, probabilities, 0.5);
         }
-        let mixed = nn::split_heads(cx.linear(&format!("blocks.{index}.mix"), &hidden), 2);
-        let how = Attention { dropout: self.attention_dropout, ..Attention::default() };
-        let mixed = cx.attention(mixed.clone(), mixed.clone(), mixed, how);
-        cx.dropout(nn::merge_heads(mixed).tanh(), self.dropout) * scale + hidden
+        let mixed = nn::split_heads(mix.forward(cx, &hidden), 2);
+        let mixed = attention.forward(cx, mixed.clone(), mixed.clone(), mixed);
+        cx.dropout(nn::merge_heads(mixed).tanh(), self.config.dropout) * scale + hidden
     }
 
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        hidden.rms_norm(cx.param("norm.weight"), 1e-5)
+        self.norm.forward(cx, hidden)
     }
 }
 
@@ -86,7 +101,7 @@ impl Adapter for Chosen {
         let mut plan = AdapterPlan { trained: self.trained.clone(), hooks: self.hooks, ..AdapterPlan::default() };
         if self.hooks {
             let (name, shape) = ("gain".to_owned(), vec![1]);
-            plan.params.push(Param { name, shape, init: Init::Ones, role: Role::Other, block: None });
+            plan.params.push(Param::new(name, &shape, Init::Ones, Role::Other));
         }
         Ok(plan)
     }

@@ -58,7 +58,7 @@ fn has_as_many_parameters_as_the_published_models() {
 fn every_form_uses_what_it_declares() {
     let parallel = spec(json!({}));
     let sequential = spec(json!({"use_parallel_residual": false, "hidden_act": "gelu_fast", "hidden_dropout": 0.1}));
-    assert_eq!(parallel, sequential);
+    assert_eq!(parallel.params, sequential.params);
     assert_eq!((parallel.output.as_str(), parallel.max_positions), ("embed_out.weight", Some(2048)));
     let tied = spec(json!({"tie_word_embeddings": true, "attention_bias": false}));
     assert_eq!(tied.output, "gpt_neox.embed_in.weight");

@@ -25,6 +25,12 @@ pub struct RopeConfig<'a> {
 }
 
 impl RopeConfig<'_> {
+    /// A rotation of whole heads whose base is `default_theta` unless a table says otherwise.
+    pub fn new(head_size: usize, max_positions: usize, default_theta: f64) -> Self {
+        let (original, tables, theta, share) = (None, [&None, &None], &[][..], &[][..]);
+        Self { head_size, max_positions, original, tables, theta, default_theta, share, default_share: None }
+    }
+
     /// The rotation, or what is wrong with it.
     pub fn resolve(&self) -> Result<Rope> {
         let (place, table) = self.table()?;

@@ -8,7 +8,8 @@ pub use config::RopeConfig;
 pub use scaling::Scaling;
 pub use table::{RopeTable, RopeType};
 
-use crate::{Ctx, Rotary};
+use crate::{Ctx, Rotary, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rotary position embedding (Su et al., 2021, arXiv:2104.09864) of a head, as a `config.json` describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,15 +22,16 @@ pub struct Rope {
     pub scaling: Scaling,
 }
 
-/// Rotary position embedding of the first `size` elements of each head: angle per position `base^(-2i / size)`.
-pub fn rotary(size: usize, base: f64) -> Rotary {
-    Rope { size, base, scaling: Scaling::None }.at(1)
-}
-
 impl Rope {
-    /// The rotation in this pass.
-    pub fn rotary(&self, cx: &Ctx) -> Rotary {
-        self.at(if self.scaling.depends_on_length() { cx.length() } else { 1 })
+    /// The plain rotation of the first `size` elements of each head: angle per position `base^(-2i / size)`.
+    pub fn plain(size: usize, base: f64) -> Self {
+        Self { size, base, scaling: Scaling::None }
+    }
+
+    /// What rotates with it.
+    pub fn rotation(self) -> Rotation {
+        let fixed = (!self.scaling.depends_on_length()).then(|| self.at(1));
+        Rotation(Arc::new(Table { rope: self, fixed, last: Mutex::new(None) }))
     }
 
     /// The rotation in a pass whose longest sequence has this many positions.
@@ -51,6 +53,38 @@ impl Rope {
             Scaling::Yarn { factor, original, .. } => Some(times(original, factor).max(max_positions)),
             _ => Some(max_positions),
         }
+    }
+}
+
+/// A rotation with its angles, which are computed once. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Rotation(Arc<Table>);
+
+#[derive(Debug)]
+struct Table {
+    rope: Rope,
+    /// The angles, if they are the same in every pass.
+    fixed: Option<Rotary>,
+    /// The angles of the last pass that had another length than the one before.
+    last: Mutex<Option<(usize, Rotary)>>,
+}
+
+impl Rotation {
+    /// Rotates `[batch, heads, time, size]` by the positions of the pass.
+    pub fn apply(&self, cx: &Ctx, x: Tensor) -> Tensor {
+        let Table { rope, fixed, last } = &*self.0;
+        if let Some(rotary) = fixed {
+            return cx.rotate(x, rotary);
+        }
+        let length = cx.length();
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let rotary = match last.take().filter(|(known, _)| *known == length) {
+            Some((_, rotary)) => rotary,
+            None => rope.at(length),
+        };
+        let rotated = cx.rotate(x, &last.insert((length, rotary)).1);
+        drop(last);
+        rotated
     }
 }
 

@@ -58,7 +58,7 @@ fn angles_are_those_of_transformers() {
 
 #[test]
 fn plain_angles_fall_from_one() {
-    let rotary = rotary(4, 100.0);
+    let rotary = Rope::plain(4, 100.0).at(1);
     assert_eq!(rotary.inv_freq[..], [1.0, f64::from(0.1_f32)]);
     assert!(!rotary.interleaved && rotary.scale == 1.0);
 }

@@ -1,6 +1,6 @@
 //! A model.
 
-use framework_sdk::{ModelSpec, prelude::*};
+use framework_sdk::prelude::*;
 
 options! {
     /// A transformer without rotary embeddings or norms in its blocks: attention and a small feed-forward layer.
@@ -17,6 +17,8 @@ options! {
 }
 
 impl ModelArch for Plain {
+    type Net = PlainNet;
+
     fn validate(&self) -> Result<()> {
         if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let (width, heads) = (self.hidden_size, self.num_attention_heads);
@@ -25,40 +27,52 @@ impl ModelArch for Plain {
         Ok(())
     }
 
-    fn spec(&self) -> Result<ModelSpec> {
-        let (width, init) = (self.hidden_size, Init::Normal(0.02));
-        let mut spec = ModelSpec {
-            blocks: self.num_hidden_layers,
-            hidden_size: width,
-            vocab_size: self.vocab_size,
-            output: "embed.weight".into(),
-            ..ModelSpec::default()
-        };
-        spec.param("embed.weight", &[self.vocab_size, width], init, Role::Embedding);
-        for i in 0..self.num_hidden_layers {
-            for module in ["q_proj", "k_proj", "v_proj", "o_proj"] {
-                spec.linear(&format!("blocks.{i}.{module}"), width, width, module == "o_proj", init);
-            }
-        }
-        spec.param("norm.weight", &[width], Init::Ones, Role::Norm);
-        Ok(spec)
+    fn build(&self, m: &Scope) -> Result<PlainNet> {
+        let (width, vocab, heads) = (self.hidden_size, self.vocab_size, self.num_attention_heads);
+        m.sizes(Sizes { hidden: width, vocab, ..Sizes::default() });
+        let embedding = m.embedding("embed", Table { rows: vocab, width, padding: None, init: Init::Normal(0.02) });
+        let blocks = m.blocks("blocks", self.num_hidden_layers, |_, m| {
+            let linear = |name, bias| m.linear(name, Dense { input: width, out: width, bias, ..Dense::default() });
+            Ok(Block {
+                heads,
+                qkv: ["q_proj", "k_proj", "v_proj"].map(|name| linear(name, false)),
+                output: linear("o_proj", true),
+                attention: m.attention(Heads { queries: heads, keys: heads, size: width / heads, ..Heads::default() }),
+            })
+        })?;
+        let norm = m.norm("norm", NormConfig { size: width, kind: NormKind::Rms, eps: 1e-6 });
+        m.tied_output(&embedding, "lm_head", Logits::default());
+        Ok(PlainNet { embedding, blocks, norm })
     }
+}
 
+/// What [`Plain`] computes.
+pub struct PlainNet {
+    embedding: Embedding,
+    blocks: Vec<Block>,
+    norm: Norm,
+}
+
+struct Block {
+    heads: usize,
+    qkv: [Linear; 3],
+    output: Linear,
+    attention: Attention,
+}
+
+impl Network for PlainNet {
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        cx.param("embed.weight").embedding(ids)
+        self.embedding.forward(cx, ids)
     }
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let heads = |module: &str| {
-            nn::split_heads(cx.linear(&format!("blocks.{index}.{module}"), &hidden), self.num_attention_heads)
-        };
-        let (q, k, v) = (heads("q_proj"), heads("k_proj"), heads("v_proj"));
-        let attended = nn::merge_heads(cx.attention(q, k, v, Attention::default()));
-        hidden + cx.linear(&format!("blocks.{index}.o_proj"), attended)
+        let Block { heads, qkv, output, attention } = &self.blocks[index];
+        let [q, k, v] = qkv.map(|linear| nn::split_heads(linear.forward(cx, &hidden), *heads));
+        hidden + output.forward(cx, nn::merge_heads(attention.forward(cx, q, k, v)))
     }
 
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        hidden.rms_norm(cx.param("norm.weight"), 1e-6)
+        self.norm.forward(cx, hidden)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plugins that panic where they can.
 
-use framework_sdk::{ModelSpec, prelude::*};
+use framework_sdk::prelude::*;
 
 options! {
     /// Panics at once, or at a record.
@@ -31,14 +31,23 @@ options! {
 }
 
 impl ModelArch for PanickingModel {
-    fn spec(&self) -> Result<ModelSpec> {
-        let mut spec = ModelSpec { blocks: 3, hidden_size: 4, vocab_size: 8, ..ModelSpec::default() };
-        spec.output = "embed.weight".into();
-        spec.param("embed.weight", &[8, 4], Init::Zeros, Role::Embedding);
-        Ok(spec)
+    type Net = PanickingNet;
+
+    fn build(&self, m: &Scope) -> Result<PanickingNet> {
+        m.sizes(Sizes { hidden: 4, vocab: 8, ..Sizes::default() });
+        let embedding = m.embedding("embed", Table { rows: 8, width: 4, padding: None, init: Init::Zeros });
+        m.blocks("blocks", 3, |_, _| Ok(()))?;
+        m.tied_output(&embedding, "lm_head", Logits::default());
+        Ok(PanickingNet(embedding))
     }
+}
+
+/// What [`PanickingModel`] computes.
+pub struct PanickingNet(Embedding);
+
+impl Network for PanickingNet {
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
-        cx.param("embed.weight").embedding(ids)
+        self.0.forward(cx, ids)
     }
     fn block(&self, _cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
         match index {
