@@ -1,6 +1,6 @@
 //! What a plugin may ask of the run that it takes part in.
 
-use crate::{CtxOp, Rotary, Tensor, ffi::RawContext, raise};
+use crate::{CtxOp, PluginError, Rotary, Site, Tensor, ffi::RawContext, raise};
 
 /// The run, as models and adapters see it during one pass.
 pub struct Ctx {
@@ -17,19 +17,14 @@ impl Ctx {
         Tensor(crate::ffi::request(&self.raw, op, operands.map(|t| t.0)).unwrap_or_else(|e| raise(e)))
     }
 
-    /// A declared parameter of the model or of the adapter.
-    pub fn param(&self, name: &str) -> Tensor {
-        self.request(CtxOp::Param { name: name.into() }, [])
+    /// The base model's own projection at an adapter's site: `x · Wᵀ + b`.
+    pub fn base(&self, site: Site, x: impl Into<Tensor>) -> Tensor {
+        self.request(CtxOp::Base { id: site.weight.id() }, [x.into()])
     }
 
-    /// `x · Wᵀ + b` with the parameters `module.weight` and, if declared, `module.bias`, as the adapter has it.
-    pub fn linear(&self, module: &str, x: impl Into<Tensor>) -> Tensor {
-        self.request(CtxOp::Linear { module: module.into() }, [x.into()])
-    }
-
-    /// The same without the adapter, for adapters.
-    pub fn base_linear(&self, module: &str, x: impl Into<Tensor>) -> Tensor {
-        self.request(CtxOp::BaseLinear { module: module.into() }, [x.into()])
+    /// Ends the present call with an error.
+    pub fn fail(&self, message: impl Into<String>) -> ! {
+        raise(PluginError::new(message))
     }
 
     /// Rotary position embedding of `[batch, heads, time, size]` at the positions of the pass. Sine and cosine are

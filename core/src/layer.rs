@@ -11,6 +11,10 @@ impl Weight {
         Self(tagged(network, index))
     }
 
+    pub(crate) fn id(self) -> u64 {
+        self.0
+    }
+
     /// Its value in this pass.
     pub fn get(self, cx: &Ctx) -> Tensor {
         cx.request(CtxOp::Weight { id: self.0 }, [])

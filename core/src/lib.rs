@@ -6,6 +6,7 @@
 
 mod about;
 mod adapter;
+mod attach;
 mod augmenter;
 pub mod config;
 pub mod conformance;
@@ -26,7 +27,8 @@ mod skipped;
 mod tensor;
 
 pub use about::{About, Kind};
-pub use adapter::{Adapter, AdapterPlan};
+pub use adapter::{Adapted, Adapter, AdapterPlan, Merged, Nothing, Site};
+pub use attach::Attach;
 pub use augmenter::Augmenter;
 pub use context::Ctx;
 pub use dataset::Dataset;

@@ -1,6 +1,6 @@
 //! Model architectures.
 
-use crate::{Ctx, Heads, Options, PluginError, Result, Scope, Tensor};
+use crate::{Ctx, Heads, Options, PluginError, Result, Scope, Tensor, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -197,6 +197,17 @@ impl ModelSpec {
         scope.finish()
     }
 
+    /// What PEFT, and transformers in memory, call a module.
+    pub fn peft_name<'a>(&'a self, module: &'a str) -> &'a str {
+        self.peft_names.get(module).map_or(module, String::as_str)
+    }
+
+    /// The layer of one of its parameters.
+    pub fn weight(&self, param: &Param) -> Weight {
+        let index = self.params.iter().position(|other| other.name == param.name);
+        Weight::new(self.network, index.unwrap_or(self.params.len()))
+    }
+
     /// What a layer of this network crosses as: the inverse of [`ModelSpec::index`].
     pub fn id(&self, index: usize) -> u64 {
         u64::from(self.network) << 32 | index as u64
@@ -272,8 +283,15 @@ pub(crate) fn built<M: ModelArch>(arch: &M) -> Result<(M::Net, ModelSpec)> {
 
 /// A network, run in stages.
 pub trait Network: Send + Sync + 'static {
-    /// Token ids `[batch, time]` to hidden states `[batch, time, hidden]`.
+    /// The embeddings `[batch, time, hidden]` of token ids `[batch, time]`.
     fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor;
+
+    /// What becomes of embeddings before the first block, those of an adapter's virtual tokens among them: learned
+    /// positions, dropout, a norm.
+    fn start(&self, cx: &Ctx, embedded: Tensor) -> Tensor {
+        let _ = cx;
+        embedded
+    }
 
     /// One block: hidden states in, hidden states out.
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor;

@@ -119,11 +119,9 @@ pub enum Op {
 #[sabi(kind(WithNonExhaustive(size = [usize; 16], traits(Clone, Debug), assert_nonexhaustive = CtxOp)))]
 #[non_exhaustive]
 pub enum CtxOp {
-    Param { name: RString },
-    Linear { module: RString },
-    BaseLinear { module: RString },
     Weight { id: u64 },
     Project { id: u64 },
+    Base { id: u64 },
     Attend { id: u64 },
     Rotate(Rotary),
     Positions,

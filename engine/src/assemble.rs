@@ -74,6 +74,17 @@ pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<N
     Ok(network)
 }
 
+/// The network of a recipe with the adapter of a folder, which is still to be loaded.
+pub(crate) fn network_with(session: &Session, device: Device, folder: &AdapterFolder) -> Result<Arc<Network>> {
+    let recipe = &session.recipe;
+    download(session)?;
+    let config = Json::Object(folder.config.clone());
+    let entry = inherit::entry(&session.registry, &config, folder.path())?;
+    let options = inherit::options(entry, &config, folder.path())?;
+    let adapter = entry.adapter(&options).map_err(|e| Error::invalid(Problem::new(e.to_string())))?;
+    build(&session.registry, &recipe.model.plugin, Source::of(recipe)?, Some(adapter), device, recipe.seed)
+}
+
 /// Weights that the recipe names by an id on the hub.
 fn download(session: &Session) -> Result<()> {
     let recipe = &session.recipe;
@@ -124,7 +135,9 @@ pub fn build(
     for param in &network.plan().params {
         put(&network, param, initial(param, seed))?;
     }
-    Ok(Arc::new(network))
+    let network = Arc::new(network);
+    network.start_adapter()?;
+    Ok(network)
 }
 
 /// A parameter in the number format of its file.
@@ -151,10 +164,8 @@ pub fn peft_key(network: &Network, name: &str) -> String {
         return name.to_owned();
     }
     let (module, leaf) = name.rsplit_once('.').unwrap_or(("", name));
-    if plan.linears.iter().any(|linear| linear == module) {
-        return format!("base_model.model.{module}.base_layer.{leaf}");
-    }
-    format!("base_model.model.{name}")
+    let wrapped = if plan.sites.iter().any(|site| site == module) { ".base_layer" } else { "" };
+    format!("base_model.model.{}{wrapped}.{leaf}", network.spec().peft_name(module))
 }
 
 /// Reads a PEFT adapter's weights into the adapter that a network has.

@@ -84,10 +84,10 @@ pub fn fold(model: &Path, adapter: &Path, to: &Path, options: &Options, sources:
 
 /// Whether an adapter can be folded into weights.
 fn foldable(network: &Network, name: &str) -> Result<()> {
-    if !network.plan().hooks {
+    if network.virtual_tokens().count() == 0 {
         return Ok(());
     }
-    let message = format!("the adapter {name} acts on more than weights and cannot be folded into them");
+    let message = format!("the adapter {name} puts virtual tokens before each sequence, which no weight can hold");
     Err(Error::invalid(Problem::new(message).key("--merge").help("export it as it is, without --merge")))
 }
 

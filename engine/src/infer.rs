@@ -284,7 +284,11 @@ pub fn trained(run: &RunFolder, session: &Session, device: Device) -> Result<Arc
         return assemble::build(&session.registry, &session.recipe.model.plugin, source, None, device, 0);
     }
     let adapter = adapter_folder(run)?;
-    let network = assemble::network(session, device, true)?;
+    let network = match session.adapter()?.plan(&crate::blueprint::spec(session)?)?.saved.is_empty() {
+        true => assemble::network(session, device, true)?,
+        // PEFT's file holds what the parameters give, and says how it is to be read.
+        false => assemble::network_with(session, device, &adapter)?,
+    };
     assemble::load_adapter(&network, &adapter)?;
     Ok(network)
 }

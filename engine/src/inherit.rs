@@ -66,6 +66,12 @@ pub(crate) fn entry<'a>(
     folder: &Path,
 ) -> Result<&'a Entry> {
     let kind = config["peft_type"].as_str().unwrap_or_default();
+    // Several plugins may read one type of PEFT's. What is wrong with the file, the first of them says.
+    let known = registry.all_by_alias(Kind::Adapter, kind);
+    let reads = |entry: &&&Entry| entry.adapter_options(config).is_ok_and(|options| !options.is_null());
+    if let Some(entry) = known.iter().find(reads).or(known.first()) {
+        return Ok(entry);
+    }
     registry.by_alias(Kind::Adapter, kind).map_err(|unknown| {
         let message = format!("{}: adapter_config.json has the peft_type `{kind}`; {unknown}", folder.display());
         Error::invalid(Problem::new(message).help(weights::MERGE_ELSEWHERE))

@@ -160,7 +160,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     if let Some((tokenizer, _, corpus)) = data {
         corpus.require_training()?;
         crate::train::require_validation(&session.recipe.train, corpus.validation.len())?;
-        crate::train::fits(spec, &tokenizer, &corpus)?;
+        crate::train::fits(&blueprint, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, &device)?;
     }
     plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);

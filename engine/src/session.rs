@@ -10,6 +10,7 @@ use crate::{
 };
 use framework_core::{Kind, ffi};
 use framework_registry::{Entry, Registry, RegistryError, Sources};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Which plugins there are.
@@ -82,8 +83,33 @@ impl Session {
             session.fill_again()?;
         }
         inherit::adapter(&mut session).map_err(|e| session.placed(e))?;
+        session.fill_tokens().map_err(|e| session.placed(e))?;
         session.warn()?;
         Ok(session)
+    }
+
+    /// Fills in the tokens of an adapter's texts, which it cannot make itself: an option whose schema says `x-tokens` is
+    /// a text, and names the option for its tokens.
+    fn fill_tokens(&mut self) -> Result<()> {
+        let schema = &self.entry(Kind::Adapter, &self.recipe.adapter.plugin)?.about.schema["properties"];
+        let named = |(key, option): (&String, &Value)| Some((key.clone(), option["x-tokens"].as_str()?.to_owned()));
+        let texts: Vec<_> = schema.as_object().into_iter().flatten().filter_map(named).collect();
+        for (key, target) in texts {
+            let Some(text) = self.recipe.adapter.options.get(&key).and_then(Value::as_str) else { continue };
+            let about = |e: Error| e.about(&format!("adapter.{key}"));
+            if self.recipe.tokenizer.train.is_some() {
+                let message =
+                    "needs the tokens of a text, which a tokenizer that is only trained by the run does not have";
+                return Err(Error::invalid(Problem::new(message).key(format!("adapter.{key}"))));
+            }
+            let ids =
+                crate::train::tokenizer(self).and_then(|tokenizer| tokenizer.encode(text, true)).map_err(about)?;
+            if ids.is_empty() {
+                return Err(Error::invalid(Problem::new("the text has no tokens").key(format!("adapter.{key}"))));
+            }
+            self.recipe.adapter.options.insert(target, ids.into());
+        }
+        Ok(())
     }
 
     /// Fills the recipe in once more, with the defaults of weights that have come from the hub.

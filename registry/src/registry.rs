@@ -74,6 +74,11 @@ impl Registry {
         self.list(Some(kind)).find(known).ok_or_else(|| self.unknown(kind, alias))
     }
 
+    /// All plugins of a kind that know an alias.
+    pub fn all_by_alias(&self, kind: Kind, alias: &str) -> Vec<&Entry> {
+        self.list(Some(kind)).filter(|e| names(e).any(|n| n == alias)).collect()
+    }
+
     /// Where dynamic libraries were looked for, in words.
     pub fn looked(&self) -> &[String] {
         &self.looked

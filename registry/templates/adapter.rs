@@ -1,6 +1,6 @@
 //! The adapter `__name__`.
 
-use framework_sdk::{ModelSpec, prelude::*, serde_json};
+use framework_sdk::{adapter, prelude::*, serde_json};
 
 options! {
     /// Learns a factor for every input of the chosen projections, and nothing else.
@@ -10,38 +10,39 @@ options! {
     }
 }
 
-fn scale(module: &str) -> String {
-    format!("base_model.model.{module}.scale")
-}
+/// What computes: the factors of each site.
+pub struct Net(Vec<Weight>);
 
 impl Adapter for __Type__ {
+    type Net = Net;
+
     fn from_peft(config: &Value) -> Result<Self> {
         Ok(Self { targets: serde_json::from_value(config["target_modules"].clone())? })
     }
 
-    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
-        let peft_config = json!({"peft_type": "__NAME__", "target_modules": self.targets});
-        let mut plan = AdapterPlan { peft_config: Some(peft_config), ..AdapterPlan::default() };
-        for weight in model.linears() {
-            let module = weight.module();
-            if self.targets.iter().any(|target| module.rsplit('.').next() == Some(target)) {
-                let (name, shape) = (scale(module), vec![weight.shape[1]]);
-                plan.params.push(Param::new(name, &shape, Init::Ones, Role::Other).in_block(weight.block));
-                plan.linears.push(module.to_owned());
-            }
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Net> {
+        let mut factors = Vec::new();
+        let hit = |weight: &&Param| self.targets.iter().any(|name| adapter::names_module(name, weight.module()));
+        for weight in model.linears().filter(hit) {
+            a.intercept(weight);
+            let name = format!("base_model.model.{}.scale", weight.module());
+            factors.push(a.param(name, &[weight.shape[1]], Init::Ones, weight.block));
         }
-        match plan.linears.is_empty() {
+        a.peft_config(json!({"peft_type": "__NAME__", "target_modules": self.targets}));
+        match factors.is_empty() {
             true => Err(PluginError::new(format!("targets = {:?} match no projection of the model", self.targets))),
-            false => Ok(plan),
+            false => Ok(Net(factors)),
         }
     }
+}
 
-    fn linear(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        cx.base_linear(module, x * cx.param(&scale(module)))
+impl Adapted for Net {
+    fn linear(&self, cx: &Ctx, site: Site, x: Tensor) -> Tensor {
+        cx.base(site, x * self.0[site.index()].get(cx))
     }
 
-    fn merge(&self, cx: &Ctx, module: &str, weight: Tensor) -> Tensor {
-        weight * cx.param(&scale(module))
+    fn merge(&self, cx: &Ctx, site: Site, module: Merged) -> Result<Merged> {
+        Ok(Merged::new(module.weight * self.0[site.index()].get(cx), module.bias))
     }
 }
 
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn scales_the_inputs_of_its_targets() {
         let plan = test::adapter("__name__", r#"targets = ["v_proj"]"#).unwrap();
-        assert_eq!(plan.linears, ["layers.0.attn.v_proj", "layers.1.attn.v_proj"]);
+        assert_eq!(plan.sites, ["layers.0.attn.v_proj", "layers.1.attn.v_proj"]);
         assert_eq!(plan.params[0].shape, [8]);
     }
 

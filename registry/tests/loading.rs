@@ -20,7 +20,7 @@ fn refusal(path: PathBuf) -> String {
 fn a_library_of_another_version_is_refused() {
     assert_eq!(
         refusal(library("wrong-version")),
-        "it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 1; rebuild it \
+        "it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 2; rebuild it \
          with framework-sdk 0.1.0, or update this program"
     );
 }

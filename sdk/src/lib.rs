@@ -37,6 +37,7 @@
 //! way it appears in `framework list-plugins`, with its options documented from the comments. [`mod@test`] has the
 //! checks that every plugin of a kind should pass.
 
+pub mod adapter;
 #[cfg(doctest)]
 mod book;
 mod export;
@@ -50,10 +51,11 @@ pub use {schemars, serde, serde_json, tracing};
 /// Everything a plugin needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adapter, AdapterPlan, Attention, Augmenter, Ctx, DType, Dataset, Decode, DecodeRequest, Decoder,
-        DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, ModelArch, ModelSpec, Network, Norm,
-        NormConfig, NormKind, Optimizer, Param, PluginError, Record, Records, Result, Role, Rotary, Scope, Scores,
-        Sizes, Skipped, StateSpec, Step, Stored, Table, Tensor, Update, Weight, each, nn, options, register,
+        Activation, Adapted, Adapter, AdapterPlan, Attach, Attention, Augmenter, Ctx, DType, Dataset, Decode,
+        DecodeRequest, Decoder, DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, Merged,
+        ModelArch, ModelSpec, Network, Norm, NormConfig, NormKind, Nothing, Optimizer, Param, PluginError, Record,
+        Records, Result, Role, Rotary, Scope, Scores, Site, Sizes, Skipped, StateSpec, Step, Stored, Table, Tensor,
+        Update, Weight, each, nn, options, register,
     };
     pub use serde_json::{Value, json};
 }

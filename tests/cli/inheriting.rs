@@ -69,9 +69,9 @@ error: --set adapter.plugin=full: `adapter.plugin`: is `full`, but runs/colours/
 fn adapters_of_other_kinds_are_refused() {
     let setting = with_adapter("r = 3");
     let file = "runs/colours/adapter/adapter_config.json";
-    setting.write(file, &setting.read(file).replace("\"LORA\"", "\"IA3\""));
+    setting.write(file, &setting.read(file).replace("\"LORA\"", "\"VERA\""));
     let err = setting.run(["check", "next.toml"]).failed(2);
-    assert!(err.contains("the peft_type `IA3`") && err.contains("merge_and_unload()"), "{err}");
+    assert!(err.contains("the peft_type `VERA`") && err.contains("merge_and_unload()"), "{err}");
 }
 
 /// A copy of the base model, with a `generation_config.json`.

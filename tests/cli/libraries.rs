@@ -35,7 +35,7 @@ fn libraries_that_cannot_be_used_are_one_sentence_each() {
         err
     };
     insta::assert_snapshot!(refused(&[library("wrong-layout")]), @"error: libwrong_layout.so: its plugin interface differs from this program's (mismatched type: expected RResult, found RString); rebuild it with framework-sdk 0.1.0");
-    insta::assert_snapshot!(refused(&[library("wrong-version")]), @"error: libwrong_version.so: it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 1; rebuild it with framework-sdk 0.1.0, or update this program");
+    insta::assert_snapshot!(refused(&[library("wrong-version")]), @"error: libwrong_version.so: it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 2; rebuild it with framework-sdk 0.1.0, or update this program");
     insta::assert_snapshot!(refused(&[library("aborts")]), @r#"error: libaborts.so: it was built with `panic = "abort"`, so that an error in it would end this program; rebuild it with `panic = "unwind"`, the default, in its profile"#);
     insta::assert_snapshot!(refused(&[library("not-a-plugin")]), @"error: libnot_a_plugin.so: it is not a plugin of this framework; a plugin depends on framework-sdk 0.1.0 and is built as a `cdylib`");
     insta::assert_snapshot!(refused(&[library("good"), library("duplicate")]), @"error: optimizer `sign-sgd` is there twice (from libgood.so and from libduplicate.so); leave one out or rename it");

@@ -152,3 +152,53 @@ fn each_recipe_trains_in_small() {
         assert!(prompts >= 2, "{name}: {prompts}");
     }
 }
+
+/// One recipe for each kind of adapter: trains, resumes from its own folder, answers, and is exported as far as it can be.
+#[test]
+fn every_adapter_has_a_recipe_that_works() {
+    let setting = Setting::new();
+    let mut files: Vec<_> = fs::read_dir(recipes().join("adapters")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut plugins = BTreeSet::new();
+    for file in &files {
+        let (file, name) = (file.display().to_string(), file.file_stem().unwrap().to_str().unwrap().to_owned());
+        let run = format!("runs/{name}");
+        let output = format!("output={run:?}");
+        let few = ["--set", "train.max_steps=2", "--set", "generate.max_new_tokens=4"];
+        let trained = setting.run([&["train", &file, "--set", &output][..], &few].concat()).succeeded();
+        let adapter = format!("{run}/adapter");
+        let config: Value = serde_json::from_str(&setting.read(&format!("{adapter}/adapter_config.json"))).unwrap();
+        plugins.insert(config["peft_type"].as_str().unwrap().to_owned());
+        let base = recipes().join("quickstart-base").display().to_string();
+        let question = "How many vacation days do new employees get?";
+        let by_run = setting.run(["generate", &run, question]).succeeded().out;
+        let by_folders = ["generate", "--model", &base, "--adapter", &adapter, "--prompt", question];
+        let by_folders = setting.run(by_folders).succeeded().out;
+        assert_eq!(by_run.split_whitespace().take(2).count(), by_folders.split_whitespace().take(2).count(), "{name}");
+        // What was saved is what the next run starts from, with the settings of the folder.
+        let start = format!("adapter.init_from={:?}", setting.path(&adapter));
+        let check = ["check", &file, "--set", &start, "--set", &output];
+        let options = ["targets", "feed_forward", "virtual_tokens", "projection", "encoder_hidden_size"];
+        let said = setting.run(check);
+        assert!(said.code == Some(0) || options.iter().any(|o| said.err.contains(o)), "{name}: {}", said.err);
+        let to = format!("merged/{name}");
+        let merged = setting.run(["export", &run, "--merge", "--dtype", "f32", "--to", &to]);
+        if name.contains("tuning") {
+            let told = merged.failed(2);
+            assert!(told.contains("virtual tokens") && told.contains("without --merge"), "{told}");
+            setting.run(["export", &run, "--to", &format!("adapters/{name}")]).succeeded();
+        } else {
+            merged.succeeded();
+            let text = setting.read("data.csv");
+            setting.write("text.txt", &text);
+            let loss =
+                |args: &[&str]| setting.run([&["eval", "--text", "text.txt", "--format", "json"], args].concat());
+            let loss = |args: &[&str]| loss(args).json()["loss"].as_f64().unwrap();
+            let (apart, folded) = (loss(&["--model", &base, "--adapter", &adapter]), loss(&["--model", &to]));
+            assert!((apart - folded).abs() < 1e-4, "{name}: {apart} and, folded in, {folded}");
+        }
+        assert!(trained.out.contains("saved"), "{}", trained.out);
+    }
+    let known = ["IA3", "LORA", "PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"].map(str::to_owned);
+    assert_eq!(plugins, BTreeSet::from(known));
+}

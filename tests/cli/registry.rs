@@ -60,7 +60,11 @@ model phi-3 phi3 Phi3ForCausalLM
 model pythia gpt_neox GPTNeoXForCausalLM
 model qwen qwen2 qwen3 Qwen2ForCausalLM Qwen3ForCausalLM
 adapter full
+adapter ia3 IA3
 adapter lora LORA
+adapter p-tuning P_TUNING
+adapter prefix-tuning PREFIX_TUNING
+adapter prompt-tuning PROMPT_TUNING
 optimizer adamw
 optimizer sgd
 decoder beam

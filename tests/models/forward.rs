@@ -138,7 +138,7 @@ fn merged(golden: &Golden, adapter: &str) -> Arc<Network> {
         changed += usize::from(distance(&weight.to_f32().unwrap(), &before, 1.0) > 0.0);
         network.set(&param.name, weight).unwrap();
     }
-    assert_eq!(changed, adapted.plan().linears.len(), "weights that the adapter has changed");
+    assert_eq!(changed, adapted.plan().sites.len(), "weights that the adapter has changed");
     network
 }
 

@@ -13,6 +13,7 @@ mod folders;
 mod forward;
 mod generation;
 mod gradients;
+mod methods;
 mod peft_files;
 mod run;
 mod training;

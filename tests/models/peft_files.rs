@@ -41,19 +41,17 @@ fn refused(change: impl Fn(&mut Value)) -> String {
 #[test]
 fn others_are_refused_with_a_way_on() {
     for (key, value) in [
-        ("use_dora", true.into()),
-        ("lora_bias", true.into()),
-        ("trainable_token_indices", serde_json::json!([1])),
+        ("use_qalora", true.into()),
+        ("alora_invocation_tokens", serde_json::json!([1])),
         ("init_lora_weights", "pissa".into()),
-        ("peft_type", "IA3".into()),
-        ("target_modules", serde_json::json!(["q_proj", "lm_head"])),
-        ("target_modules", serde_json::json!(["embed_tokens", "v_proj"])),
+        ("peft_type", "VERA".into()),
+        ("target_modules", serde_json::json!(["q_proj", "norm"])),
     ] {
         let said = refused(|config| config[key] = Value::clone(&value));
         assert!(said.contains("merge_and_unload()"), "{key}: {said}");
     }
-    insta::assert_snapshot!(refused(|config| config["use_dora"] = true.into()), @r"
-    DIR: adapter `lora`: adapter_config.json sets `use_dora` to true, which is not supported here
+    insta::assert_snapshot!(refused(|config| config["use_qalora"] = true.into()), @r"
+    DIR: adapter `lora`: adapter_config.json sets `use_qalora` to true, which is not supported here
         fold it into its model with PEFT, and use that: `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(MODEL), ADAPTER).merge_and_unload().save_pretrained(FOLDER)`
     ");
 }

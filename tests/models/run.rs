@@ -53,6 +53,11 @@ pub fn write_tokenizer(folder: &Path, vocab: usize, eos: &str) {
 /// Trains the model of a case on its examples; `tables` complete the recipe. The examples are tokens already and
 /// replace those of the recipe's dataset.
 pub fn train(golden: &Golden, tables: &str) -> Trained {
+    train_from(golden, tables, &mut |_| {})
+}
+
+/// The same, after `start` has changed the network.
+pub fn train_from(golden: &Golden, tables: &str, start: &mut dyn FnMut(&Arc<Network>)) -> Trained {
     let dir = tempfile::tempdir().unwrap();
     let model = golden.path("model");
     write_tokenizer(&dir.path().join("tokenizer"), golden.network("model", None).spec().vocab_size, "t2");
@@ -69,6 +74,7 @@ pub fn train(golden: &Golden, tables: &str) -> Trained {
     let mut prepared = train::prepare(session, &mut |_| {}).unwrap();
     assert_eq!(prepared.corpus.train[0].ids, [3, 4, 5, 2], "the recipe's own dataset");
     prepared.corpus = Corpus { train: golden.examples(), ..Corpus::default() };
+    start(&prepared.network);
     let mut losses = Vec::new();
     let summary = train::train(&prepared, false, &mut |event| {
         if let Event::Step { loss, .. } = event {

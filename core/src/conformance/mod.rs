@@ -7,11 +7,13 @@ mod about;
 mod compute;
 mod data;
 mod decode;
+mod toy;
 
 pub use about::{defaults, documentation, example, table};
-pub use compute::{adapter, model, optimizer, toy_spec};
+pub use compute::{adapter, model, optimizer};
 pub use data::{augmenter, dataset};
 pub use decode::{decode, decoder};
+pub use toy::{toy, toy_spec};
 
 use crate::{About, Kind, PluginError, Result, ffi::Build};
 use serde::Serialize;
@@ -95,7 +97,7 @@ fn run(about: &About, build: &Build, label: &str, options: &Value) -> Finding {
             let (check, spec) = ("attach", toy_spec());
             match build.adapter(label, options).and_then(|a| a.plan(&spec)) {
                 Err(e) => refused(check, &e).unwrap_or_else(|| Finding::of::<()>(check, Err(e))),
-                Ok(_) => Finding::of(check, adapter(build, label, options, &spec)),
+                Ok(_) => Finding::of(check, toy().and_then(|model| adapter(build, label, options, &model))),
             }
         }
         Kind::Optimizer => Finding::of("update", optimizer(build, label, options)),

@@ -20,7 +20,7 @@ mod root;
 mod tensor;
 
 pub use abi_stable;
-pub use adapter::AdapterObject;
+pub use adapter::{AdaptedObject, AdapterObject};
 pub use augmenter::AugmenterObject;
 pub use context::{Host, RawContext, context};
 pub use dataset::DatasetObject;
@@ -28,7 +28,7 @@ pub use decoder::{DecodeObject, DecoderObject};
 pub use guard::{guard, install_panic_hook};
 pub use inventory;
 pub use log::LogSink;
-pub use model::ModelObject;
+pub use model::{ModelObject, model_object};
 pub use optimizer::OptimizerObject;
 pub use registration::{Build, Registration, Tags};
 pub use root::{ABI_VERSION, Declaration, PluginHeader, PluginRoot, PluginRoot_Ref, declarations, linked, root};

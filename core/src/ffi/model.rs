@@ -13,6 +13,7 @@ pub trait ModelFfi: Send + Sync + 'static {
     fn options(&self) -> RResult<RString, RawError>;
     fn spec(&self) -> RResult<RString, RawError>;
     fn embed(&self, cx: RawContext, ids: RawTensor) -> RResult<RawTensor, RawError>;
+    fn start(&self, cx: RawContext, embedded: RawTensor) -> RResult<RawTensor, RawError>;
     fn block(&self, cx: RawContext, index: usize, hidden: RawTensor) -> RResult<RawTensor, RawError>;
     #[sabi(last_prefix_field)]
     fn head(&self, cx: RawContext, hidden: RawTensor) -> RResult<RawTensor, RawError>;
@@ -37,6 +38,9 @@ impl<T: ModelArch> ModelFfi for Export<T> {
     fn embed(&self, cx: RawContext, ids: RawTensor) -> RawResult<RawTensor> {
         guard(|| Ok(self.network.embed(&Ctx::new(cx), Tensor(ids)).0))
     }
+    fn start(&self, cx: RawContext, embedded: RawTensor) -> RawResult<RawTensor> {
+        guard(|| Ok(self.network.start(&Ctx::new(cx), Tensor(embedded)).0))
+    }
     fn block(&self, cx: RawContext, index: usize, hidden: RawTensor) -> RawResult<RawTensor> {
         guard(|| Ok(self.network.block(&Ctx::new(cx), index, Tensor(hidden)).0))
     }
@@ -46,12 +50,18 @@ impl<T: ModelArch> ModelFfi for Export<T> {
 }
 
 pub(super) extern "C" fn build<T: ModelArch>(config: RStr<'_>) -> RawResult<RawModel> {
-    guard(|| {
-        let options = T::from_config(from_json(&config)?)?;
-        options.validate()?;
-        let (network, spec) = built(&options)?;
-        Ok(ModelFfi_TO::from_value(Export { options, spec: to_json(&spec)?, network }, TD_Opaque))
-    })
+    guard(|| object(T::from_config(from_json(&config)?)?))
+}
+
+fn object<T: ModelArch>(options: T) -> Result<RawModel> {
+    options.validate()?;
+    let (network, spec) = built(&options)?;
+    Ok(ModelFfi_TO::from_value(Export { options, spec: to_json(&spec)?, network }, TD_Opaque))
+}
+
+/// A model that is not registered, for tests.
+pub fn model_object<T: ModelArch>(options: T, plugin: &str) -> Result<ModelObject> {
+    Ok(ModelObject { raw: object(options)?, plugin: plugin.to_owned() })
 }
 
 /// A model architecture, linked in or loaded.
@@ -79,6 +89,11 @@ impl ModelObject {
     /// See [`Network::embed`].
     pub fn embed(&self, cx: &Ctx, ids: Tensor) -> Result<Tensor> {
         super::named(&self.plugin, || Ok(Tensor(receive(self.raw.embed(cx.raw.clone(), ids.0))?)))
+    }
+
+    /// See [`Network::start`].
+    pub fn start(&self, cx: &Ctx, embedded: Tensor) -> Result<Tensor> {
+        super::named(&self.plugin, || Ok(Tensor(receive(self.raw.start(cx.raw.clone(), embedded.0))?)))
     }
 
     /// See [`Network::block`].

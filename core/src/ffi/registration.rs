@@ -127,7 +127,7 @@ impl Build {
         }
     }
 
-    /// Options of an adapter from PEFT's `adapter_config.json`.
+    /// Options of an adapter from PEFT's `adapter_config.json`; null if it is another adapter's.
     pub fn adapter_options(&self, plugin: &str, peft: &serde_json::Value) -> Result<serde_json::Value> {
         super::named(plugin, || match self {
             Build::Adapter(_, from_peft) => from_json(&receive(from_peft(peft.to_string().as_str().into()))?),

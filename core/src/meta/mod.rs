@@ -6,12 +6,15 @@
 mod infer;
 
 use crate::{
-    Ctx, CtxOp, DType, ModelSpec, Op, Param, PluginError, Result, Tensor,
-    ffi::{self, AdapterObject, Host, HostTensor, ModelObject},
+    Ctx, CtxOp, DType, ModelSpec, Op, Param, PluginError, Result, Role, Tensor,
+    ffi::{self, AdaptedObject, AdapterObject, Host, HostTensor, ModelObject},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What a pass would cost.
@@ -63,30 +66,39 @@ impl HostTensor for MetaTensor {
 /// A run without data.
 pub struct MetaHost {
     spec: ModelSpec,
-    params: BTreeMap<String, Vec<usize>>,
-    adapter: Option<(AdapterObject, BTreeSet<String>)>,
-    sequence: (usize, usize),
+    adapter: Option<AdaptedObject>,
+    /// Sequences, tokens of each in this pass, and tokens of each in the cache.
+    batch: usize,
+    time: usize,
+    cached: usize,
+    /// Whether virtual tokens have been put before the sequences.
+    extended: AtomicBool,
     cost: Arc<Mutex<Cost>>,
     this: Weak<MetaHost>,
 }
 
 impl MetaHost {
-    /// A run of `model`, with an adapter's hooks and parameters if there is one, over ids `[batch, time]`.
+    /// A run of `model`, with an adapter if there is one, over ids `[batch, time]`.
     pub fn new(model: &ModelSpec, adapter: Option<AdapterObject>, batch: usize, time: usize) -> Result<Arc<Self>> {
-        let mut params: BTreeMap<_, _> = model.params.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
-        let adapter = match adapter {
-            None => None,
-            Some(adapter) => {
-                let plan = adapter.plan(model)?;
-                params.extend(plan.params.into_iter().map(|p| (p.name, p.shape)));
-                Some((adapter, plan.linears.into_iter().collect()))
-            }
-        };
+        Self::cached(model, adapter, batch, time, 0)
+    }
+
+    /// The same behind a cache of so many tokens, those before the sequences not counted.
+    pub fn cached(
+        model: &ModelSpec,
+        adapter: Option<AdapterObject>,
+        batch: usize,
+        time: usize,
+        cached: usize,
+    ) -> Result<Arc<Self>> {
+        let adapter = adapter.map(|adapter| adapter.open(model)).transpose()?;
         Ok(Arc::new_cyclic(|this| Self {
             spec: model.clone(),
-            params,
             adapter,
-            sequence: (batch, time),
+            batch,
+            time,
+            cached,
+            extended: AtomicBool::new(false),
             cost: Arc::default(),
             this: this.clone(),
         }))
@@ -107,19 +119,64 @@ impl MetaHost {
         ffi::wrap(MetaTensor { shape: shape.to_vec(), dtype, choices: None, cost: self.cost.clone() })
     }
 
-    fn param(&self, name: &str) -> Result<MetaTensor> {
-        let shape = self.params.get(name).ok_or_else(|| undeclared(name, self.params.keys()))?;
-        lock(&self.cost).used.insert(name.to_owned());
-        Ok(MetaTensor { shape: shape.clone(), dtype: DType::F32, choices: None, cost: self.cost.clone() })
+    fn own_context(&self) -> Result<Ctx> {
+        let this = self.this.upgrade().ok_or_else(|| PluginError::new("the run is over"))?;
+        Ok(ffi::context(this))
     }
 
-    /// The parameter that a layer stands for.
+    fn plan(&self) -> &[Param] {
+        self.adapter.as_ref().map_or(&[], |adapter| &adapter.plan().params)
+    }
+
+    /// Virtual tokens with hidden states, and with keys and values, that the pass puts before each sequence.
+    fn virtual_tokens(&self) -> (usize, usize) {
+        self.adapter.as_ref().map_or((0, 0), |adapter| (adapter.plan().prompt, adapter.plan().prefix))
+    }
+
+    /// Tokens of each sequence that are computed in this pass.
+    fn computed(&self) -> usize {
+        let prompt =
+            if self.cached == 0 && self.extended.load(Ordering::Relaxed) { self.virtual_tokens().0 } else { 0 };
+        self.time + prompt
+    }
+
+    /// Tokens of each sequence, those of the cache and the virtual ones with them.
+    fn length(&self) -> usize {
+        let (prompt, prefix) = self.virtual_tokens();
+        self.cached + self.time + prompt + prefix
+    }
+
+    /// The parameter that a layer stands for: the model's, then the adapter's.
     fn layer(&self, id: u64) -> Result<&Param> {
-        Ok(&self.spec.params[self.spec.index(id, self.spec.params.len())?])
+        let (model, adapter) = (&self.spec.params, self.plan());
+        let index = self.spec.index(id, model.len() + adapter.len())?;
+        Ok(model.get(index).unwrap_or_else(|| &adapter[index - model.len()]))
     }
 
-    fn attend(&self, id: u64, q: MetaTensor, k: MetaTensor, v: MetaTensor) -> Result<MetaTensor> {
-        let heads = &self.spec.attentions[self.spec.index(id, self.spec.attentions.len())?];
+    fn param(&self, param: &Param) -> MetaTensor {
+        lock(&self.cost).used.insert(param.name.clone());
+        MetaTensor { shape: param.shape.clone(), dtype: DType::F32, choices: None, cost: self.cost.clone() }
+    }
+
+    fn project(&self, weight: &Param, x: Tensor) -> Result<Tensor> {
+        let bias = format!("{}.bias", weight.module());
+        if let Some(bias) = self.spec.get(&bias) {
+            self.param(bias);
+        }
+        let out = MetaTensor::execute(Op::Linear, vec![ffi::unwrap(x)?, self.param(weight)]);
+        out.map(ffi::wrap).map_err(|e| PluginError::new(format!("linear `{}`: {}", weight.module(), e.message)))
+    }
+
+    fn adapted(&self, weight: &Param, x: Tensor) -> Result<Tensor> {
+        match self.adapter.as_ref().and_then(|adapter| Some((adapter, adapter.site(weight)?))) {
+            Some((adapter, site)) => adapter.linear(&self.own_context()?, site, x),
+            None => self.project(weight, x),
+        }
+    }
+
+    fn attend(&self, id: u64, [q, mut k, mut v]: [MetaTensor; 3]) -> Result<MetaTensor> {
+        let entry = self.spec.index(id, self.spec.attentions.len())?;
+        let heads = &self.spec.attentions[entry];
         let found = [q.shape.get(1), k.shape.get(1), q.shape.get(3)].map(|n| n.copied().unwrap_or(0));
         let declared = [heads.queries, heads.keys, heads.size];
         if found != declared {
@@ -127,27 +184,34 @@ impl MetaHost {
                 format!("an attention declared with {declared:?} query heads, key heads and elements has {found:?}");
             return Err(PluginError::new(message));
         }
+        if let Some(adapter) = self.adapter.as_ref().filter(|adapter| adapter.plan().prefix > 0 && self.cached == 0) {
+            let (keys, values) = adapter.prefix(&self.own_context()?, entry)?;
+            let expected = [heads.keys, adapter.plan().prefix, heads.size];
+            if keys.shape() != expected || values.shape() != expected {
+                let message = format!("the prefix of attention {entry} is {:?}, not {expected:?}", keys.shape());
+                return Err(PluginError::new(message));
+            }
+        }
+        for shape in [&mut k.shape, &mut v.shape].into_iter().filter(|shape| shape.len() == 4) {
+            shape[2] = self.length();
+        }
         infer::attention(q, k, v)
     }
 
-    fn adapted(&self, module: &str, x: Tensor) -> Result<Tensor> {
-        match &self.adapter {
-            Some((adapter, modules)) if modules.contains(module) => {
-                let this = self.this.upgrade().ok_or_else(|| PluginError::new("the run is over"))?;
-                adapter.linear(&ffi::context(this), module, x)
+    /// Puts an adapter's virtual tokens before embedded sequences.
+    fn extend(&self, embedded: Tensor) -> Result<Tensor> {
+        let prompt = self.virtual_tokens().0;
+        let expected = [prompt, self.spec.hidden_size];
+        if let Some(adapter) = self.adapter.as_ref().filter(|_| prompt > 0 && self.cached == 0) {
+            let given = adapter.prompt(&self.own_context()?)?.shape();
+            if given != expected {
+                return Err(PluginError::new(format!("the prompt is {given:?}, not {expected:?}")));
             }
-            _ => self.linear(module, x),
         }
-    }
-
-    fn linear(&self, module: &str, x: Tensor) -> Result<Tensor> {
-        let weight = self.param(&format!("{module}.weight"))?;
-        let bias = format!("{module}.bias");
-        if self.params.contains_key(&bias) {
-            self.param(&bias)?;
-        }
-        let out = MetaTensor::execute(Op::Linear, vec![ffi::unwrap(x)?, weight]);
-        out.map(ffi::wrap).map_err(|e| PluginError::new(format!("linear `{module}`: {}", e.message)))
+        self.extended.store(true, Ordering::Relaxed);
+        let x: MetaTensor = ffi::unwrap(embedded)?;
+        let shape = vec![self.batch, self.computed(), self.spec.hidden_size];
+        Ok(ffi::wrap(x.like(shape, x.dtype, 0)))
     }
 }
 
@@ -165,27 +229,24 @@ impl Host for MetaHost {
         let mut operands = operands.into_iter();
         let mut next = || operands.next().ok_or_else(|| PluginError::new("an operand is missing"));
         match op {
-            CtxOp::Param { name } => self.param(&name).map(ffi::wrap),
-            CtxOp::BaseLinear { module } => self.linear(&module, next()?),
-            CtxOp::Linear { module } => self.adapted(&module, next()?),
-            CtxOp::Weight { id } => self.param(&self.layer(id)?.name).map(ffi::wrap),
-            CtxOp::Project { id } => self.adapted(self.layer(id)?.module(), next()?),
+            CtxOp::Weight { id } => Ok(ffi::wrap(self.param(self.layer(id)?))),
+            CtxOp::Project { id } => self.adapted(self.layer(id)?, next()?),
+            CtxOp::Base { id } => self.project(self.layer(id)?, next()?),
             CtxOp::Attend { id } => {
                 let (q, k, v) = (next()?, next()?, next()?);
-                self.attend(id, ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?).map(ffi::wrap)
+                self.attend(id, [ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?]).map(ffi::wrap)
             }
             CtxOp::Rotate(rotary) => {
-                let positions = self.tensor(&[self.sequence.0, self.sequence.1], DType::Int);
-                MetaTensor::execute(Op::Rotary(rotary), vec![ffi::unwrap(next()?)?, ffi::unwrap(positions)?])
-                    .map(ffi::wrap)
+                let positions = ffi::unwrap(self.tensor(&[self.batch, self.computed()], DType::Int))?;
+                MetaTensor::execute(Op::Rotary(rotary), vec![ffi::unwrap(next()?)?, positions]).map(ffi::wrap)
             }
-            CtxOp::Positions => Ok(self.tensor(&[self.sequence.0, self.sequence.1], DType::Int)),
-            CtxOp::Length => Ok(self.tensor(&[self.sequence.1], DType::Int)),
+            CtxOp::Positions => Ok(self.tensor(&[self.batch, self.computed()], DType::Int)),
+            CtxOp::Length => Ok(self.tensor(&[self.length()], DType::Int)),
             CtxOp::Dropout { .. } | CtxOp::AddLoss { .. } => next(),
             CtxOp::Balance { name, .. } => {
                 let (chosen, probabilities) = (next()?, next()?);
                 let (shape, other) = (chosen.shape(), probabilities.shape());
-                if shape.len() == 2 && shape == other && shape[0] == self.sequence.0 * self.sequence.1 {
+                if shape.len() == 2 && shape == other && shape[0] == self.batch * self.computed() {
                     return Ok(chosen);
                 }
                 let message = format!("balance `{name}` of {shape:?} and {other:?}: expected [batch * time, experts]");
@@ -198,22 +259,57 @@ impl Host for MetaHost {
 
 /// Runs all stages of a model once over ids `[batch, time]`, checking the shapes between them.
 pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> Result<()> {
-    let (batch, time) = host.sequence;
     let cx = host.context();
-    let expected = vec![batch, time, spec.hidden_size];
-    let check = |stage: &str, hidden: Tensor| match hidden.shape() == expected {
-        true => Ok(hidden),
-        false => Err(PluginError::new(format!("{stage} returned {:?}, not {expected:?}", hidden.shape()))),
+    let check = |stage: &str, hidden: Tensor| {
+        let expected = [host.batch, host.computed(), spec.hidden_size];
+        match hidden.shape() == expected {
+            true => Ok(hidden),
+            false => Err(PluginError::new(format!("{stage} returned {:?}, not {expected:?}", hidden.shape()))),
+        }
     };
-    let mut hidden = check("embed", model.embed(&cx, host.tensor(&[batch, time], DType::Int))?)?;
+    let mut hidden = check("start", embed(model, host)?)?;
     for index in 0..spec.blocks {
         hidden = check(&format!("block {index}"), model.block(&cx, index, hidden)?)?;
     }
     let hidden = check("head", model.head(&cx, hidden)?)?;
-    let projection = host.param(&spec.output)?;
-    MetaTensor::execute(Op::Linear, vec![ffi::unwrap(hidden)?, projection])?;
-    if let Some(bias) = &spec.output_bias {
-        host.param(bias)?;
+    project(host, hidden)
+}
+
+/// The embeddings as they enter the first block.
+pub fn embed(model: &ModelObject, host: &Arc<MetaHost>) -> Result<Tensor> {
+    let (cx, ids) = (host.context(), host.tensor(&[host.batch, host.time], DType::Int));
+    let mut hidden = model.embed(&cx, ids.clone())?;
+    let expected = [host.batch, host.time, host.spec.hidden_size];
+    let of_embeddings = |p: &&Param| p.role == Role::Embedding;
+    if let Some(adapter) = &host.adapter {
+        for site in host.spec.params.iter().filter(of_embeddings).flat_map(|param| adapter.sites(param)) {
+            hidden = adapter.embed(&cx, site, ids.clone(), hidden)?;
+        }
+    }
+    if hidden.shape() != expected {
+        return Err(PluginError::new(format!("embed returned {:?}, not {expected:?}", hidden.shape())));
+    }
+    model.start(&cx, host.extend(hidden)?)
+}
+
+/// The vocabulary projection.
+fn project(host: &Arc<MetaHost>, hidden: Tensor) -> Result<()> {
+    let spec = &host.spec;
+    let weight = spec.get(&spec.output).ok_or_else(|| undeclared(&spec.output, std::iter::empty()))?;
+    let site = host.adapter.as_ref().filter(|_| weight.role == Role::Output);
+    if let Some((adapter, site)) = site.and_then(|adapter| Some((adapter, adapter.site(weight)?))) {
+        let rows = host.batch * host.computed();
+        let flat = host.tensor(&[rows, spec.hidden_size], DType::F32);
+        let (features, more) = adapter.output(&host.context(), site, flat)?;
+        let (features, more) = (features.shape(), more.shape());
+        if features.len() != 2 || more != [spec.vocab_size, features[1]] || features[0] != rows {
+            let message = format!("what it adds to the vocabulary projection is {features:?} by {more:?}");
+            return Err(PluginError::new(message));
+        }
+    }
+    MetaTensor::execute(Op::Linear, vec![ffi::unwrap(hidden)?, host.param(weight)])?;
+    if let Some(bias) = spec.output_bias.as_ref().and_then(|name| spec.get(name)) {
+        host.param(bias);
     }
     Ok(())
 }

@@ -53,21 +53,31 @@ pub(super) fn attention(
 }
 
 /// What queries, the last of `all` positions, must not see: the future, what lies before the first key that each may
-/// see (`first_seen`, a row for each row of the batch or one for all), and what lies `window` or more behind. None if
-/// everything is seen.
-pub(super) fn mask(first_seen: &[Vec<usize>], all: usize, window: Option<usize>, device: &Device) -> Option<Value> {
+/// see (`first_seen`, a row for each row of the batch or one for all), and what lies `window` or more behind. Every
+/// query sees the `prefix` keys in front of those. None if everything is seen.
+pub(super) fn mask(
+    first_seen: &[Vec<usize>],
+    prefix: usize,
+    all: usize,
+    window: Option<usize>,
+    device: &Device,
+) -> Option<Value> {
     let time = first_seen.first().map_or(0, Vec::len);
-    if time == 1 && first_seen.iter().all(|row| row[0] == 0) && window.is_none_or(|w| all <= w) {
+    if time == 1 && first_seen.iter().all(|row| row[0] == 0) && window.is_none_or(|w| prefix + all <= w) {
         return None;
     }
-    let mut bias = Vec::with_capacity(first_seen.len() * time * all);
+    let mut bias = Vec::with_capacity(first_seen.len() * time * (prefix + all));
     for row in first_seen {
         for (query, &first) in (all - time..).zip(row) {
-            let seen = |key: usize| key <= query && key >= first && window.is_none_or(|w| query - key < w);
-            bias.extend((0..all).map(|key| if seen(key) { 0.0 } else { HIDDEN }));
+            let near = |distance: usize| window.is_none_or(|w| distance < w);
+            let seen = |key: usize| key <= query && key >= first && near(query - key);
+            let hidden = |seen: bool| if seen { 0.0 } else { HIDDEN };
+            let at = prefix + query.saturating_sub(first);
+            bias.extend((0..prefix).map(|key| hidden(near(at - key))));
+            bias.extend((0..all).map(|key| hidden(seen(key))));
         }
     }
-    let data = TensorData::new(bias, [1, first_seen.len(), 1, time, all]);
+    let data = TensorData::new(bias, [1, first_seen.len(), 1, time, prefix + all]);
     Some(Value::float(Burn::from_data(data, &device.0), 4))
 }
 

@@ -28,7 +28,7 @@ impl Case {
     }
 
     fn attend(&self, q: Value, k: Value, v: Value) -> Value {
-        let mask = mask(&self.starts.map(|start| vec![start; self.time]), self.all, self.window, &Device::cpu());
+        let mask = mask(&self.starts.map(|start| vec![start; self.time]), 0, self.all, self.window, &Device::cpu());
         let mask = mask.map(|mask| beside(&q, mask));
         attention(q, k, v, &how(Some(0.7), self.softcap), mask, Ok).unwrap()
     }
@@ -112,7 +112,7 @@ fn padding_in_front_is_not_seen() {
 fn no_mask_is_made_where_everything_is_seen() {
     let made = |time: usize, all, window, starts: &[usize]| {
         let first: Vec<_> = starts.iter().map(|&start| vec![start; time]).collect();
-        mask(&first, all, window, &Device::cpu()).is_some()
+        mask(&first, 0, all, window, &Device::cpu()).is_some()
     };
     assert!(!made(1, 6, None, &[0, 0]) && !made(1, 6, Some(6), &[0]));
     assert!(made(1, 6, Some(5), &[0]) && made(1, 6, None, &[0, 1]) && made(2, 6, None, &[0]));

@@ -20,6 +20,11 @@ impl Cache {
         Self { starts, ..Self::default() }
     }
 
+    /// Whether an entry holds nothing yet.
+    pub(super) fn is_empty(&self, entry: usize) -> bool {
+        self.entries.get(entry).is_none_or(Option::is_none)
+    }
+
     /// Appends keys and values `[rows, heads, time, size]` to an entry and returns all of it.
     pub(super) fn extend(&mut self, entry: usize, k: Value, v: Value) -> Result<(Value, Value)> {
         if self.entries.len() <= entry {

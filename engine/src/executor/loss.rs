@@ -46,41 +46,44 @@ impl Squash {
     }
 }
 
+/// The vocabulary projection.
+pub(super) struct Head {
+    /// `[vocab, width]`.
+    pub weight: Value,
+    /// `[vocab]`.
+    pub bias: Option<Value>,
+    /// More features of each row `[rows, r]`, and their projection `[vocab, r]`.
+    pub added: Option<(Value, Value)>,
+    pub squash: Squash,
+}
+
 /// The summed loss, and the gradients that were asked for.
 pub(super) struct Loss {
     pub sum: f64,
     pub hidden: Option<Value>,
     pub weight: Option<Value>,
     pub bias: Option<Value>,
+    /// Those of what was added, with `hidden`.
+    pub added: Option<(Value, Value)>,
 }
 
-/// Sum over rows of `-log softmax(squash(hidden · weightᵀ + bias))[target]`, and `factor` times its gradients.
+/// Sum over rows of `-log softmax(squash(hidden · weightᵀ + features · moreᵀ + bias))[target]`, and `factor` times its gradients.
 ///
 /// Shapes: hidden `[rows, width]`, weight `[vocab, width]`, bias `[vocab]`; one target per row.
 pub(super) fn linear_cross_entropy(
     hidden: Value,
-    weight: Value,
-    bias: Option<Value>,
-    squash: Squash,
+    head: Head,
     targets: &[i32],
     factor: f64,
     want: Want,
 ) -> Result<Loss> {
-    let vocab = weight.dims()[R - 2];
-    in_parts((LOGITS / vocab).max(1), hidden, weight, bias, squash, targets, factor, want)
+    let vocab = head.weight.dims()[R - 2];
+    in_parts((LOGITS / vocab).max(1), hidden, head, targets, factor, want)
 }
 
 /// The same, `at_once` rows at a time.
-fn in_parts(
-    at_once: usize,
-    hidden: Value,
-    weight: Value,
-    bias: Option<Value>,
-    squash: Squash,
-    targets: &[i32],
-    factor: f64,
-    want: Want,
-) -> Result<Loss> {
+fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: f64, want: Want) -> Result<Loss> {
+    let Head { weight, bias, added, squash } = head;
     let (width, vocab) = (hidden.dims()[R - 1], weight.dims()[R - 2]);
     if let Some(bad) = targets.iter().find(|&&t| t < 0 || t as usize >= vocab) {
         return Err(PluginError::new(format!("token id {bad} is outside of the model's vocabulary of {vocab}")));
@@ -88,14 +91,26 @@ fn in_parts(
     let hidden = hidden.into_float()?.reshape([targets.len(), width]);
     let weight = weight.into_float()?.reshape([vocab, width]);
     let bias = bias.map(|b| Ok::<_, PluginError>(b.into_float()?.reshape([1, vocab]))).transpose()?;
+    let added = match added {
+        Some((features, more)) => {
+            let r = more.dims()[R - 1];
+            Some((features.into_float()?.reshape([targets.len(), r]), more.into_float()?.reshape([vocab, r])))
+        }
+        None => None,
+    };
     let device = hidden.device();
     let (mut sum, mut d_hidden, mut d_weight, mut d_bias) = (0.0, Vec::new(), None, None);
+    let (mut d_features, mut d_more) = (Vec::new(), None);
     for (part, targets) in targets.chunks(at_once).enumerate() {
         let (start, rows) = (part * at_once, targets.len());
         let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);
         let mut logits = h.clone().matmul(weight.clone().transpose());
         if let Some(bias) = &bias {
             logits = logits + bias.clone();
+        }
+        let part_of = |features: &Burn<2>| features.clone().slice_dim(0, start..start + rows);
+        if let Some((features, more)) = &added {
+            logits = logits + part_of(features).matmul(more.clone().transpose());
         }
         let (logits, slope) = squash.apply(logits);
         let targets = TensorData::new(targets.to_vec(), [rows, 1]);
@@ -120,18 +135,24 @@ fn in_parts(
         if want.weight {
             add(&mut d_weight, d_logits.clone().transpose().matmul(h));
         }
+        if let Some((features, more)) = added.as_ref().filter(|_| want.hidden) {
+            d_features.push(d_logits.clone().matmul(more.clone()));
+            add(&mut d_more, d_logits.clone().transpose().matmul(part_of(features)));
+        }
         if want.hidden {
             d_hidden.push(d_logits.matmul(weight.clone()));
         }
     }
-    let d_hidden = (!d_hidden.is_empty()).then(|| Burn::cat(d_hidden, 0));
+    let joined = |parts: Vec<Burn<2>>| (!parts.is_empty()).then(|| Burn::cat(parts, 0));
+    let (d_hidden, d_features) = (joined(d_hidden), joined(d_features));
     let value = |t: Option<Burn<2>>, rank| {
         t.map(|t| {
             let [rows, columns] = t.dims();
             Value::float(t.reshape([1, 1, 1, rows, columns]), rank)
         })
     };
-    Ok(Loss { sum, hidden: value(d_hidden, 2), weight: value(d_weight, 2), bias: value(d_bias, 1) })
+    let added = value(d_features, 2).zip(value(d_more, 2));
+    Ok(Loss { sum, hidden: value(d_hidden, 2), weight: value(d_weight, 2), bias: value(d_bias, 1), added })
 }
 
 fn add(total: &mut Option<Burn<2>>, part: Burn<2>) {

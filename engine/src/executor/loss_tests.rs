@@ -7,6 +7,10 @@ const ALL: Want = Want { hidden: true, weight: true, bias: true };
 const TARGETS: [i32; 5] = [3, 0, 6, 3, 2];
 const FACTOR: f64 = 0.3;
 
+fn head(weight: Value, bias: Option<Value>) -> Head {
+    Head { weight, bias, added: None, squash: Squash::default() }
+}
+
 fn inputs() -> [Value; 3] {
     [floats(&[5, 4], 1), floats(&[7, 4], 2), floats(&[7], 3)]
 }
@@ -35,7 +39,7 @@ fn is_the_naive_loss_however_many_rows_at_once() {
     for (squash, at_once) in squashes.iter().flat_map(|squash| [1, 2, 3, 5, 100].map(|n| (*squash, n))) {
         let (sum, [hidden, weight, bias]) = naive(squash);
         let [h, w, b] = inputs();
-        let loss = in_parts(at_once, h, w, Some(b), squash, &TARGETS, FACTOR, ALL).unwrap();
+        let loss = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, ALL).unwrap();
         assert!((loss.sum - sum).abs() < 1e-5, "{} and {sum}", loss.sum);
         let found = [loss.hidden, loss.weight, loss.bias].map(Option::unwrap);
         assert_eq!(found.each_ref().map(HostTensor::shape), [vec![5, 4], vec![7, 4], vec![7]]);
@@ -48,11 +52,10 @@ fn is_the_naive_loss_however_many_rows_at_once() {
 #[test]
 fn gives_only_what_is_wanted() {
     let [h, w, _] = inputs();
-    let loss =
-        linear_cross_entropy(h.clone(), w.clone(), None, Squash::default(), &TARGETS, 1.0, Want::default()).unwrap();
+    let loss = linear_cross_entropy(h.clone(), head(w.clone(), None), &TARGETS, 1.0, Want::default()).unwrap();
     assert!(loss.hidden.is_none() && loss.weight.is_none() && loss.bias.is_none());
     let want = Want { hidden: true, ..Want::default() };
-    let again = linear_cross_entropy(h, w, None, Squash::default(), &TARGETS, 1.0, want).unwrap();
+    let again = linear_cross_entropy(h, head(w, None), &TARGETS, 1.0, want).unwrap();
     assert!(again.hidden.is_some() && again.weight.is_none() && again.bias.is_none());
     assert_eq!(again.sum, loss.sum);
 }
@@ -60,7 +63,7 @@ fn gives_only_what_is_wanted() {
 #[test]
 fn large_logits_do_not_overflow() {
     let hidden = crate::executor::test::value(random(4, 1).iter().map(|x| 1e4 * x).collect(), &[1, 4]);
-    let loss = linear_cross_entropy(hidden, floats(&[7, 4], 2), None, Squash::default(), &[3], 1.0, ALL).unwrap();
+    let loss = linear_cross_entropy(hidden, head(floats(&[7, 4], 2), None), &[3], 1.0, ALL).unwrap();
     assert!(loss.sum.is_finite() && loss.sum >= 0.0, "{}", loss.sum);
     assert!(loss.hidden.unwrap().to_f32().unwrap().iter().all(|x| x.is_finite()));
 }
@@ -69,7 +72,7 @@ fn large_logits_do_not_overflow() {
 fn tokens_outside_of_the_vocabulary_are_refused() {
     for bad in [7, -1] {
         let [h, w, b] = inputs();
-        let error = linear_cross_entropy(h, w, Some(b), Squash::default(), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
+        let error = linear_cross_entropy(h, head(w, Some(b)), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
         assert_eq!(error.message, format!("token id {bad} is outside of the model's vocabulary of 7"));
     }
 }

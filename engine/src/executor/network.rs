@@ -2,16 +2,17 @@
 
 use super::{
     Cache, Device, Value,
-    loss::{Squash, Want, linear_cross_entropy},
+    layout::{Layout, Virtual},
+    loss::{Head, Squash, Want, linear_cross_entropy},
     ops,
     pass::{Pass, Setup, Stage},
     train,
 };
 use crate::data::Batch;
 use framework_core::{
-    AdapterPlan, DType, ModelSpec, Param, PluginError, Result,
-    ffi::{self, AdapterObject, HostTensor, ModelObject},
-    meta::MetaHost,
+    AdapterPlan, DType, ModelSpec, Param, PluginError, Result, Role, Tensor,
+    ffi::{self, AdaptedObject, AdapterObject, HostTensor, ModelObject},
+    meta::{self, MetaHost},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,12 +33,10 @@ pub struct Parts {
 pub struct Network {
     model: ModelObject,
     spec: ModelSpec,
-    adapter: Option<AdapterObject>,
+    adapter: Option<AdaptedObject>,
     plan: AdapterPlan,
-    hooked: BTreeSet<String>,
-    /// For each of the model's parameters: whether it is the weight of a projection that goes through the adapter, and
-    /// the projection's bias.
-    projections: Vec<(bool, Option<usize>)>,
+    /// For each of the model's parameters: the adapter's site whose weight it is, and the bias that goes with it.
+    modules: Vec<(Option<usize>, Option<usize>)>,
     trained: BTreeSet<String>,
     /// The first block that has to be differentiated; none if the embeddings have to be, too.
     lowest: Option<usize>,
@@ -49,22 +48,20 @@ impl Network {
     /// A network without parameters; [`Network::set`] gives it them.
     pub fn new(parts: Parts) -> Result<Self> {
         let spec = parts.model.spec()?;
-        let plan = match &parts.adapter {
-            Some(adapter) => adapter.plan(&spec)?,
-            None => AdapterPlan::default(),
-        };
-        let hooked: BTreeSet<String> = plan.linears.iter().cloned().collect();
+        let adapter = parts.adapter.map(|adapter| adapter.open(&spec)).transpose()?;
+        let plan = adapter.as_ref().map_or_else(AdapterPlan::default, |adapter| adapter.plan().clone());
         let bias = |param: &Param| {
             let name = param.name.strip_suffix(".weight").map(|module| format!("{module}.bias"));
             name.and_then(|name| spec.params.iter().position(|other| other.name == name))
         };
-        let projections = spec.params.iter().map(|p| (hooked.contains(p.module()), bias(p))).collect();
+        let site = |param: &Param| adapter.as_ref().and_then(|adapter| adapter.site(param));
+        let modules = spec.params.iter().map(|p| (site(p), bias(p))).collect();
         let trained: BTreeSet<String> =
             plan.params.iter().map(|p| p.name.clone()).chain(plan.trained.iter().cloned()).collect();
-        let Parts { model, adapter, device } = parts;
+        let Parts { model, device, .. } = parts;
         let lowest = lowest_trained(&model, &spec, &plan, &trained)?;
         let params = RwLock::default();
-        Ok(Self { model, spec, adapter, plan, hooked, projections, trained, lowest, device, params })
+        Ok(Self { model, spec, adapter, plan, modules, trained, lowest, device, params })
     }
 
     pub(super) fn lowest_trained(&self) -> Option<usize> {
@@ -104,20 +101,29 @@ impl Network {
         self.trained.contains(name)
     }
 
-    /// The index of a projection's weight.
-    pub(super) fn weight_of(&self, module: &str) -> Option<usize> {
-        self.spec.params.iter().position(|p| p.name.strip_suffix(".weight") == Some(module))
-    }
-
     /// The index of the bias that goes with a weight.
     pub(super) fn bias_of(&self, weight: usize) -> Option<usize> {
-        self.projections[weight].1
+        self.modules[weight].1
     }
 
-    /// The adapter that a projection goes through, and the projection's name.
-    pub(super) fn hook_at(&self, weight: usize) -> Option<(&AdapterObject, &str)> {
-        let adapter = self.adapter.as_ref().filter(|_| self.projections[weight].0)?;
-        Some((adapter, self.spec.params[weight].module()))
+    /// The adapter, if the module of this weight goes through it, and its site.
+    pub(super) fn site_of(&self, weight: usize) -> Option<(&AdaptedObject, usize)> {
+        Some((self.adapter.as_ref()?, self.modules[weight].0?))
+    }
+
+    /// The sites of modules whose weights have this role.
+    fn sites(&self, role: Role) -> impl Iterator<Item = (&AdaptedObject, usize)> {
+        let all = self.spec.params.iter().filter(move |param| param.role == role);
+        all.flat_map(|param| self.adapter.iter().flat_map(move |a| a.sites(param).map(move |site| (a, site))))
+    }
+
+    pub(super) fn adapter(&self) -> Option<&AdaptedObject> {
+        self.adapter.as_ref()
+    }
+
+    /// Virtual tokens that the adapter puts before each sequence.
+    pub fn virtual_tokens(&self) -> Virtual {
+        Virtual { prompt: self.plan.prompt, prefix: self.plan.prefix }
     }
 
     /// The parameters that are there.
@@ -152,30 +158,51 @@ impl Network {
         self.params.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn hook(&self, module: &str) -> Option<&AdapterObject> {
-        self.adapter.as_ref().filter(|_| self.hooked.contains(module))
-    }
-
-    pub(super) fn hooks(&self) -> Option<&AdapterObject> {
-        self.adapter.as_ref().filter(|_| self.plan.hooks)
-    }
-
-    /// Runs one stage. Ids go into [`Stage::Embed`], hidden states into the others.
+    /// Runs one stage. Ids go into [`Stage::Embed`], which comes as far as the first block, hidden states into the others.
     pub(super) fn stage(&self, pass: &Arc<Pass>, stage: Stage, input: Value) -> Result<Value> {
         pass.enter(stage);
         let (cx, input) = (pass.context(), ffi::wrap(input));
         let out = match stage {
             Stage::Embed => {
-                let hidden = self.model.embed(&cx, input)?;
-                match self.hooks() {
-                    Some(adapter) => adapter.embed(&cx, hidden)?,
-                    None => hidden,
+                let mut embedded = self.model.embed(&cx, input.clone())?;
+                for (adapter, site) in self.sites(Role::Embedding) {
+                    embedded = adapter.embed(&cx, site, input.clone(), embedded)?;
                 }
+                let embedded = self.behind_prompt(pass, embedded)?;
+                pass.enter(Stage::Start);
+                self.model.start(&cx, embedded)?
             }
+            Stage::Start => self.model.start(&cx, input)?,
             Stage::Block(i) => self.model.block(&cx, i, input)?,
             Stage::Head => self.model.head(&cx, input)?,
         };
         ffi::unwrap(out)
+    }
+
+    /// Embeddings `[rows, time, hidden]` with an adapter's virtual tokens before each sequence.
+    fn behind_prompt(&self, pass: &Arc<Pass>, embedded: Tensor) -> Result<Tensor> {
+        let Some((adapter, sources)) = self.adapter.as_ref().zip(pass.layout().sources()) else { return Ok(embedded) };
+        let prompt = adapter.prompt(&pass.context())?;
+        let width = self.spec.hidden_size as i64;
+        let expected = [self.plan.prompt, self.spec.hidden_size];
+        if prompt.shape() != expected {
+            return Err(PluginError::new(format!("the prompt is {:?}, not {expected:?}", prompt.shape())));
+        }
+        let all = Tensor::concat([embedded.reshape([-1, width]), prompt], 0);
+        let count = sources.len();
+        let mut sources = Value::from_ints(sources, &[count], &self.device)?;
+        if ffi::unwrap::<Value>(all.clone())?.is_tracked() {
+            sources = sources.tracked();
+        }
+        let rows = pass.layout().rows as i64;
+        Ok(all.index_select(0, ffi::wrap(sources)).reshape([rows, -1, width]))
+    }
+
+    /// What the adapter adds to the vocabulary projection of `hidden` `[n, hidden]`.
+    pub(super) fn output_added(&self, pass: &Arc<Pass>, hidden: &Value) -> Result<Option<(Value, Value)>> {
+        let Some((adapter, site)) = self.sites(Role::Output).next() else { return Ok(None) };
+        let (features, weight) = adapter.output(&pass.context(), site, ffi::wrap(hidden.clone()))?;
+        Ok(Some((ffi::unwrap(features)?, ffi::unwrap(weight)?)))
     }
 
     /// Token ids `[rows, time]` as a value: the only way for ids into the model.
@@ -196,14 +223,18 @@ impl Network {
         if (pad as usize) < self.spec.vocab_size { pad } else { 0 }
     }
 
-    fn hidden(self: &Arc<Self>, ids: Vec<i32>, setup: Setup) -> Result<Value> {
+    /// The hidden states `[n, hidden]` after the last block, those that `pick` chooses by the numbers of their tokens.
+    fn hidden(self: &Arc<Self>, ids: Vec<i32>, setup: Setup, pick: impl FnOnce(&Layout) -> Vec<i32>) -> Result<Picked> {
         let ids = self.ids(ids, setup.rows, setup.time)?;
         let pass = Pass::new(self, setup);
         let mut hidden = self.stage(&pass, Stage::Embed, ids)?;
         for i in 0..self.spec.blocks {
             hidden = self.stage(&pass, Stage::Block(i), hidden)?;
         }
-        self.stage(&pass, Stage::Head, hidden)
+        let hidden = self.stage(&pass, Stage::Head, hidden)?;
+        let hidden = train::pick(hidden, pick(pass.layout()), &self.device)?;
+        let added = self.output_added(&pass, &hidden)?;
+        Ok(Picked { hidden, added, time: pass.layout().time })
     }
 
     pub(super) fn output(&self) -> Result<(Value, Option<Value>)> {
@@ -214,9 +245,13 @@ impl Network {
         Ok((get(&self.spec.output)?, self.spec.output_bias.as_ref().map(get).transpose()?))
     }
 
-    fn project(&self, hidden: Value) -> Result<Value> {
+    fn project(&self, Picked { hidden, added, .. }: Picked) -> Result<Value> {
         let (weight, bias) = self.output()?;
-        self.logits_of().of(ops::linear(hidden, weight, bias)?)
+        let mut logits = ops::linear(hidden, weight, bias)?;
+        if let Some((features, weight)) = added {
+            logits = logits.plus(ops::linear(features, weight, None)?)?;
+        }
+        self.logits_of().of(logits)
     }
 
     /// What becomes of the projection's result.
@@ -227,7 +262,7 @@ impl Network {
     /// Logits `[rows, time, vocab]` of ids `[rows, time]`, row-major.
     pub fn logits(self: &Arc<Self>, ids: Vec<i32>, rows: usize) -> Result<Vec<f32>> {
         let time = ids.len() / rows.max(1);
-        let hidden = self.hidden(ids, Setup::plain(rows, time))?;
+        let hidden = self.hidden(ids, Setup::plain(rows, time), Layout::places)?;
         self.project(hidden)?.to_f32()
     }
 
@@ -239,10 +274,11 @@ impl Network {
         }
         let ids = batch.ids.iter().map(|&id| id as i32).collect();
         let segments = batch.segments.clone();
-        let hidden = self.hidden(ids, Setup { segments, ..Setup::plain(batch.rows, batch.time) })?;
-        let hidden = train::pick(hidden, rows, &self.device)?;
+        let setup = Setup { segments, ..Setup::plain(batch.rows, batch.time) };
+        let Picked { hidden, added, .. } = self.hidden(ids, setup, |layout| train::placed(rows, layout))?;
         let (weight, bias) = self.output()?;
-        let loss = linear_cross_entropy(hidden, weight, bias, self.logits_of(), &targets, 1.0, Want::default())?;
+        let head = Head { weight, bias, added, squash: self.logits_of() };
+        let loss = linear_cross_entropy(hidden, head, &targets, 1.0, Want::default())?;
         Ok((loss.sum, targets.len()))
     }
 
@@ -265,21 +301,64 @@ impl Network {
 
     fn extend(self: &Arc<Self>, cache: &Arc<Mutex<Cache>>, ids: Vec<i32>, rows: usize) -> Result<Vec<f32>> {
         let time = ids.len() / rows.max(1);
-        let hidden = self.hidden(ids, Setup { cache: Some(cache.clone()), ..Setup::plain(rows, time) })?;
-        cache.lock().unwrap_or_else(PoisonError::into_inner).length += time;
-        let last = framework_core::Op::Slice { dim: 1, start: time as i64 - 1, end: time as i64 };
-        self.project(Value::execute(last, vec![hidden])?)?.to_f32()
+        let last = |layout: &Layout| (1..=rows).map(|row| (row * layout.time - 1) as i32).collect();
+        let hidden = self.hidden(ids, Setup { cache: Some(cache.clone()), ..Setup::plain(rows, time) }, last)?;
+        cache.lock().unwrap_or_else(PoisonError::into_inner).length += hidden.time;
+        self.project(hidden)?.to_f32()
     }
 
-    /// A base weight with the adapter folded in.
+    /// Gives the adapter's parameters that depend on the base weights their start.
+    pub fn start_adapter(self: &Arc<Self>) -> Result<()> {
+        let Some(adapter) = &self.adapter else { return Ok(()) };
+        for &index in &self.plan.initial {
+            let pass = Pass::new(self, Setup::plain(1, 1));
+            let start = adapter.initial(&pass.context(), index)?;
+            self.set(&self.plan.params[index].name, ffi::unwrap(start)?)?;
+        }
+        Ok(())
+    }
+
+    /// The tensors of PEFT's file, where they are not the parameters themselves.
+    pub fn saved(self: &Arc<Self>) -> Result<Vec<Value>> {
+        let Some(adapter) = &self.adapter else { return Ok(Vec::new()) };
+        let pass = Pass::new(self, Setup::plain(1, 1));
+        adapter.saved(&pass.context())?.into_iter().map(ffi::unwrap).collect()
+    }
+
+    /// A parameter of the base model with the adapter folded in.
+    ///
+    /// # Errors
+    /// The adapter cannot be folded into weights.
     pub fn merged(self: &Arc<Self>, name: &str) -> Result<Option<Value>> {
         let Some(value) = self.param(name) else { return Ok(None) };
-        let module = name.strip_suffix(".weight").unwrap_or(name);
-        let Some(adapter) = self.hook(module) else { return Ok(Some(value)) };
+        if self.plan.prompt + self.plan.prefix > 0 {
+            let message = "the adapter puts virtual tokens before each sequence, which no weight can hold; export it as an adapter";
+            return Err(PluginError::new(message));
+        }
+        let index = self.spec.params.iter().position(|p| p.name == name);
+        // A bias goes with its weight.
+        let of_bias = index.and_then(|i| self.modules.iter().position(|(_, bias)| *bias == Some(i)));
+        let Some((weight, (adapter, _))) = of_bias.or(index).and_then(|i| Some((i, self.site_of(i)?))) else {
+            return Ok(Some(value));
+        };
+        let bias = self.bias_of(weight).and_then(|bias| self.param(&self.spec.params[bias].name));
+        let mut module = (self.param(&self.spec.params[weight].name).unwrap_or(value), bias);
         let pass = Pass::new(self, Setup::plain(1, 1));
-        let merged = adapter.merge(&pass.context(), module, ffi::wrap(value))?;
-        Ok(Some(ffi::unwrap(merged)?))
+        let own = self.spec.params[weight].module();
+        for site in adapter.plan().sites.iter().enumerate().filter(|(_, site)| *site == own).map(|(i, _)| i) {
+            let (weight, bias) = (ffi::wrap(module.0), module.1.map(ffi::wrap));
+            let (weight, bias) = adapter.merge(&pass.context(), site, weight, bias)?;
+            module = (ffi::unwrap(weight)?, bias.map(ffi::unwrap).transpose()?);
+        }
+        Ok(if of_bias.is_some() { module.1 } else { Some(module.0) })
     }
+}
+
+/// Hidden states, what the adapter adds to their projection, and the tokens of a row in the pass.
+struct Picked {
+    hidden: Value,
+    added: Option<(Value, Value)>,
+    time: usize,
 }
 
 /// The earliest stage in which a trained parameter takes part, found by running the stages on shapes alone.
@@ -289,12 +368,12 @@ fn lowest_trained(
     plan: &AdapterPlan,
     trained: &BTreeSet<String>,
 ) -> Result<Option<usize>> {
-    if plan.hooks || plan.params.iter().any(|p| p.block.is_none()) {
+    if plan.prompt + plan.prefix > 0 || plan.params.iter().any(|p| p.block.is_none()) {
         return Ok(None);
     }
     let first = |used: BTreeSet<String>| used.iter().any(|name| trained.contains(name));
     let host = MetaHost::new(spec, None, 1, 2)?;
-    model.embed(&host.context(), host.tensor(&[1, 2], DType::Int))?;
+    meta::embed(model, &host)?;
     if first(host.cost().used) {
         return Ok(None);
     }

@@ -24,6 +24,7 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Embed,
+    Start,
     Block(usize),
     Head,
 }
@@ -84,9 +85,9 @@ impl Pass {
         let layout = match &cache {
             Some(cache) => {
                 let cache = lock(cache);
-                Layout::cached(rows, time, cache.length, cache.starts.clone())
+                Layout::cached(rows, time, cache.length, cache.starts.clone(), network.virtual_tokens())
             }
-            None => Layout::new(rows, time, segments),
+            None => Layout::new(rows, time, segments, network.virtual_tokens()),
         };
         Arc::new_cyclic(|this| Self {
             network: network.clone(),
@@ -106,6 +107,11 @@ impl Pass {
     pub(super) fn enter(&self, stage: Stage) {
         let mut state = lock(&self.state);
         (state.stage, state.draws) = (Some(stage), 0);
+    }
+
+    /// Where the pass's tokens lie.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The trained parameters that were used.
@@ -151,14 +157,7 @@ impl Pass {
         Ok(leaf)
     }
 
-    fn base_linear(&self, module: &str, x: Value) -> Result<Value> {
-        match self.network.weight_of(module) {
-            Some(index) => self.project(index, x),
-            None => Err(undeclared(&format!("{module}.weight"), self.network.names().iter())),
-        }
-    }
-
-    /// `x · Wᵀ + b` with the parameter of this index.
+    /// `x · Wᵀ + b` with the model's parameter of this index.
     fn project(&self, index: usize, x: Value) -> Result<Value> {
         let params = &self.network.spec().params;
         let weight = self.param(&params[index].name)?;
@@ -167,14 +166,15 @@ impl Pass {
         ops::linear(x, weight, bias).map_err(named)
     }
 
-    fn linear(&self, module: &str, x: Tensor) -> Result<Tensor> {
-        match self.network.hook(module) {
-            Some(adapter) => adapter.linear(&self.own_context()?, module, x),
-            None => Ok(ffi::wrap(self.base_linear(module, ffi::unwrap(x)?)?)),
-        }
+    /// The parameter that a layer stands for: the model's, then the adapter's.
+    fn weight(&self, id: u64) -> Result<Value> {
+        let (spec, plan) = (self.network.spec(), self.network.plan());
+        let index = spec.index(id, spec.params.len() + plan.params.len())?;
+        let param = spec.params.get(index).unwrap_or_else(|| &plan.params[index - spec.params.len()]);
+        self.param(&param.name)
     }
 
-    /// The parameter that a layer stands for.
+    /// The model's parameter that a layer stands for.
     fn layer(&self, id: u64) -> Result<usize> {
         let spec = self.network.spec();
         spec.index(id, spec.params.len())
@@ -201,6 +201,9 @@ impl Pass {
 
     fn positions(&self) -> Result<Value> {
         let mut state = lock(&self.state);
+        if state.stage == Some(Stage::Embed) && self.layout.sources().is_some() {
+            return Err(PluginError::new("positions are known in `start` and after it, not in `embed`"));
+        }
         if state.positions.is_none() {
             let Layout { rows, time, .. } = self.layout;
             let value = Value::from_ints(self.layout.positions(), &[rows, time], self.device())?;
@@ -238,7 +241,8 @@ impl Pass {
         if let Some((_, mask)) = state.masks.iter().find(|(w, _)| *w == window) {
             return mask.clone();
         }
-        let mask = attention::mask(&self.layout.first_seen(), self.layout.all(), window, self.device());
+        let mask =
+            attention::mask(&self.layout.first_seen(), self.layout.prefix, self.layout.all(), window, self.device());
         let mask = if self.graph { mask.map(Value::tracked) } else { mask };
         state.masks.push((window, mask.clone()));
         mask
@@ -249,9 +253,10 @@ impl Pass {
         let entry = spec.index(id, spec.attentions.len())?;
         let how = &spec.attentions[entry];
         let q: Value = ffi::unwrap(q)?;
-        let stage = lock(&self.state).stage; // not held while the adapter is called
-        if let (Some(adapter), Some(Stage::Block(block))) = (self.network.hooks(), stage) {
-            (k, v) = adapter.keys_values(&self.own_context()?, block, k, v)?;
+        let new = self.cache.as_ref().is_none_or(|cache| lock(cache).is_empty(entry));
+        if let Some(adapter) = self.network.adapter().filter(|_| new && self.layout.prefix > 0) {
+            let prefix = adapter.prefix(&self.own_context()?, entry)?;
+            (k, v) = (self.behind(prefix.0, k)?, self.behind(prefix.1, v)?);
         }
         let (mut k, mut v): (Value, Value) = (ffi::unwrap(k)?, ffi::unwrap(v)?);
         if let Some(cache) = &self.cache {
@@ -259,6 +264,16 @@ impl Pass {
         }
         let drop = |weights| if how.dropout > 0.0 { self.dropout(weights, how.dropout) } else { Ok(weights) };
         attention::attention(q, k, v, how, self.mask(how.window), drop).map(ffi::wrap)
+    }
+
+    /// Keys or values `[rows, heads, time, size]` behind those of a prefix `[heads, n, size]`.
+    fn behind(&self, prefix: Tensor, own: Tensor) -> Result<Tensor> {
+        let (shape, rows) = (prefix.shape(), self.layout.rows);
+        let [heads, n, size] = shape[..] else {
+            return Err(PluginError::new(format!("a prefix of {shape:?}: expected [heads, n, size]")));
+        };
+        let prefix = prefix.reshape([1, heads as i64, n as i64, size as i64]).expand([rows, heads, n, size]);
+        Ok(Tensor::concat([prefix, own], 2))
     }
 
     /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
@@ -273,6 +288,7 @@ impl Pass {
         let stage = match stage {
             Some(Stage::Block(i)) => i as u64 + 1,
             Some(Stage::Head) => u64::MAX,
+            Some(Stage::Start) => u64::MAX - 1,
             _ => 0,
         };
         let mut key = [0; 32];
@@ -296,17 +312,15 @@ impl Host for Pass {
         let mut operands = operands.into_iter();
         let mut next = || operands.next().ok_or_else(|| PluginError::new("an operand is missing"));
         match op {
-            CtxOp::Param { name } => self.param(&name).map(ffi::wrap),
-            CtxOp::Linear { module } => self.linear(&module, next()?),
-            CtxOp::BaseLinear { module } => self.base_linear(&module, ffi::unwrap(next()?)?).map(ffi::wrap),
-            CtxOp::Weight { id } => self.param(&self.network.spec().params[self.layer(id)?].name).map(ffi::wrap),
+            CtxOp::Weight { id } => self.weight(id).map(ffi::wrap),
             CtxOp::Project { id } => {
                 let index = self.layer(id)?;
-                match self.network.hook_at(index) {
-                    Some((adapter, module)) => adapter.linear(&self.own_context()?, module, next()?),
+                match self.network.site_of(index) {
+                    Some((adapter, site)) => adapter.linear(&self.own_context()?, site, next()?),
                     None => self.project(index, ffi::unwrap(next()?)?).map(ffi::wrap),
                 }
             }
+            CtxOp::Base { id } => self.project(self.layer(id)?, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Attend { id } => self.attended(id, [next()?, next()?, next()?]),
             CtxOp::Rotate(rotary) => self.rotate(rotary, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Positions => self.positions().map(ffi::wrap),

@@ -3,7 +3,8 @@
 use super::{
     Device, Network, Value,
     balance::Balance,
-    loss::{Want, linear_cross_entropy},
+    layout::Layout,
+    loss::{Head, Want, linear_cross_entropy},
     pass::{Pass, Setup, Stage},
 };
 use crate::data::{Batch, IGNORE};
@@ -14,6 +15,12 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(super) fn supervised(batch: &Batch) -> (Vec<i32>, Vec<i32>) {
     let next = (0..batch.ids.len()).filter(|i| (i + 1) % batch.time != 0 && batch.labels[i + 1] != IGNORE);
     next.map(|i| (i as i32, batch.labels[i + 1])).unzip()
+}
+
+/// The places in a pass of tokens that are given by their numbers.
+pub(super) fn placed(tokens: Vec<i32>, layout: &Layout) -> Vec<i32> {
+    let places = layout.places();
+    tokens.into_iter().map(|token| places[token as usize]).collect()
 }
 
 /// Gradients by parameter name, outside of any graph.
@@ -48,7 +55,7 @@ pub(super) fn pick(hidden: Value, rows: Vec<i32>, device: &Device) -> Result<Val
 }
 
 impl Value {
-    fn is_tracked(&self) -> bool {
+    pub(super) fn is_tracked(&self) -> bool {
         matches!(&self.data, super::value::Data::Float(t) if t.is_autodiff())
     }
 }
@@ -180,8 +187,9 @@ impl Step<'_> {
     fn head(&mut self, graph: &Arc<Pass>, hidden: Value) -> Result<(f64, Vec<Value>)> {
         let network = self.network;
         let hidden = network.stage(graph, Stage::Head, hidden)?;
-        let (rows, targets) = supervised(self.batch);
-        let hidden = pick(hidden, rows, network.device())?;
+        let (tokens, targets) = supervised(self.batch);
+        let hidden = pick(hidden, placed(tokens, graph.layout()), network.device())?;
+        let added = network.output_added(graph, &hidden)?;
         let (weight, bias) = network.output()?;
         let (weight_name, bias_name) = (&network.spec().output, network.spec().output_bias.as_ref());
         let want = Want {
@@ -189,15 +197,9 @@ impl Step<'_> {
             weight: network.is_trained(weight_name),
             bias: bias_name.is_some_and(|name| network.is_trained(name)),
         };
-        let loss = linear_cross_entropy(
-            hidden.clone().plain(),
-            weight,
-            bias,
-            network.logits_of(),
-            &targets,
-            self.factor,
-            want,
-        )?;
+        let plain = |(features, weight): &(Value, Value)| (features.clone().plain(), weight.clone().plain());
+        let head = Head { weight, bias, added: added.as_ref().map(plain), squash: network.logits_of() };
+        let loss = linear_cross_entropy(hidden.clone().plain(), head, &targets, self.factor, want)?;
         if let Some(grad) = loss.weight {
             self.grads.add(weight_name.clone(), grad)?;
         }
@@ -205,7 +207,11 @@ impl Step<'_> {
             self.grads.add(name.clone(), grad)?;
         }
         let grad = loss.hidden.ok_or_else(|| PluginError::new("the loss has no gradient"))?;
-        Ok((loss.sum, vec![through(hidden, grad)?]))
+        let mut objectives = vec![through(hidden, grad)?];
+        if let Some(((features, weight), (of_features, of_weight))) = added.zip(loss.added) {
+            objectives.extend([through(features, of_features)?, through(weight, of_weight)?]);
+        }
+        Ok((loss.sum, objectives))
     }
 
     /// Runs back from the sum of `objectives` and what plugins added to the loss; returns the gradient of `input`.

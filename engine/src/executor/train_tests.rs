@@ -63,20 +63,22 @@ fn nothing_is_recorded_below_what_is_trained() {
 fn sequences_in_a_row_do_not_see_each_other() {
     let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), labels: ids.iter().map(|&id| id as i32).collect() };
     let (first, second) = (sequence(&[1, 5, 2, 3]), sequence(&[4, 0]));
-    let network = network(json!({ "routed": true }), json!({ "trained": ALL }));
-    let run = |batch: &Batch, checkpointing| {
-        let (loss, grads) = network.gradients(batch, 1.0 / SUPERVISED, 7, checkpointing).unwrap();
-        (loss, grads.0.into_iter().map(|(name, grad)| (name, grad.to_f32().unwrap())).collect::<Gradients>())
-    };
-    for rows in [vec![vec![&second, &first]], vec![vec![&first, &second], vec![]]] {
-        let packed = Batch::packed(rows, 0);
-        for checkpointing in [false, true] {
-            let ((loss, grads), (expected, rows)) = (run(&packed, checkpointing), run(&batch(), checkpointing));
-            assert!((loss - expected).abs() < 1e-5, "{loss}, not {expected}");
-            same(&grads, &rows);
+    let adapters = std::iter::once(json!({ "trained": ALL })).chain(probe::added());
+    for network in adapters.map(|adapter| network(json!({ "routed": true }), adapter)) {
+        let run = |batch: &Batch, checkpointing| {
+            let (loss, grads) = network.gradients(batch, 1.0 / SUPERVISED, 7, checkpointing).unwrap();
+            (loss, grads.0.into_iter().map(|(name, grad)| (name, grad.to_f32().unwrap())).collect::<Gradients>())
+        };
+        for rows in [vec![vec![&second, &first]], vec![vec![&first, &second], vec![]]] {
+            let packed = Batch::packed(rows, 0);
+            for checkpointing in [false, true] {
+                let ((loss, grads), (expected, rows)) = (run(&packed, checkpointing), run(&batch(), checkpointing));
+                assert!((loss - expected).abs() < 1e-5, "{loss}, not {expected}");
+                same(&grads, &rows);
+            }
+            let (one, other) = (network.evaluate(&packed).unwrap(), network.evaluate(&batch()).unwrap());
+            assert!((one.0 - other.0).abs() < 1e-5 && one.1 == other.1);
         }
-        let (one, other) = (network.evaluate(&packed).unwrap(), network.evaluate(&batch()).unwrap());
-        assert!((one.0 - other.0).abs() < 1e-5 && one.1 == other.1);
     }
 }
 
@@ -104,9 +106,16 @@ fn same(found: &Gradients, expected: &Gradients) {
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    let network = network(json!({}), json!({ "trained": ALL, "hooks": true }));
-    let (loss, grads, _) = step(&network, false);
-    assert_eq!(grads.len(), ALL.len() + 1);
+    for adapter in probe::added() {
+        let mut adapter = adapter;
+        adapter["trained"] = json!(ALL);
+        differentiated(&network(json!({}), adapter));
+    }
+}
+
+fn differentiated(network: &Arc<Network>) {
+    let (loss, grads, _) = step(network, false);
+    assert_eq!(grads.len(), ALL.len() + network.plan().params.len());
     let mean = || network.evaluate(&batch()).unwrap().0 / SUPERVISED;
     assert!((loss / SUPERVISED - mean()).abs() < 1e-6);
     for (name, grad) in &grads {
@@ -122,7 +131,7 @@ fn gradients_are_those_of_finite_differences() {
         network.set(name, before).unwrap();
         close(grad, &slopes, 1e-3);
     }
-    same(&step(&network, true).1, &grads);
+    same(&step(network, true).1, &grads);
 }
 
 #[test]
@@ -248,10 +257,14 @@ fn nothing_supervised_has_no_gradient() {
     assert_eq!(network.evaluate(&batch).unwrap(), (0.0, 0));
 }
 
-/// Prompts of several lengths, token by token through a cache, with an adapter that changes keys and values.
+/// Prompts of several lengths, token by token through a cache, with adapters that put virtual tokens before them.
 #[test]
 fn a_cache_makes_no_difference() {
-    let network = network(json!({}), json!({ "hooks": true }));
+    let plain = std::iter::once(json!({}));
+    plain.chain(probe::added()).for_each(|adapter| cached(&network(json!({}), adapter)));
+}
+
+fn cached(network: &Arc<Network>) {
     let rows = [vec![1, 5, 2, 3, 0], vec![4, 4, 1]];
     let prompts: Vec<Vec<u32>> = rows.iter().map(|row| row[..row.len() - 2].to_vec()).collect();
     let alone = |row: &[u32]| {

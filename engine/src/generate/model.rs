@@ -32,12 +32,15 @@ impl LanguageModel for Arc<Network> {
     }
 
     fn positions(&self) -> Option<usize> {
-        self.spec().max_positions
+        self.spec().max_positions.map(|most| most.saturating_sub(self.virtual_tokens().count()))
     }
 
     fn begin(&self, prompts: &[Vec<u32>], pad: u32) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
         let (cache, logits) = self.prefill(prompts, pad)?;
-        let rows = self.spec().cache_until.map(|until| Rows { until, pad, tokens: prompts.to_vec() });
+        let rows = self.spec().cache_until.map(|until| {
+            let until = until.saturating_sub(self.virtual_tokens().count());
+            Rows { until, pad, tokens: prompts.to_vec() }
+        });
         Ok((Box::new(Cached { network: self, cache, rows }), logits))
     }
 }

@@ -40,6 +40,20 @@ pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
     if let Some(start) = &session.recipe.adapter.init_from {
         saved.extend(replaced(network, &AdapterFolder::open(start)?));
     }
+    if !plan.saved.is_empty() {
+        let values: BTreeMap<_, _> = plan.saved.iter().map(|(name, _)| name.as_str()).zip(network.saved()?).collect();
+        let shape = |(name, shape): &(String, Vec<usize>)| TensorShape { name: name.clone(), shape: shape.clone() };
+        let tensors: Vec<_> = plan.saved.iter().map(shape).collect();
+        let read = |name: &str| match values.get(name) {
+            Some(value) => Ok(Cow::Owned(value.to_f32()?)),
+            None => Err(Error::failed(format!("the adapter did not give `{name}`"))),
+        };
+        files::write_folder(&run.adapter(), |dir| {
+            save_adapter(dir, &config, base.as_deref(), format, &tensors, read)?;
+            end.write(folder, dir)
+        })?;
+        return Ok(run.adapter());
+    }
     let keys: BTreeMap<String, &str> = saved.iter().map(|p| (peft_key(network, &p.name), p.name.as_str())).collect();
     let shape = |p: &&Param| TensorShape { name: peft_key(network, &p.name), shape: p.shape.clone() };
     let tensors: Vec<_> = saved.iter().map(shape).collect();

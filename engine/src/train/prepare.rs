@@ -14,7 +14,7 @@ use crate::{
     unused, vocabulary,
     weights::{Float, write_bytes},
 };
-use framework_core::{Kind, ModelSpec};
+use framework_core::Kind;
 use std::sync::Arc;
 
 /// A run that is ready to begin.
@@ -55,7 +55,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
         dataset.left_out().for_each(|line| tracing::warn!("{}: {line}", dataset.name));
     }
     super::require_validation(&session.recipe.train, corpus.validation.len())?;
-    fits(&blueprint.spec, &tokenizer, &corpus)?;
+    fits(&blueprint, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     unused::warn(session, unused::by_plan(&session.recipe, &blueprint));
     plan::warn(session, &blueprint, &corpus)?;
@@ -145,15 +145,19 @@ pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
 }
 
 /// Whether the tokens and the sequences are such as the model can take.
-pub fn fits(spec: &ModelSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
+pub fn fits(blueprint: &Blueprint, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
+    let (spec, plan) = (&blueprint.spec, &blueprint.adapted);
+    let virtual_tokens = plan.prompt + plan.prefix;
     let mut problems = Vec::new();
     let all = || corpus.train.iter().chain(&corpus.validation);
     if let Err(Error::Invalid(unknown)) = vocabulary::covers(spec.vocab_size, tokenizer, all()) {
         problems.extend(unknown);
     }
     let longest = all().map(|s| s.len()).max().unwrap_or(0);
-    if let Some(most) = spec.max_positions.filter(|&most| longest > most) {
-        let message = format!("an example has {longest} tokens, but the model has only {most} positions");
+    let most = spec.max_positions.map(|most| most.saturating_sub(virtual_tokens));
+    if let Some(most) = most.filter(|&most| longest > most) {
+        let own = if virtual_tokens > 0 { format!(" besides the adapter's {virtual_tokens}") } else { String::new() };
+        let message = format!("an example has {longest} tokens, but the model has only {most} positions{own}");
         problems.push(Problem::new(message).key("prompt.max_length").help(format!("Set it to {most} or less.")));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }

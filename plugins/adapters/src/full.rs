@@ -1,7 +1,6 @@
 //! `full`: full fine-tuning.
 
-use crate::select::Layers;
-use framework_sdk::prelude::*;
+use framework_sdk::{adapter::Layers, prelude::*};
 
 options! {
     /// Trains the model's own parameters: all of them, or those of some blocks.
@@ -20,19 +19,21 @@ options! {
 }
 
 impl Adapter for Full {
+    type Net = Nothing;
+
     fn validate(&self) -> Result<()> {
         self.layers.as_ref().map_or(Ok(()), |layers| layers.indices().map(|_| ()))
     }
 
-    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Nothing> {
         let blocks = self.layers.as_ref().map(|layers| layers.of(model)).transpose()?;
         let outside = self.embeddings.unwrap_or(blocks.is_none());
         let trained = |param: &&Param| match param.block {
             Some(block) => blocks.as_ref().is_none_or(|blocks| blocks.contains(&block)),
             None => outside,
         };
-        let trained = model.params.iter().filter(trained).map(|p| p.name.clone()).collect();
-        Ok(AdapterPlan { trained, ..AdapterPlan::default() })
+        model.params.iter().filter(trained).for_each(|param| a.train(param));
+        Ok(Nothing)
     }
 }
 
@@ -49,7 +50,7 @@ mod tests {
         let trained = |options: &str| test::adapter("full", options).unwrap().trained;
         let all = trained("");
         assert_eq!(all.len(), test::toy_spec().params.len());
-        assert_eq!(trained("embeddings = false").len(), all.len() - 2);
+        assert_eq!(trained("embeddings = false").len(), all.len() - 3);
         let upper = trained("layers = 1");
         assert!(upper.iter().all(|name| name.starts_with("layers.1.")) && upper.len() == 4, "{upper:?}");
         assert_eq!(trained("layers = \"0-1\"\nembeddings = true"), all);

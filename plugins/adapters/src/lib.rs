@@ -1,9 +1,12 @@
-//! Adapter plugins that come with the framework, one file each, and how they choose what to adapt.
+//! Adapter plugins that come with the framework, one file each.
 
 mod full;
+mod ia3;
 mod lora;
-mod peft;
-mod select;
+mod p_tuning;
+mod prefix_tuning;
+mod prompt;
+mod prompt_tuning;
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,14 @@
 //! `lora`: low-rank adaptation.
 
-use crate::{
-    peft,
-    select::{Layers, Pattern, Targets, names_module, suffixes},
-};
+mod choose;
+mod net;
+
 use framework_sdk::{
+    adapter::{self, Layers, Pattern, Targets, target_modules},
     prelude::*,
-    raise,
     serde_json::{self, Map},
 };
+use net::{LoraNet, Part};
 
 options! {
     /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.
@@ -24,8 +24,10 @@ options! {
         alpha: f64,
         /// Probability with which an input of `A` is dropped while training.
         dropout: f64,
-        /// What is adapted: a list of module names or their last parts, such as `["q_proj", "self_attn.o_proj"]`, or
-        /// one regular expression that must match whole module names, or `"all-linear"`.
+        /// What is adapted: a list of module names or their last parts, such as `["q_proj", "self_attn.o_proj"]`, of
+        /// what modules do in any architecture (`"attention"`, `"attention.query"`, `"mlp.down"`, `"embedding"`,
+        /// `"output"`), one regular expression that must match whole module names, or `"all-linear"`: every projection
+        /// of the blocks.
         targets: Targets,
         /// Adapt these blocks only, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`.
         layers: Option<Layers>,
@@ -45,6 +47,13 @@ options! {
         alpha_pattern: Map<String, Value>,
         /// Modules that are trained and saved whole, by the ends of their names: `["lm_head", "embed_tokens"]`.
         modules_to_save: Vec<String>,
+        /// DoRA (Liu et al., 2024, arXiv:2402.09353): the adapted weight is rescaled to a length for each output, which
+        /// is trained, too. Projections only.
+        use_dora: bool,
+        /// `B` has a bias, which is trained.
+        lora_bias: bool,
+        /// Ids of tokens whose embeddings are trained, e.g. of tokens that were added to the vocabulary.
+        trainable_token_indices: Vec<usize>,
     }
 }
 
@@ -76,12 +85,15 @@ impl Default for Lora {
             rank_pattern: Map::new(),
             alpha_pattern: Map::new(),
             modules_to_save: Vec::new(),
+            use_dora: false,
+            lora_bias: false,
+            trainable_token_indices: Vec::new(),
         }
     }
 }
 
 /// PEFT's names of the options.
-const PEFT_NAMES: [(&str, &str); 11] = [
+const PEFT_NAMES: [(&str, &str); 14] = [
     ("r", "r"),
     ("lora_alpha", "alpha"),
     ("lora_dropout", "dropout"),
@@ -93,91 +105,31 @@ const PEFT_NAMES: [(&str, &str); 11] = [
     ("rank_pattern", "rank_pattern"),
     ("alpha_pattern", "alpha_pattern"),
     ("modules_to_save", "modules_to_save"),
+    ("use_dora", "use_dora"),
+    ("lora_bias", "lora_bias"),
+    ("trainable_token_indices", "trainable_token_indices"),
 ];
 
 impl Lora {
-    /// What the first key that matches a module has for it.
-    fn own(table: &Map<String, Value>, module: &str, key: &str) -> Result<Option<f64>> {
-        for (pattern, value) in table {
-            // Most are names, which need no regular expression.
-            let found = if is_name(pattern) {
-                names_module(pattern, module)
-            } else {
-                Pattern::ending(pattern, key)?.matches(module)?
-            };
-            if found {
-                return Ok(value.as_f64());
-            }
-        }
-        Ok(None)
-    }
-
-    fn rank(&self, module: &str) -> Result<usize> {
-        Ok(Self::own(&self.rank_pattern, module, "rank_pattern")?.map_or(self.r, |r| r as usize))
-    }
-
-    fn scale(&self, module: &str) -> Result<f64> {
-        let rank = self.rank(module)? as f64;
-        let alpha = Self::own(&self.alpha_pattern, module, "alpha_pattern")?.unwrap_or(self.alpha);
-        Ok(alpha / if self.rank_stabilised { rank.sqrt() } else { rank })
-    }
-
-    /// The projections that are adapted, and what matches nothing.
-    fn chosen<'a>(&self, model: &'a ModelSpec) -> Result<(Vec<&'a Param>, Vec<String>)> {
-        let (mut chosen, lost) = self.targets.select(model)?;
-        if let Some(layers) = &self.layers {
-            let blocks = layers.of(model)?;
-            // As in PEFT, a name that is spelled out needs no layer.
-            let within = |p: &Param| p.block.is_some_and(|block| blocks.contains(&block));
-            chosen.retain(|p| within(p) || self.targets.spells_out(p.module()));
-            if chosen.is_empty() {
-                let message = format!("none of the `targets` lies in the blocks that `layers` names, {layers}");
-                return Err(PluginError::new(message));
-            }
-        }
-        if let Some(exclude) = &self.exclude {
-            let out = exclude.among(model.linears(), "exclude")?;
-            chosen.retain(|p| !out.iter().any(|out| out.name == p.name));
-        }
-        chosen.retain(|p| !self.modules_to_save.iter().any(|name| has_part(p.module(), name)));
-        match chosen.is_empty() {
-            true => Err(PluginError::new("`exclude` and `modules_to_save` leave none of the `targets`")),
-            false => Ok((chosen, lost)),
-        }
-    }
-
-    /// The parameters that are trained whole, and names that match none.
-    fn saved(&self, model: &ModelSpec) -> Result<(Vec<String>, Vec<String>)> {
-        let tied = model.get(&model.output).filter(|p| p.role == Role::Embedding);
-        let (mut saved, mut lost) = (Vec::new(), Vec::new());
-        for name in &self.modules_to_save {
-            let before = saved.len();
-            let inside = |p: &&Param| ancestors(&p.name).any(|module| module.ends_with(name.as_str()));
-            saved.extend(model.params.iter().filter(inside).map(|p| p.name.clone()));
-            let embeddings = tied.is_some_and(|p| saved[before..].contains(&p.name));
-            if tied.is_some() && (embeddings || "lm_head".ends_with(name.as_str())) {
-                return Err(PluginError::new(format!(
-                    "`modules_to_save` names `{name}`, but this model's vocabulary projection is tied to its embeddings, \
-                     and PEFT would train a copy of one of them; `full` trains them together"
-                )));
-            }
-            if saved.len() == before {
-                lost.push(format!("`modules_to_save` names `{name}`, which is no module of this model"));
-            }
-        }
-        Ok((saved, lost))
-    }
-
-    fn peft_config(&self, chosen: &[&Param]) -> Result<Value> {
-        let modules = || chosen.iter().map(|p| p.module());
+    fn peft_config(&self, model: &ModelSpec, chosen: &[&Param]) -> Result<Value> {
+        let modules = || chosen.iter().map(|p| model.peft_name(p.module()));
         let all = self.targets == Targets::default();
+        let in_peft =
+            |name: &String| model.params.iter().any(|p| adapter::names_module(name, model.peft_name(p.module())));
         let (targets, layers) = match (&self.targets, &self.layers) {
-            (Targets::Pattern(_), None) if all => (json!(suffixes(modules())), None),
-            (Targets::Pattern(_), Some(layers)) if all => (json!(suffixes(modules())), Some(layers.indices()?)),
+            // Blocks are chosen by `layers_to_transform`.
+            (Targets::Pattern(_), layers) if all => {
+                let every: Vec<_> = model.linears().collect();
+                (json!(target_modules(model, &every)), layers.as_ref().map(Layers::indices).transpose()?)
+            }
             // PEFT has no layers beside a pattern.
             (Targets::Pattern(_), Some(_)) => (json!(modules().collect::<Vec<_>>()), None),
+            // What modules do, only we know.
+            (Targets::Names(names), _) if !names.iter().all(in_peft) => (json!(target_modules(model, chosen)), None),
             (targets, layers) => (json!(targets), layers.as_ref().map(Layers::indices).transpose()?),
         };
+        let saved: Vec<_> = self.modules_to_save.iter().map(|name| model.peft_name(name)).collect();
+        let tokens = Some(&self.trainable_token_indices).filter(|tokens| !tokens.is_empty());
         Ok(json!({
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -186,7 +138,7 @@ impl Lora {
             "auto_mapping": null,
             "inference_mode": true,
             "r": self.r,
-            "lora_alpha": peft::number(self.alpha),
+            "lora_alpha": adapter::number(self.alpha),
             "lora_dropout": self.dropout,
             "target_modules": targets,
             "layers_to_transform": layers,
@@ -194,30 +146,16 @@ impl Lora {
             "bias": self.bias,
             "use_rslora": self.rank_stabilised,
             "init_lora_weights": true,
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": chosen.iter().any(|p| p.stored == Stored::InOut),
+            "use_dora": self.use_dora,
+            "lora_bias": self.lora_bias,
+            "trainable_token_indices": tokens,
             "exclude_modules": self.exclude,
-            "modules_to_save": if self.modules_to_save.is_empty() { Value::Null } else { json!(self.modules_to_save) },
+            "modules_to_save": if saved.is_empty() { Value::Null } else { json!(saved) },
             "rank_pattern": self.rank_pattern,
             "alpha_pattern": self.alpha_pattern,
         }))
     }
-}
-
-/// Whether a pattern is a plain name.
-fn is_name(pattern: &str) -> bool {
-    pattern.chars().all(|c| c.is_alphanumeric() || "._".contains(c))
-}
-
-/// The modules that a parameter lies in, the innermost first.
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
-    name.char_indices().rev().filter(|(_, c)| *c == '.').map(|(at, _)| &name[..at])
-}
-
-/// Whether one or more whole parts of a module's name are `name`.
-fn has_part(module: &str, name: &str) -> bool {
-    let begins = |at: usize| at == 0 || module[..at].ends_with('.');
-    let ends = |at: usize| at == module.len() || module[at..].starts_with('.');
-    module.match_indices(name).any(|(at, _)| begins(at) && ends(at + name.len()))
 }
 
 /// An error unless all values of a table are in range.
@@ -231,17 +169,9 @@ fn each(table: &Map<String, Value>, key: &str, what: &str, fits: impl Fn(&Value)
     Ok(())
 }
 
-/// The names of a module's two matrices, as PEFT saves them.
-fn names(module: &str) -> [String; 2] {
-    ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
-}
-
-/// A scale, whose patterns the plan has tried already.
-fn scaled(scale: Result<f64>) -> f64 {
-    scale.unwrap_or_else(|e| raise(e))
-}
-
 impl Adapter for Lora {
+    type Net = LoraNet;
+
     fn validate(&self) -> Result<()> {
         if self.r == 0 {
             return Err(PluginError::new("`r` must be at least 1"));
@@ -266,7 +196,7 @@ impl Adapter for Lora {
     }
 
     fn from_peft(config: &Value) -> Result<Self> {
-        let options = peft::options(config, &PEFT_NAMES)?;
+        let options = adapter::options(config, &PEFT_NAMES)?;
         if !options.contains_key("targets") {
             return Err(PluginError::new("adapter_config.json does not give `target_modules`"));
         }
@@ -277,48 +207,27 @@ impl Adapter for Lora {
         Ok(serde_json::from_value(all)?)
     }
 
-    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
-        let (chosen, mut unmatched) = self.chosen(model)?;
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<LoraNet> {
+        let (chosen, unmatched) = self.chosen(model)?;
         let (saved, lost) = self.saved(model)?;
-        unmatched.extend(lost);
-        let mut plan =
-            AdapterPlan { unmatched, peft_config: Some(self.peft_config(&chosen)?), ..AdapterPlan::default() };
-        for weight in chosen {
-            let (out, input) = (weight.shape[0], weight.shape[1]);
-            let [a, b] = names(weight.module());
-            // PyTorch's Kaiming-uniform initialisation with a = √5.
-            let random = Init::Uniform(1.0 / (input as f64).sqrt());
-            let param = |name, shape: &[usize], init| Param::new(name, shape, init, Role::Other).in_block(weight.block);
-            let rank = self.rank(weight.module())?;
-            plan.params.push(param(a, &[rank, input], random));
-            plan.params.push(param(b, &[out, rank], Init::Zeros));
-            plan.linears.push(weight.module().to_owned());
+        unmatched.into_iter().chain(lost).for_each(|sentence| a.unmatched(sentence));
+        a.peft_config(self.peft_config(model, &chosen)?);
+        let mut parts = Vec::new();
+        for weight in &chosen {
+            parts.push(Part::new(self, model, weight, a)?);
         }
+        if !self.trainable_token_indices.is_empty() {
+            parts.push(Part::tokens(&self.trainable_token_indices, model, a)?);
+        }
+        let adapted = |module: &str| chosen.iter().any(|weight| weight.module() == module);
         let trained = |name: &str| match (self.bias, name.strip_suffix(".bias")) {
             (Bias::All, Some(_)) => true,
-            (Bias::LoraOnly, Some(module)) => plan.linears.iter().any(|m| m == module),
+            (Bias::LoraOnly, Some(module)) => adapted(module),
             _ => false,
         };
-        plan.trained = model
-            .params
-            .iter()
-            .filter(|p| trained(&p.name) || saved.contains(&p.name))
-            .map(|p| p.name.clone())
-            .collect();
-        Ok(plan)
-    }
-
-    fn linear(&self, cx: &Ctx, module: &str, x: Tensor) -> Tensor {
-        let [a, b] = names(module).map(|name| cx.param(&name));
-        let base = cx.base_linear(module, &x);
-        // Scaled where it is narrowest.
-        base + (cx.dropout(x, self.dropout).linear(a) * scaled(self.scale(module))).linear(b)
-    }
-
-    fn merge(&self, cx: &Ctx, module: &str, weight: Tensor) -> Tensor {
-        let dtype = weight.dtype();
-        let [a, b] = names(module).map(|name| cx.param(&name).cast(DType::F32));
-        (weight.cast(DType::F32) + b.matmul(a) * scaled(self.scale(module))).cast(dtype)
+        let trained = model.params.iter().filter(|p| trained(&p.name) || saved.contains(&p.name));
+        trained.for_each(|param| a.train(param));
+        Ok(LoraNet { parts, dropout: self.dropout })
     }
 }
 
@@ -341,7 +250,7 @@ mod tests {
     #[test]
     fn adds_two_matrices_to_each_target() {
         let plan = plan("r = 4\ntargets = [\"up_proj\"]\nlayers = 1");
-        assert_eq!(plan.linears, ["layers.1.mlp.up_proj"]);
+        assert_eq!(plan.sites, ["layers.1.mlp.up_proj"]);
         let [a, b] = &plan.params[..] else { panic!("{:?}", plan.params) };
         assert_eq!(
             (a.name.as_str(), &a.shape[..]),
@@ -403,9 +312,8 @@ mod tests {
             error
         };
         for (key, value) in [
-            ("use_dora", json!(true)),
-            ("lora_bias", json!(true)),
-            ("trainable_token_indices", json!([1])),
+            ("use_qalora", json!(true)),
+            ("alora_invocation_tokens", json!([1])),
             ("layers_pattern", json!("experts")),
             ("init_lora_weights", json!("pissa")),
             ("task_type", json!("SEQ_CLS")),
@@ -425,5 +333,34 @@ mod tests {
         assert!(error("targets = [\"query\"]").ends_with("there are q_proj, v_proj, up_proj"));
         assert!(error("targets = \"layers.0.*\"\nlayers = 1").starts_with("none of the `targets` lies in"));
         assert_eq!(Lora::default().chosen(&toy_spec()).unwrap().0.len(), 6);
+        assert!(error("use_dora = true\ntargets = [\"embed\"]").starts_with("`use_dora` is for projections"));
+        assert!(error("trainable_token_indices = [32]").starts_with("`trainable_token_indices` names token 32"));
+    }
+
+    #[test]
+    fn modules_are_chosen_by_what_they_do() {
+        let sites = |targets: &str| plan(&format!("targets = {targets}")).sites;
+        assert_eq!(sites(r#"["attention.query"]"#), ["layers.0.attn.q_proj", "layers.1.attn.q_proj"]);
+        assert_eq!(sites(r#"["attention"]"#).len(), 4);
+        assert_eq!(sites(r#"["mlp", "embedding", "output"]"#).len(), 4);
+        let config = plan(r#"targets = ["attention", "output"]"#).peft_config.unwrap();
+        assert_eq!(config["target_modules"], json!(["q_proj", "v_proj", "lm_head"]));
+    }
+
+    #[test]
+    fn embeddings_and_projection_are_adapted_under_pefts_names() {
+        let plan = plan("r = 4\ntargets = [\"embed\", \"lm_head\"]\ntrainable_token_indices = [3, 5]");
+        let named: Vec<_> = plan.params.iter().map(|p| (p.name.as_str(), &p.shape[..])).collect();
+        assert_eq!(
+            named,
+            [
+                ("base_model.model.embed.lora_embedding_A", &[4, 32][..]),
+                ("base_model.model.embed.lora_embedding_B", &[8, 4]),
+                ("base_model.model.lm_head.lora_A.weight", &[4, 8]),
+                ("base_model.model.lm_head.lora_B.weight", &[32, 4]),
+                ("base_model.model.embed.token_adapter.trainable_tokens_delta", &[2, 8]),
+            ]
+        );
+        assert_eq!(plan.initial, [4]);
     }
 }

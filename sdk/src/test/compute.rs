@@ -16,7 +16,7 @@ pub fn model(name: &str, config: &serde_json::Value) -> ModelSpec {
 /// their shape, merged or not. Returns its plan.
 pub fn adapter(name: &str, table: &str) -> Result<crate::AdapterPlan> {
     let (build, label) = plugin(Kind::Adapter, name);
-    conformance::adapter(&build, &label, &options(table), &toy_spec())
+    conformance::adapter(&build, &label, &options(table), &conformance::toy()?)
 }
 
 /// Updates a matrix and a vector twice: shapes and states must stay.

@@ -4,9 +4,9 @@ use super::floats;
 use crate::executor::{Device, Network, Parts, Value, value::Data};
 use framework_core::ffi;
 use framework_sdk::{
-    Adapter, AdapterPlan, Attention, Ctx, DType, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch, ModelSpec,
-    Norm, NormConfig, NormKind, Param, Result, Role, Scope, Sizes, Table, Tensor, Weight, nn, options, register,
-    serde_json,
+    Adapted, Adapter, Attach, Attention, Ctx, DType, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch,
+    ModelSpec, Norm, NormConfig, NormKind, Param, Result, Role, Rotary, Scope, Site, Sizes, Table, Tensor, Weight, nn,
+    options, register, serde_json,
 };
 use std::{cell::RefCell, sync::Arc};
 
@@ -76,7 +76,9 @@ impl framework_sdk::Network for Network3 {
             cx.balance("experts", chosen, probabilities, 0.5);
         }
         let mixed = nn::split_heads(mix.forward(cx, &hidden), 2);
-        let mixed = attention.forward(cx, mixed.clone(), mixed.clone(), mixed);
+        let rotary = Rotary { inv_freq: vec![1.0].into(), scale: 1.0, interleaved: false };
+        let placed = cx.rotate(mixed.clone(), &rotary);
+        let mixed = attention.forward(cx, placed.clone(), placed, mixed);
         cx.dropout(nn::merge_heads(mixed).tanh(), self.config.dropout) * scale + hidden
     }
 
@@ -86,33 +88,79 @@ impl framework_sdk::Network for Network3 {
 }
 
 options! {
-    /// Trains what it is told to.
+    /// Trains what it is told to, and adds what it is told to.
     #[serde(default)]
     #[derive(Default)]
     struct Chosen {
         trained: Vec<String>,
-        /// Whether embeddings, keys and values are multiplied by a parameter of its own.
-        hooks: bool,
+        /// Whether the embeddings are multiplied by a parameter, and the logits have one more feature.
+        sites: bool,
+        /// Virtual tokens.
+        prompt: usize,
+        prefix: usize,
     }
 }
 
+struct Added {
+    gain: Option<Weight>,
+    more: Option<[Weight; 2]>,
+    prompt: Option<Weight>,
+    /// `[heads, n, size]`, for keys and values of each attention.
+    prefix: Vec<[Weight; 2]>,
+}
+
 impl Adapter for Chosen {
-    fn plan(&self, _: &ModelSpec) -> Result<AdapterPlan> {
-        let mut plan = AdapterPlan { trained: self.trained.clone(), hooks: self.hooks, ..AdapterPlan::default() };
-        if self.hooks {
-            let (name, shape) = ("gain".to_owned(), vec![1]);
-            plan.params.push(Param::new(name, &shape, Init::Ones, Role::Other));
+    type Net = Added;
+
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Added> {
+        self.trained.iter().filter_map(|name| model.get(name)).for_each(|param| a.train(param));
+        let (init, n) = (Init::Normal(1.0), self.prefix);
+        let attention =
+            |i: usize| ["keys", "values"].map(|name| a.param(format!("{name}.{i}"), &[2, n, 2], init, None));
+        a.prompt(self.prompt);
+        a.prefix(n);
+        let mut added = Added { gain: None, more: None, prompt: None, prefix: Vec::new() };
+        if self.sites {
+            let of_vocabulary = |p: &&Param| matches!(p.role, Role::Embedding | Role::Output);
+            model.params.iter().filter(of_vocabulary).for_each(|param| _ = a.intercept(param));
+            added.gain = Some(a.param("gain", &[1], init, None));
+            added.more =
+                Some([("narrow", [2, 4]), ("wide", [6, 2])].map(|(name, shape)| a.param(name, &shape, init, None)));
         }
-        Ok(plan)
+        added.prompt = (self.prompt > 0).then(|| a.param("prompt", &[self.prompt, 4], init, None));
+        added.prefix = if n > 0 { (0..model.attentions.len()).map(attention).collect() } else { Vec::new() };
+        Ok(added)
+    }
+}
+
+impl Adapted for Added {
+    fn embed(&self, cx: &Ctx, _: Site, _: Tensor, embedded: Tensor) -> Tensor {
+        self.gain.map_or(embedded.clone(), |gain| embedded * gain.get(cx))
     }
 
-    fn embed(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
-        hidden * cx.param("gain")
+    fn output(&self, cx: &Ctx, _: Site, hidden: Tensor) -> (Tensor, Tensor) {
+        let Some([narrow, wide]) = self.more else { cx.fail("nothing is added") };
+        (hidden.linear(narrow.get(cx)), wide.get(cx))
     }
 
-    fn keys_values(&self, cx: &Ctx, block: usize, keys: Tensor, values: Tensor) -> (Tensor, Tensor) {
-        (keys, if block == 1 { values * cx.param("gain") } else { values })
+    fn prompt(&self, cx: &Ctx) -> Tensor {
+        self.prompt.map_or_else(|| cx.fail("there is none"), |prompt| prompt.get(cx))
     }
+
+    fn prefix(&self, cx: &Ctx, attention: usize) -> (Tensor, Tensor) {
+        let [keys, values] = self.prefix[attention];
+        (keys.get(cx), values.get(cx))
+    }
+}
+
+/// Options of [`Chosen`] that add something, each in its own way.
+pub fn added() -> [serde_json::Value; 4] {
+    [
+        serde_json::json!({ "sites": true }),
+        serde_json::json!({ "prompt": 2 }),
+        serde_json::json!({ "prefix": 3 }),
+        serde_json::json!({ "sites": true, "prompt": 1, "prefix": 1 }),
+    ]
 }
 
 register!(model "probe" => Probe, example = "");

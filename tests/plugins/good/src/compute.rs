@@ -1,6 +1,6 @@
 //! An adapter and an optimizer.
 
-use framework_sdk::{ModelSpec, prelude::*};
+use framework_sdk::prelude::*;
 
 options! {
     /// Trains the biases that the model has and adds nothing (BitFit; Zaken et al., 2022, arXiv:2106.10199).
@@ -8,12 +8,15 @@ options! {
 }
 
 impl Adapter for BitFit {
-    fn plan(&self, model: &ModelSpec) -> Result<AdapterPlan> {
-        let trained: Vec<_> = model.params.iter().filter(|p| p.role == Role::Bias).map(|p| p.name.clone()).collect();
-        if trained.is_empty() {
+    type Net = Nothing;
+
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Nothing> {
+        let biases: Vec<_> = model.params.iter().filter(|p| p.role == Role::Bias).collect();
+        if biases.is_empty() {
             return Err(PluginError::new("the model has no biases to train; choose another adapter"));
         }
-        Ok(AdapterPlan { trained, ..AdapterPlan::default() })
+        biases.into_iter().for_each(|bias| a.train(bias));
+        Ok(Nothing)
     }
 }
 

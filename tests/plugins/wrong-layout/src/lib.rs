@@ -19,7 +19,7 @@ pub struct Header {
 #[used]
 static framework_plugin_header: Header = Header {
     magic: *b"FRAMEWRK",
-    abi_version: 1,
+    abi_version: 2,
     panic_aborts: 0,
     sdk_version: *b"0.1.0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
 };

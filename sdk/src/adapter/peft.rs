@@ -1,9 +1,7 @@
-//! What adapters have in common when they read PEFT's `adapter_config.json`.
+//! Reading PEFT's `adapter_config.json`.
 
-use framework_sdk::{
-    PluginError, Result,
-    serde_json::{Map, Value},
-};
+use crate::{PluginError, Result};
+use serde_json::{Map, Value};
 
 /// Settings that say nothing about what a trained adapter computes.
 const HARMLESS: &[&str] = &[
@@ -26,7 +24,7 @@ fn is_off(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(on) => !on,
-        Value::String(text) => text.is_empty(),
+        Value::String(text) => text.is_empty() || text == "none",
         Value::Array(list) => list.is_empty(),
         Value::Object(table) => table.is_empty(),
         Value::Number(_) => false,
@@ -49,8 +47,10 @@ pub fn options(config: &Value, known: &[(&str, &str)]) -> Result<Map<String, Val
     for (key, value) in config {
         let fine = match (key.as_str(), value.as_str()) {
             ("task_type", task) => value.is_null() || task == Some("CAUSAL_LM"),
+            ("fan_in_fan_out", _) => value.is_boolean(), // how the base model's files lie, which the model knows
             // Others change the base model's weights as well.
             ("init_lora_weights", how) => value.is_boolean() || matches!(how, Some("gaussian" | "eva" | "orthogonal")),
+            ("init_ia3_weights", _) => value.is_boolean(),
             ("layers_pattern", _) => says_layers(value),
             (key, _) => HARMLESS.contains(&key),
         };

@@ -1,18 +1,21 @@
 //! How adapters choose blocks and projections.
 
+use crate::{ModelSpec, Param, PluginError, Result, Role};
 use fancy_regex::{Regex, RegexBuilder};
-use framework_sdk::{ModelSpec, Param, prelude::*};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeSet;
 
-options! {
-    /// Which projections are adapted.
-    #[serde(untagged, expecting = "expected a list of module names, or one regular expression")]
-    pub enum Targets {
-        /// `"all-linear"`, or a regular expression that must match a module's whole name.
-        Pattern(String),
-        /// Module names or their last parts: `q_proj`, `self_attn.q_proj`.
-        Names(Vec<String>),
-    }
+/// Which modules are adapted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a list of module names, or one regular expression")]
+pub enum Targets {
+    /// `"all-linear"`, or a regular expression that must match a module's whole name.
+    Pattern(String),
+    /// Module names or their last parts (`q_proj`, `self_attn.q_proj`), or what they do in any architecture:
+    /// `attention`, `attention.query`, `mlp`, `mlp.down`, `embedding`, `output`.
+    Names(Vec<String>),
 }
 
 /// Every projection of the blocks, as PEFT calls it.
@@ -76,12 +79,21 @@ impl Targets {
     }
 
     /// The modules among `all` that are meant.
-    pub fn among<'a>(&self, all: impl Iterator<Item = &'a Param>, key: &str) -> Result<Vec<&'a Param>> {
+    pub fn among<'a>(
+        &self,
+        model: &ModelSpec,
+        all: impl Iterator<Item = &'a Param>,
+        key: &str,
+    ) -> Result<Vec<&'a Param>> {
         let pattern = self.pattern(key)?;
-        let meant = |param: &&Param| match (self, &pattern) {
-            (Self::Names(names), _) => Ok(names.iter().any(|name| names_module(name, param.module()))),
-            (Self::Pattern(_), Some(pattern)) => pattern.matches(param.module()),
-            (Self::Pattern(_), None) => Ok(param.role == Role::Linear),
+        let meant = |param: &&Param| -> Result<bool> {
+            match (self, &pattern) {
+                (Self::Names(names), _) => Ok(names.iter().any(|name| is_meant(name, param, model))),
+                (Self::Pattern(_), Some(pattern)) => {
+                    Ok(pattern.matches(param.module())? || pattern.matches(model.peft_name(param.module()))?)
+                }
+                (Self::Pattern(_), None) => Ok(param.role == Role::Linear),
+            }
         };
         let mut found = Vec::new();
         for param in all {
@@ -93,16 +105,17 @@ impl Targets {
     }
 
     /// The projections that are chosen, in the model's order, and sentences on names that match nothing while others
-    /// do.
+    /// do. `also` says which other modules can be chosen.
     ///
     /// # Errors
-    /// No projection is chosen; a target is something else than a projection of the blocks.
-    pub fn select<'a>(&self, model: &'a ModelSpec) -> Result<(Vec<&'a Param>, Vec<String>)> {
+    /// Nothing is chosen, or something that can be none.
+    pub fn select<'a>(&self, model: &'a ModelSpec, also: &[Role]) -> Result<(Vec<&'a Param>, Vec<String>)> {
         let modules = || model.params.iter().filter(|p| p.role != Role::Bias);
-        let found = self.among(modules(), "targets")?;
-        let (found, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|p| p.role == Role::Linear);
+        let found = self.among(model, modules(), "targets")?;
+        let fits = |p: &&Param| p.role == Role::Linear || also.contains(&p.role);
+        let (found, other): (Vec<_>, Vec<_>) = found.into_iter().partition(fits);
         let name = |param: &Param| match self {
-            Self::Names(names) => names.iter().find(|name| names_module(name, param.module())).cloned(),
+            Self::Names(names) => names.iter().find(|name| is_meant(name, param, model)).cloned(),
             Self::Pattern(pattern) => Some(pattern.clone()),
         };
         let of_vocabulary = |p: &&&Param| matches!(p.role, Role::Embedding | Role::Output);
@@ -112,7 +125,7 @@ impl Targets {
         }
         let lost: Vec<_> = match self {
             Self::Names(names) => {
-                let lost = |name: &&String| !modules().any(|p| names_module(name, p.module()));
+                let lost = |name: &&String| !modules().any(|p| is_meant(name, p, model));
                 names.iter().filter(lost).map(|name| no_target(name, model, None)).collect()
             }
             Self::Pattern(_) => Vec::new(),
@@ -132,12 +145,40 @@ pub fn names_module(name: &str, module: &str) -> bool {
     module.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
+/// Whether a target names a module, as files or as PEFT call it, or what the module does.
+fn is_meant(name: &str, param: &Param, model: &ModelSpec) -> bool {
+    let module = param.module();
+    names_module(name, module) || names_module(name, model.peft_name(module)) || has_layer(name, param)
+}
+
+/// Whether a target is what a module does, or the first part of that.
+fn has_layer(name: &str, param: &Param) -> bool {
+    let layer = match param.role {
+        Role::Embedding => "embedding",
+        Role::Output => "output",
+        _ => param.layer.as_str(),
+    };
+    let rest = layer.strip_prefix(name).filter(|_| !name.is_empty() && !layer.is_empty());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// PEFT's `target_modules` for the modules that were chosen: the shortest names that mean these and no others.
+pub fn target_modules(model: &ModelSpec, chosen: &[&Param]) -> Vec<String> {
+    let short = suffixes(chosen.iter().map(|p| model.peft_name(p.module())));
+    let others = model.params.iter().filter(|p| matches!(p.role, Role::Linear | Role::Embedding | Role::Output));
+    let mut others = others.filter(|p| !chosen.iter().any(|c| c.name == p.name)).map(|p| model.peft_name(p.module()));
+    match others.any(|module| short.iter().any(|name| names_module(name, module))) {
+        true => chosen.iter().map(|p| model.peft_name(p.module()).to_owned()).collect(),
+        false => short.into_iter().map(str::to_owned).collect(),
+    }
+}
+
 /// What is wrong with a target that is no projection.
 fn no_target(target: &str, model: &ModelSpec, role: Option<Role>) -> String {
     let available = suffixes(model.linears().map(Param::module)).join(", ");
     let what = match role {
-        Some(Role::Embedding) => "is the embedding table, and only linear projections can be adapted",
-        Some(Role::Output) => "is the vocabulary projection, and only the projections of the blocks can be adapted",
+        Some(Role::Embedding) => "is the embedding table, which this adapter cannot change",
+        Some(Role::Output) => "is the vocabulary projection, which this adapter cannot change",
         Some(_) => "is no linear projection",
         None => "matches no linear projection of this model",
     };
@@ -150,17 +191,16 @@ pub fn suffixes<'a>(modules: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     modules.filter_map(|module| module.rsplit('.').next()).filter(|suffix| seen.insert(*suffix)).collect()
 }
 
-options! {
-    /// Which blocks, counted from 0.
-    #[serde(untagged, expecting = "expected blocks such as \"23-27\", \"0-2,5\", 3 or [0, 1]")]
-    pub enum Layers {
-        /// One block.
-        One(usize),
-        /// These blocks.
-        List(Vec<usize>),
-        /// Blocks and ranges, both ends included: `"0-2,5"`.
-        Text(String),
-    }
+/// Which blocks, counted from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected blocks such as \"23-27\", \"0-2,5\", 3 or [0, 1]")]
+pub enum Layers {
+    /// One block.
+    One(usize),
+    /// These blocks.
+    List(Vec<usize>),
+    /// Blocks and ranges, both ends included: `"0-2,5"`.
+    Text(String),
 }
 
 impl Layers {
@@ -209,11 +249,12 @@ fn range(text: &str) -> Option<std::ops::RangeInclusive<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use framework_sdk::{serde_json, test::toy_spec};
+    use crate::test::toy_spec;
+    use serde_json::Value;
 
     fn selected(targets: Value) -> Result<Vec<String>> {
         let targets: Targets = serde_json::from_value(targets)?;
-        Ok(targets.select(&toy_spec())?.0.iter().map(|p| p.module().to_owned()).collect())
+        Ok(targets.select(&toy_spec(), &[])?.0.iter().map(|p| p.module().to_owned()).collect())
     }
 
     #[track_caller]
@@ -230,7 +271,7 @@ mod tests {
         assert_eq!(selected(json!(["layers.1.attn.q_proj"])).unwrap(), q[1..]);
         let lost = "the target `proj` matches no linear projection of this model; there are q_proj, v_proj, up_proj";
         let both: Targets = serde_json::from_value(json!(["q_proj", "proj"])).unwrap();
-        assert_eq!(both.select(&toy_spec()).unwrap().1, [lost]);
+        assert_eq!(both.select(&toy_spec(), &[]).unwrap().1, [lost]);
         refused(json!(["proj"]), lost);
     }
 
@@ -247,7 +288,7 @@ mod tests {
 
     #[test]
     fn embeddings_and_the_output_cannot_be_targets() {
-        refused(json!(["embed"]), "`embed` is the embedding table, and only linear projections can be adapted");
+        refused(json!(["embed"]), "`embed` is the embedding table, which this adapter cannot change");
         refused(json!(["lm_head"]), "`lm_head` is the vocabulary projection");
         refused(json!(["q_proj", "lm_head"]), "`lm_head` is the vocabulary projection");
         refused(json!(".*(q_proj|lm_head)"), "is the vocabulary projection");

@@ -1,0 +1,203 @@
+//! What LoRA computes.
+
+use super::Lora;
+use framework_sdk::prelude::*;
+
+/// LoRA, attached to a model.
+pub struct LoraNet {
+    pub(super) parts: Vec<Part>,
+    pub(super) dropout: f64,
+}
+
+/// What is added to one module. Scaled where it is narrowest.
+pub(super) enum Part {
+    Linear {
+        site: Site,
+        a: Weight,
+        b: Weight,
+        bias: Option<Weight>,
+        scale: f64,
+        magnitude: Option<Weight>,
+    },
+    /// `a` is `[r, vocab]`, `b` `[hidden, r]`.
+    Embedding {
+        a: Weight,
+        b: Weight,
+        scale: f64,
+    },
+    /// The embeddings of these tokens are `rows`.
+    Tokens {
+        site: Site,
+        ids: Vec<usize>,
+        rows: Weight,
+    },
+}
+
+impl Part {
+    /// Declares what is added to the module of `weight`, under PEFT's names.
+    pub fn new(lora: &Lora, model: &ModelSpec, weight: &Param, a: &Attach) -> Result<Self> {
+        let module = model.peft_name(weight.module());
+        let (rank, scale) = (lora.rank(weight.module())?, lora.scale(weight.module())?);
+        let (out, input, block) = (weight.shape[0], weight.shape[1], weight.block);
+        let name = |end: &str| format!("base_model.model.{module}.{end}");
+        if weight.role != Role::Linear && (lora.use_dora || lora.lora_bias) {
+            let option = if lora.use_dora { "use_dora" } else { "lora_bias" };
+            return Err(PluginError::new(format!("`{option}` is for projections of the blocks, not for `{module}`")));
+        }
+        if weight.role == Role::Embedding {
+            if model.is_tied() {
+                let message =
+                    "the embeddings are the vocabulary projection, too: `targets` cannot change only one of them";
+                return Err(PluginError::new(message));
+            }
+            a.intercept(weight);
+            let lora_a = a.param(name("lora_embedding_A"), &[rank, out], Init::Zeros, block);
+            let lora_b = a.param(name("lora_embedding_B"), &[input, rank], Init::Normal(1.0), block);
+            return Ok(Self::Embedding { a: lora_a, b: lora_b, scale });
+        }
+        let site = a.intercept(weight);
+        // PyTorch's Kaiming-uniform initialisation with a = √5.
+        let random = Init::Uniform(1.0 / (input as f64).sqrt());
+        let lora_a = a.param(name("lora_A.weight"), &[rank, input], random, block);
+        let lora_b = a.param(name("lora_B.weight"), &[out, rank], Init::Zeros, block);
+        let bias = lora.lora_bias.then(|| a.param(name("lora_B.bias"), &[out], Init::Zeros, block));
+        let magnitude = lora.use_dora.then(|| a.computed(name("lora_magnitude_vector"), &[out], block));
+        Ok(Self::Linear { site, a: lora_a, b: lora_b, bias, scale, magnitude })
+    }
+
+    /// Declares embeddings of some tokens.
+    pub fn tokens(ids: &[usize], model: &ModelSpec, a: &Attach) -> Result<Self> {
+        let wrong = |message: String| Err(PluginError::new(message));
+        let Some(table) = model.params.iter().find(|p| p.role == Role::Embedding) else {
+            return wrong("the model has no table of embeddings".into());
+        };
+        if model.is_tied() {
+            return wrong(
+                "`trainable_token_indices` needs embeddings that are not the vocabulary projection, too".into(),
+            );
+        }
+        let (rows, width) = (table.shape[0], table.shape[1]);
+        if let Some(id) = ids.iter().find(|id| **id >= rows) {
+            return wrong(format!("`trainable_token_indices` names token {id}; there are {rows}, from 0"));
+        }
+        let name = format!("base_model.model.{}.token_adapter.trainable_tokens_delta", model.peft_name(table.module()));
+        let site = a.intercept(table);
+        Ok(Self::Tokens { site, ids: ids.to_vec(), rows: a.computed(name, &[ids.len(), width], None) })
+    }
+}
+
+/// `W + s·B·A`, and its rows' lengths `[out]`.
+fn rescaled(cx: &Ctx, weight: Tensor, a: Weight, b: Weight, scale: f64) -> (Tensor, Tensor) {
+    let sum = weight + b.get(cx).matmul(a.get(cx)) * scale;
+    let rows = sum.dim(0) as i64;
+    let lengths = sum.clone().pow(2.0).sum(-1).sqrt().reshape([rows]);
+    (sum, lengths)
+}
+
+impl Adapted for LoraNet {
+    fn linear(&self, cx: &Ctx, site: Site, x: Tensor) -> Tensor {
+        let Part::Linear { a, b, bias, scale, magnitude, .. } = &self.parts[site.index()] else {
+            return cx.base(site, x);
+        };
+        let narrow = |x: Tensor| x.linear(a.get(cx)) * *scale;
+        let Some(magnitude) = magnitude else {
+            let base = cx.base(site, &x);
+            let added = narrow(cx.dropout(x, self.dropout)).linear(b.get(cx));
+            return match bias {
+                Some(bias) => base + (added + bias.get(cx) * *scale),
+                None => base + added,
+            };
+        };
+        // As in section 4.3 of the paper, no gradient flows through the lengths.
+        let (_, lengths) = rescaled(cx, site.weight(cx).detach(), *a, *b, *scale);
+        let factor = magnitude.get(cx) / lengths.detach();
+        let base = cx.base(site, &x);
+        let x = cx.dropout(x, self.dropout);
+        let plain = x.clone().linear(site.weight(cx));
+        base + (&factor - 1.0) * plain + factor * narrow(x).linear(b.get(cx))
+    }
+
+    fn embed(&self, cx: &Ctx, site: Site, ids: Tensor, embedded: Tensor) -> Tensor {
+        match &self.parts[site.index()] {
+            Part::Embedding { a, b, scale } => {
+                let narrow = a.get(cx).swap_dims(0, 1).embedding(ids);
+                embedded + (narrow * *scale).linear(b.get(cx))
+            }
+            Part::Tokens { ids: own, rows, .. } => {
+                let (batch, time, width) = (embedded.dim(0), embedded.dim(1), embedded.dim(2));
+                let flat = ids.reshape([-1]);
+                let mut mixed = embedded.reshape([-1, width as i64]);
+                for (row, id) in own.iter().enumerate() {
+                    let here = flat.clone().equal_to(*id as f64).reshape([-1, 1]);
+                    let own = rows.get(cx).slice(0, row, row + 1).expand([batch * time, width]);
+                    mixed = here.expand([batch * time, width]).choose(own, mixed);
+                }
+                mixed.reshape([batch as i64, time as i64, width as i64])
+            }
+            Part::Linear { .. } => embedded,
+        }
+    }
+
+    fn output(&self, cx: &Ctx, site: Site, hidden: Tensor) -> (Tensor, Tensor) {
+        match &self.parts[site.index()] {
+            Part::Linear { a, b, scale, .. } => {
+                (cx.dropout(hidden, self.dropout).linear(a.get(cx)) * *scale, b.get(cx))
+            }
+            _ => cx.fail("this is no projection"),
+        }
+    }
+
+    fn initial(&self, cx: &Ctx, param: Weight) -> Tensor {
+        for part in &self.parts {
+            match part {
+                Part::Linear { site, a, b, scale, magnitude, .. } if *magnitude == Some(param) => {
+                    return rescaled(cx, site.weight(cx), *a, *b, *scale).1;
+                }
+                Part::Tokens { site, ids, rows } if *rows == param => {
+                    let table = site.weight(cx);
+                    return Tensor::concat(ids.iter().map(|id| table.clone().slice(0, *id, id + 1)), 0);
+                }
+                _ => {}
+            }
+        }
+        cx.fail("this parameter has a start of its own")
+    }
+
+    fn merge(&self, cx: &Ctx, site: Site, module: Merged) -> Result<Merged> {
+        let Merged { weight, bias, .. } = module;
+        let dtype = weight.dtype();
+        let weight = weight.cast(DType::F32);
+        Ok(match &self.parts[site.index()] {
+            Part::Linear { a, b, bias: more, scale, magnitude, .. } => {
+                let (sum, lengths) = rescaled(cx, weight, *a, *b, *scale);
+                let sum = match magnitude {
+                    Some(magnitude) => sum * (magnitude.get(cx) / lengths).reshape([-1, 1]),
+                    None => sum,
+                };
+                let bias = match (bias, more) {
+                    (Some(bias), Some(more)) => Some(bias + more.get(cx) * *scale),
+                    (None, Some(_)) => {
+                        return Err(PluginError::new("`lora_bias` cannot be folded into a projection without a bias"));
+                    }
+                    (bias, None) => bias,
+                };
+                Merged::new(sum.cast(dtype), bias)
+            }
+            Part::Embedding { a, b, scale } => {
+                let sum = weight + (b.get(cx).matmul(a.get(cx)) * *scale).swap_dims(0, 1);
+                Merged::new(sum.cast(dtype), bias)
+            }
+            Part::Tokens { ids, rows, .. } => {
+                let count = weight.dim(0);
+                let all = weight.arange(0, count).reshape([-1, 1]);
+                let width = weight.dim(1);
+                let mut sum = weight;
+                for (row, id) in ids.iter().enumerate() {
+                    let here = all.clone().equal_to(*id as f64).expand([count, width]);
+                    sum = here.choose(rows.get(cx).slice(0, row, row + 1).expand([count, width]), sum);
+                }
+                Merged::new(sum.cast(dtype), bias)
+            }
+        })
+    }
+}

@@ -1,0 +1,183 @@
+"""Writes adapters of every method that peft has and we read: python methods.py [FOLDER]
+
+FOLDER defaults to `golden` next to this script's folder; each adapter is a
+folder in `methods/`, for the model of a case, and `methods/expected.json` has
+what is computed with it: the loss of the case's batch, twelve steps of training
+from there, greedy and beam answers to prompts of unequal lengths, each alone, and, where
+peft can merge it, the loss and the changed tensors of the merged model.
+"""
+
+import argparse
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
+
+import training
+from computing import VISIBLE, as_saved, loss
+from environment import make_deterministic
+from models import load_model
+from output import write_json, write_tensors
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+TASK = {"task_type": "CAUSAL_LM"}
+LORA = {"r": 4, "lora_alpha": 8, **TASK}
+NEOX = ["query_key_value", "dense_4h_to_h"]
+PROMPTS = [[3, 9, 4, 11, 7], [5, 6]]
+
+METHODS = {
+    "llama/plain": {
+        "dora": LoraConfig(target_modules=["q_proj", "v_proj", "down_proj"], use_dora=True, **LORA),
+        "lora_bias": LoraConfig(target_modules=["q_proj", "v_proj"], lora_bias=True, **LORA),
+        "lora_head": LoraConfig(target_modules=["q_proj", "lm_head"], **LORA),
+        "lora_embedding": LoraConfig(target_modules=["embed_tokens", "v_proj"], **LORA),
+        "lora_tokens": LoraConfig(target_modules=["q_proj"], trainable_token_indices=[3, 5, 11], **LORA),
+        "ia3": IA3Config(target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"], **TASK),
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=3, **TASK),
+        "p_tuning": PromptEncoderConfig(num_virtual_tokens=3, encoder_hidden_size=10, **TASK),
+        "prefix_tuning": PrefixTuningConfig(num_virtual_tokens=3, **TASK),
+        "prefix_projection": PrefixTuningConfig(
+            num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=10, **TASK
+        ),
+    },
+    # Projections with biases, several at once in one.
+    "gpt_neox/parallel": {
+        "dora": LoraConfig(target_modules=NEOX, use_dora=True, **LORA),
+        "lora_bias": LoraConfig(target_modules=NEOX, lora_bias=True, **LORA),
+        "lora_head": LoraConfig(target_modules=["dense", "lm_head"], **LORA),
+        "head_saved": LoraConfig(target_modules=["dense"], modules_to_save=["lm_head"], **LORA),
+        "ia3": IA3Config(target_modules=NEOX, feedforward_modules=["dense_4h_to_h"], **TASK),
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=2, **TASK),
+        "prefix_tuning": PrefixTuningConfig(num_virtual_tokens=2, **TASK),
+    },
+    # Heads that share keys and values.
+    "qwen2/plain": {
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=4, **TASK),
+        "prefix_tuning": PrefixTuningConfig(num_virtual_tokens=4, **TASK),
+    },
+    # A sliding window.
+    "mistral/window": {
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=2, **TASK),
+    },
+}
+
+
+def attach(model, config, seed: int):
+    """A copy of `model` with a new adapter that has an effect."""
+    torch.manual_seed(seed)
+    adapted = get_peft_model(copy.deepcopy(model), copy.deepcopy(config))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "lora_A" in name or "lora_embedding_B" in name:
+                parameter.copy_(0.2 * noise)
+            elif "lora_B" in name or "lora_embedding_A" in name:
+                parameter.copy_(0.1 * noise)
+            elif "lora_magnitude" in name or "ia3_l" in name:
+                parameter.mul_(1 + 0.2 * noise)
+            elif "trainable_tokens" in name or "modules_to_save" in name:
+                parameter.add_(0.1 * noise)
+            elif name.startswith("prompt_encoder") and "embedding" in name:
+                parameter.copy_(0.5 * noise)
+    return adapted.eval()
+
+
+def save(adapted, folder: Path) -> None:
+    adapted.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    for key in ("target_modules", "feedforward_modules", "modules_to_save"):
+        if isinstance(config.get(key), list):
+            config[key].sort()
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def trained(adapted) -> list:
+    return [(name, parameter) for name, parameter in adapted.named_parameters() if parameter.requires_grad]
+
+
+def answers(adapted, beams: int) -> list:
+    """What is generated after each prompt, alone: of prompts that are filled up on the left, peft counts the padding."""
+    rows = []
+    for prompt in PROMPTS:
+        found = adapted.generate(
+            input_ids=torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            max_new_tokens=8, do_sample=False, num_beams=beams, eos_token_id=2, pad_token_id=0,
+        )
+        rows.append(found[0, len(prompt) :].tolist())
+    return rows
+
+
+def key_of(case: str, name: str) -> str:
+    return f"{case.split('/')[0]}_{name}"
+
+
+def write(case: str, name: str, config, number: int, folder: Path) -> dict:
+    """Save an adapter; return what is computed with it."""
+    root = GOLDEN / case
+    model = load_model(root / "model")
+    batch = json.loads((root / "expected.json").read_text())["batch"]
+    batch = {key: torch.tensor(rows) for key, rows in batch.items() if key != "supervised_tokens"}
+    examples = json.loads((root / "train.json").read_text())["examples"]
+    # Nothing predicts a sequence's first token here, as in a model without virtual tokens; peft lets the last of those.
+    batch["labels"][:, 0] = -100
+    for example in examples:
+        example["labels"][0] = -100
+    adapted = attach(model, config, 700 + number)
+    save(adapted, folder)
+    again = PeftModel.from_pretrained(copy.deepcopy(model), str(folder)).eval()
+    value = loss(adapted, batch)
+    assert abs(loss(again, batch) - value) < 1e-6, f"peft reads {name} otherwise than it wrote it"
+    assert abs(value - loss(model, batch)) > VISIBLE, f"{name} has no effect"
+    values = {"case": case, "loss": value, "prompts": PROMPTS}
+    values |= {"greedy": answers(adapted, 1), "beams": answers(adapted, 3)}
+    if hasattr(adapted, "prompt_encoder") and len(trained(adapted)) > 1:
+        start = {key.replace(".default", ""): parameter for key, parameter in trained(adapted)}
+        write_tensors(folder / "start.safetensors", start)
+    # peft refuses to merge a bias into a projection that has none.
+    if config.peft_type in ("LORA", "IA3") and key_of(case, name) != "llama_lora_bias":
+        merged = copy.deepcopy(adapted).merge_and_unload().eval()
+        values["merged_loss"] = loss(merged, batch)
+        assert abs(values["merged_loss"] - value) < 1e-4
+        before = as_saved(model, dict(model.named_parameters()))
+        after = as_saved(merged, dict(merged.named_parameters()))
+        changed = {key: tensor for key, tensor in after.items() if not torch.equal(tensor, before[key])}
+        write_tensors(folder / "merged.safetensors", changed)
+    parameters = trained(adapted)
+    optimizer = torch.optim.AdamW([tensor for _, tensor in parameters], lr=1e-2, weight_decay=0.01)
+    course = training.train(adapted, parameters, optimizer, examples)
+    return values | {"losses": course.losses, "grad_norms": course.grad_norms}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=GOLDEN)
+    folder = parser.parse_args().folder / "methods"
+    make_deterministic()
+    shutil.rmtree(folder, ignore_errors=True)
+    values = {}
+    for case, methods in METHODS.items():
+        for name, config in methods.items():
+            key = key_of(case, name)
+            print(key, flush=True)
+            values[key] = write(case, name, config, len(values), folder / key)
+    write_json(folder / "expected.json", values)
+
+
+if __name__ == "__main__":
+    main()
