@@ -142,7 +142,7 @@ pub struct ModelSpec {
     /// Modules that PEFT, and transformers in memory, call otherwise than files do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peft_names: BTreeMap<String, String>,
-    /// Tensors that files hold and that are not used; `*` stands for any characters.
+    /// Tensors that files may hold and that are not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<String>,
 }

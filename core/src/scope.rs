@@ -230,9 +230,9 @@ impl Scope {
         spec.peft_names.insert(module, name.to_owned());
     }
 
-    /// Tensors that files hold and that are not used; `*` stands for any characters.
-    pub fn extra(&self, pattern: &str) {
-        let pattern = self.name(pattern);
-        self.building.borrow_mut().spec.extra.push(pattern);
+    /// Files may hold this tensor, which is not used.
+    pub fn extra(&self, name: &str) {
+        let name = self.name(name);
+        self.building.borrow_mut().spec.extra.push(name);
     }
 }

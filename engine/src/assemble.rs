@@ -9,9 +9,9 @@ use crate::{
     init::initial,
     recipe::{Frozen, ModelConfig, Recipe},
     session::Session,
-    weights::{self, AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder},
+    weights::{self, AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files},
 };
-use framework_core::{Kind, Param, Role, ffi::AdapterObject, ffi::HostTensor};
+use framework_core::{Kind, ModelSpec, Param, Role, ffi::AdapterObject, ffi::HostTensor};
 use framework_registry::Registry;
 use serde_json::{Map, Value as Json};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
@@ -118,12 +118,12 @@ pub fn build(
                 let value = stored(folder, param, network.device())?;
                 network.set(&param.name, value)?;
             }
-            Source::Folder(folder) => put(&network, param, folder.tensor_shaped(&param.name, &param.shape)?)?,
+            Source::Folder(folder) => put(&network, param, read(folder, param)?)?,
             Source::Scratch(_) => put(&network, param, initial(param, seed))?,
         }
     }
     if let Source::Folder(folder) = source {
-        let extra = folder.unexpected(|name| network.spec().get(name).is_some());
+        let extra = folder.unexpected(|name| is_expected(network.spec(), name));
         if !extra.is_empty() {
             tracing::warn!(
                 "{} holds tensors that the model does not use: {}",
@@ -144,12 +144,24 @@ pub fn build(
 fn stored(folder: &ModelFolder, param: &Param, device: &Device) -> Result<Value> {
     match folder.info(&param.name).and_then(|info| Float::of(info.dtype)) {
         Some(format @ (Float::F16 | Float::BF16)) => {
-            folder.check(&param.name, &param.shape)?;
-            Ok(Value::from_halves(folder.halves(&param.name)?, format, &param.shape, device)?)
+            folder.check(&param.name, &shape_in_files(param))?;
+            let halves = from_file(param, folder.halves(&param.name)?);
+            Ok(Value::from_halves(halves, format, &param.shape, device)?)
         }
         // Of other formats, and of tensors that are missing, the reader knows what to say.
-        _ => Ok(Value::from_f32(folder.tensor_shaped(&param.name, &param.shape)?, &param.shape, device)?),
+        _ => Ok(Value::from_f32(read(folder, param)?, &param.shape, device)?),
     }
+}
+
+fn read(folder: &ModelFolder, param: &Param) -> Result<Vec<f32>> {
+    Ok(from_file(param, folder.tensor_shaped(&param.name, &shape_in_files(param))?))
+}
+
+/// Whether a tensor of a folder is a parameter, or something that the architecture says is left over. The first part of
+/// its name may be missing.
+fn is_expected(spec: &ModelSpec, name: &str) -> bool {
+    let extra = |extra: &String| extra == name || extra.split_once('.').is_some_and(|(_, short)| short == name);
+    spec.get(name).is_some() || spec.extra.iter().any(extra)
 }
 
 fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {
@@ -173,12 +185,12 @@ pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
     let mut keys = BTreeSet::new();
     for param in network.trained() {
         let key = peft_key(network, &param.name);
-        put(network, param, folder.tensors.tensor_shaped(&key, &param.shape)?)?;
+        put(network, param, from_file(param, folder.tensors.tensor_shaped(&key, &shape_in_files(param))?))?;
         keys.insert(key);
     }
     for param in replaced(network, folder) {
         let key = peft_key(network, &param.name);
-        put(network, param, folder.tensors.tensor_shaped(&key, &param.shape)?)?;
+        put(network, param, from_file(param, folder.tensors.tensor_shaped(&key, &shape_in_files(param))?))?;
         keys.insert(key);
     }
     let copy = tied_copy(network);

@@ -39,7 +39,7 @@ impl Blueprint {
         let model = entry.model(&source.config().clone().into()).map_err(refused_config)?;
         let spec = model.spec().map_err(wrong)?;
         if let Source::Folder(folder) = &source {
-            let check = |param: &Param| folder.check(&param.name, &param.shape);
+            let check = |param: &Param| folder.check(&param.name, &weights::shape_in_files(param));
             spec.params.iter().try_for_each(check).map_err(|e| e.about("model.weights"))?;
         }
         let adapted = session.adapter()?.plan(&spec).map_err(|e| refused(session, &e))?;

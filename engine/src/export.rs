@@ -12,9 +12,12 @@ use crate::{
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
     train::model_type,
-    weights::{AdapterFolder, Float, ModelFolder, SHARD, TensorShape, save_adapter, save_model, write_bytes},
+    weights::{
+        AdapterFolder, Float, ModelFolder, SHARD, TensorShape, for_file, save_adapter, save_model, shape_in_files,
+        write_bytes,
+    },
 };
-use framework_core::{Kind, Param};
+use framework_core::{Kind, Param, Stored};
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, fs, path::Path, sync::Arc};
 
@@ -265,9 +268,17 @@ impl Whole<'_> {
         &self,
         to: &Path,
         params: &[Param],
-        read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
+        mut read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
     ) -> Result<()> {
-        self.write_tensors(to, &crate::assemble::shapes(params), read)
+        let shape = |p: &Param| TensorShape { name: p.name.clone(), shape: shape_in_files(p) };
+        let shapes: Vec<_> = params.iter().map(shape).collect();
+        self.write_tensors(to, &shapes, |name| {
+            let turned = params.iter().find(|p| p.name == name && p.stored != Stored::OutIn);
+            match turned {
+                Some(param) => Ok(Cow::Owned(for_file(param, read(name)?.into_owned()))),
+                None => read(name),
+            }
+        })
     }
 
     /// Writes a model with its adapter folded in.

@@ -12,7 +12,7 @@
 use crate::{
     assemble::Source,
     error::{Error, Problem, Result},
-    weights::{ModelFolder, at},
+    weights::{ModelFolder, at, shape_in_files},
 };
 use framework_core::{
     ModelSpec, Param, PluginError, Role,
@@ -75,13 +75,13 @@ fn adopt(folder: &mut ModelFolder, spec: &ModelSpec, param: &Param) {
     }
     let shaped =
         |folder: &ModelFolder, name: &str, shape: &[usize]| folder.info(name).is_some_and(|i| i.shape == shape);
-    let short = param.name.split_once('.').map_or("", |(_, rest)| rest);
-    if shaped(folder, short, &param.shape) {
-        return folder.alias(&param.name, short, 0, &param.shape);
+    let (short, shape) = (param.name.split_once('.').map_or("", |(_, rest)| rest), shape_in_files(param));
+    if shaped(folder, short, &shape) {
+        return folder.alias(&param.name, short, 0, &shape);
     }
     let named = spec.alternatives.iter().filter(|other| other.param == param.name);
     if let Some(other) = named.clone().find(|other| shaped(folder, &other.tensor, &other.shape)) {
-        folder.alias(&param.name, &other.tensor, other.start, &param.shape);
+        folder.alias(&param.name, &other.tensor, other.start, &shape);
     }
 }
 

@@ -53,6 +53,8 @@ augmenter select-fields
 augmenter sentence-transform
 augmenter split
 augmenter synonyms
+model gemma gemma2 gemma3_text Gemma2ForCausalLM Gemma3ForCausalLM
+model gpt2 GPT2LMHeadModel
 model llama llama LlamaForCausalLM
 model mistral mistral MistralForCausalLM
 model mixtral mixtral MixtralForCausalLM

@@ -19,7 +19,8 @@ use std::{
 };
 
 /// The families, by their `model_type`.
-pub const FAMILIES: [&str; 7] = ["gpt_neox", "llama", "mistral", "mixtral", "phi3", "qwen2", "qwen3"];
+pub const FAMILIES: [&str; 10] =
+    ["gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "mixtral", "phi3", "qwen2", "qwen3"];
 
 /// Adapters that cases have; not every case has them all.
 const ADAPTERS: [&str; 5] = ["lora", "lora_rs", "lora_layers", "lora_regex", "lora_gate"];

@@ -86,6 +86,7 @@ fn merge_as_with_peft() {
             let stored = stored.filter(|name| *name == param.name || param.name == "embed_out.weight");
             match stored.into_iter().find(|name| file.info(name).is_some()) {
                 Some(stored) => {
+                    let is = crate::gradients::as_stored(network.spec(), &param.name, is);
                     within(&format!("{name} {}", param.name), distance(&is, &file.tensor(&stored).unwrap(), 0.0), 1e-5);
                     base.set(&param.name, network.merged(&param.name).unwrap().unwrap()).unwrap();
                     changed += 1;

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 
 from transformers import (
+    Gemma2Config,
+    Gemma3TextConfig,
+    GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
     MistralConfig,
@@ -34,6 +37,9 @@ FAMILIES = {
     "qwen3": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.k_proj|mlp\.gate_proj)"),
     "mistral": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.o_proj|mlp\.gate_proj)"),
     "phi3": Family(["qkv_proj", "o_proj"], r".*\.layers\.1\.(self_attn\.qkv_proj|mlp\.gate_up_proj)"),
+    "gpt2": Family(["c_attn", "c_proj"], r".*\.h\.1\.(attn\.c_proj|mlp\.c_fc)"),
+    "gemma2": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.k_proj|mlp\.gate_proj)"),
+    "gemma3_text": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.k_proj|mlp\.gate_proj)"),
     # peft replaces a pattern by the last parts of the names that match, whatever their layer.
     "mixtral": Family(["q_proj", "v_proj"], None),
 }
@@ -399,6 +405,123 @@ def phi3() -> list[Case]:
     ]
 
 
+def gpt2() -> list[Case]:
+    still = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+    return [
+        Case(
+            "plain",
+            seed=8,
+            config=GPT2Config(
+                vocab_size=48, n_embd=24, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2, **still
+            ),
+            shard_size="20KB",
+            **TIED,
+        ),
+        Case(
+            "untied",
+            seed=1,
+            config=GPT2Config(
+                vocab_size=52,
+                n_embd=16,
+                n_layer=3,
+                n_head=2,
+                n_positions=96,
+                n_inner=40,
+                activation_function="gelu",
+                layer_norm_epsilon=1e-6,
+                scale_attn_by_inverse_layer_idx=True,
+                tie_word_embeddings=False,
+                bos_token_id=1,
+                eos_token_id=2,
+                **still,
+            ),
+        ),
+    ]
+
+
+def gemma2() -> list[Case]:
+    return [
+        Case(
+            "plain",
+            seed=11,
+            config=Gemma2Config(
+                **sizes(48, 24, 40, 3, 4, 2),
+                head_dim=8,
+                query_pre_attn_scalar=6,
+                sliding_window=4,
+                attn_logit_softcapping=2.0,
+                final_logit_softcapping=3.0,
+                max_position_embeddings=128,
+                rope_parameters=rope(),
+                eos_token_id=2,
+                bos_token_id=1,
+            ),
+            shard_size="20KB",
+            hub_config=True,
+            hub_extras={"head_dim": 8},
+            **TIED_DEEP,
+        ),
+        Case(
+            "untied",
+            seed=3,
+            config=Gemma2Config(
+                **sizes(40, 16, 24, 2, 2, 1),
+                head_dim=12,
+                sliding_window=5,
+                attn_logit_softcapping=None,
+                final_logit_softcapping=None,
+                max_position_embeddings=128,
+                rope_parameters=rope(theta=1000.0),
+                attention_bias=True,
+                tie_word_embeddings=False,
+                eos_token_id=2,
+                bos_token_id=1,
+            ),
+        ),
+    ]
+
+
+def gemma3_text() -> list[Case]:
+    def each(**full) -> dict:
+        return {"full_attention": rope(theta=1000000.0) | full, "sliding_attention": rope()}
+
+    return [
+        Case(
+            "plain",
+            seed=30,
+            config=Gemma3TextConfig(
+                **sizes(48, 24, 40, 3, 4, 2),
+                head_dim=8,
+                query_pre_attn_scalar=8,
+                sliding_window=4,
+                layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+                max_position_embeddings=128,
+                rope_parameters=each(),
+                eos_token_id=2,
+                bos_token_id=1,
+            ),
+            shard_size="20KB",
+            **TIED_DEEP,
+        ),
+        Case(
+            "linear",
+            seed=2,
+            config=Gemma3TextConfig(
+                **sizes(40, 16, 24, 2, 2, 1),
+                head_dim=12,
+                query_pre_attn_scalar=12,
+                sliding_window=5,
+                layer_types=["sliding_attention", "full_attention"],
+                max_position_embeddings=128,
+                rope_parameters=each(rope_type="linear", factor=4.0),
+                tie_word_embeddings=False,
+                eos_token_id=2,
+                bos_token_id=1,
+            ),
+        ),
+    ]
+
+
 def mixtral() -> list[Case]:
     return [
         Case(
@@ -449,5 +572,5 @@ def mixtral() -> list[Case]:
 
 def cases() -> list[Case]:
     """All of them."""
-    families = gpt_neox, llama, qwen2, qwen3, mistral, phi3, mixtral
+    families = gpt_neox, gpt2, llama, qwen2, qwen3, mistral, gemma2, gemma3_text, phi3, mixtral
     return [case for family in families for case in family()]

@@ -61,6 +61,19 @@ METHODS = {
         "prompt_tuning": PromptTuningConfig(num_virtual_tokens=2, **TASK),
         "prefix_tuning": PrefixTuningConfig(num_virtual_tokens=2, **TASK),
     },
+    # Weights that are stored as [in, out], and learned positions, which virtual tokens have, too.
+    "gpt2/plain": {
+        "dora": LoraConfig(target_modules=["c_attn", "c_proj"], use_dora=True, fan_in_fan_out=True, **LORA),
+        "ia3": IA3Config(
+            target_modules=["c_attn", "mlp.c_proj"], feedforward_modules=["mlp.c_proj"], fan_in_fan_out=True, **TASK
+        ),
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=3, **TASK),
+        "prefix_tuning": PrefixTuningConfig(num_virtual_tokens=3, **TASK),
+    },
+    # Scaled embeddings, limited scores, windows.
+    "gemma2/plain": {
+        "prompt_tuning": PromptTuningConfig(num_virtual_tokens=2, **TASK),
+    },
     # Heads that share keys and values.
     "qwen2/plain": {
         "prompt_tuning": PromptTuningConfig(num_virtual_tokens=4, **TASK),

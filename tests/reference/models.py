@@ -8,7 +8,7 @@ def randomise(model, seed: int, layer_std: float, table_std: float) -> None:
     """Fill every parameter with values large enough that nothing is trivially zero.
 
     Embeddings and the output head are normal(0, `table_std`), the layers'
-    weights normal(0, `layer_std`), norm scales 1 + normal(0, 0.1), biases
+    weights normal(0, `layer_std`), norm scales as computed 1 + normal(0, 0.1), biases
     normal(0, 0.05). Parameters are visited in the model's own order, a tied one once.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -17,9 +17,11 @@ def randomise(model, seed: int, layer_std: float, table_std: float) -> None:
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith(".bias"):
                 parameter.copy_(0.05 * noise)
-            elif "norm" in name:
-                parameter.copy_(1 + 0.1 * noise)
-            elif ".layers." in name:
+            elif "norm" in name or ".ln_" in name:
+                # Gemma adds 1 to them.
+                centre = 0 if model.config.model_type.startswith("gemma") else 1
+                parameter.copy_(centre + 0.1 * noise)
+            elif ".layers." in name or ".h." in name:
                 parameter.copy_(layer_std * noise)
             else:
                 parameter.copy_(table_std * noise)

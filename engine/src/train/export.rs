@@ -7,7 +7,7 @@ use crate::{
     export::{End, Whole, model_config},
     files, hub,
     run::RunFolder,
-    weights::{AdapterFolder, SHARD, TensorShape, save_adapter},
+    weights::{AdapterFolder, SHARD, TensorShape, for_file, save_adapter, shape_in_files},
 };
 use framework_core::Param;
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
@@ -54,10 +54,10 @@ pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
         })?;
         return Ok(run.adapter());
     }
-    let keys: BTreeMap<String, &str> = saved.iter().map(|p| (peft_key(network, &p.name), p.name.as_str())).collect();
-    let shape = |p: &&Param| TensorShape { name: peft_key(network, &p.name), shape: p.shape.clone() };
+    let keys: BTreeMap<String, &Param> = saved.iter().map(|p| (peft_key(network, &p.name), *p)).collect();
+    let shape = |p: &&Param| TensorShape { name: peft_key(network, &p.name), shape: shape_in_files(p) };
     let tensors: Vec<_> = saved.iter().map(shape).collect();
-    let read = |key: &str| Ok(Cow::Owned(numbers(network, keys[key])?));
+    let read = |key: &str| Ok(Cow::Owned(for_file(keys[key], numbers(network, &keys[key].name)?)));
     let path = run.adapter();
     files::write_folder(&path, |dir| {
         save_adapter(dir, &config, base.as_deref(), format, &tensors, read)?;

@@ -6,6 +6,7 @@ mod hf;
 mod mmap;
 mod peft;
 mod save;
+mod stored;
 mod write;
 
 pub use crate::files::{atomically, sha256, write_bytes};
@@ -16,6 +17,7 @@ pub use peft::{AdapterFolder, save_adapter};
 pub(crate) use peft::{MERGE_ELSEWHERE, adapter_config};
 pub use safetensors::Dtype;
 pub use save::{SHARD, save_model};
+pub(crate) use stored::{for_file, from_file, shape_in_files};
 pub use write::{TensorShape, write_tensors};
 
 use crate::{Error, Place, Problem, Result};

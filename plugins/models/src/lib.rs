@@ -1,6 +1,8 @@
 //! Model architecture plugins that come with the framework, one file each.
 
 mod defaults;
+mod gemma;
+mod gpt2;
 mod llama;
 mod mistral;
 mod mixtral;

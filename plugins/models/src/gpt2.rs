@@ -1,0 +1,207 @@
+//! `gpt2`: the GPT-2 architecture.
+
+use crate::defaults::initializer_range;
+use framework_sdk::{nn::causal::only, prelude::*};
+
+options! {
+    /// GPT-2 (Radford et al., 2019): learned positions, weights stored as `[in, out]`.
+    ///
+    /// Numbers and parameter names are those of `GPT2LMHeadModel` in Hugging Face transformers; files may lack the
+    /// prefix `transformer.`, as those on the hub do. The options are its `config.json`.
+    pub struct Gpt2 {
+        /// Number of tokens.
+        vocab_size: usize,
+        /// Width of the hidden states.
+        n_embd: usize,
+        /// Number of blocks.
+        n_layer: usize,
+        /// Number of attention heads.
+        n_head: usize,
+        /// Width of the feed-forward layers; four times that of the hidden states if not given.
+        #[serde(default)]
+        n_inner: Option<usize>,
+        /// The longest sequence.
+        #[serde(default = "positions")]
+        n_positions: usize,
+        /// The same in old files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        n_ctx: Option<usize>,
+        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
+        #[serde(default = "gelu_new")]
+        activation_function: nn::HiddenAct,
+        /// Added to the variance in layer norms.
+        #[serde(default = "epsilon")]
+        layer_norm_epsilon: f64,
+        /// Standard deviation of weights at the start, when training from scratch.
+        #[serde(default = "initializer_range")]
+        initializer_range: f64,
+        /// Dropout after attention and feed-forward layers, while training.
+        #[serde(default = "dropout")]
+        resid_pdrop: f64,
+        /// Dropout after the embeddings, while training.
+        #[serde(default = "dropout")]
+        embd_pdrop: f64,
+        /// Dropout of attention weights, while training.
+        #[serde(default = "dropout")]
+        attn_pdrop: f64,
+        /// Scores are divided by the root of a head's size.
+        #[serde(default = "yes")]
+        scale_attn_weights: bool,
+        /// They are divided by the block's number, counted from 1, too.
+        #[serde(default)]
+        scale_attn_by_inverse_layer_idx: bool,
+        /// The vocabulary projection is the embedding table.
+        #[serde(default = "yes")]
+        tie_word_embeddings: bool,
+        /// Attention to another sequence; must be no.
+        #[serde(default)]
+        add_cross_attention: bool,
+        /// The order of two operations, which gives the same numbers; not used.
+        #[serde(default)]
+        reorder_and_upcast_attn: bool,
+        /// Of classifiers; not used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary_type: Option<String>,
+        /// Of classifiers; not used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary_use_proj: Option<bool>,
+        /// Of classifiers; not used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary_activation: Option<String>,
+        /// Of classifiers; not used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary_proj_to_labels: Option<bool>,
+        /// Of classifiers; not used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary_first_dropout: Option<f64>,
+    }
+}
+
+fn positions() -> usize {
+    1024
+}
+fn gelu_new() -> nn::HiddenAct {
+    nn::HiddenAct::GeluNew
+}
+fn epsilon() -> f64 {
+    1e-5
+}
+fn dropout() -> f64 {
+    0.1
+}
+fn yes() -> bool {
+    true
+}
+
+/// What GPT-2 computes.
+pub struct Net {
+    config: Gpt2,
+    tokens: Embedding,
+    positions: Weight,
+    blocks: Vec<Block>,
+    norm: Norm,
+}
+
+struct Block {
+    norms: [Norm; 2],
+    qkv: Linear,
+    attention: Attention,
+    project: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+impl ModelArch for Gpt2 {
+    type Net = Net;
+
+    fn validate(&self) -> Result<()> {
+        let (width, heads) = (self.n_embd, self.n_head);
+        if heads == 0 || width == 0 || !width.is_multiple_of(heads) {
+            return Err(PluginError::new(format!("`n_embd` ({width}) must be a multiple of `n_head` ({heads})")));
+        }
+        only("add_cross_attention", &self.add_cross_attention, false)?;
+        let dropouts =
+            [("resid_pdrop", self.resid_pdrop), ("embd_pdrop", self.embd_pdrop), ("attn_pdrop", self.attn_pdrop)];
+        dropouts.iter().try_for_each(|(name, p)| nn::dropout_share(name, *p))
+    }
+
+    fn build(&self, m: &Scope) -> Result<Net> {
+        let (width, heads, vocab) = (self.n_embd, self.n_head, self.vocab_size);
+        let (inner, init) = (self.n_inner.unwrap_or(4 * width), Init::Normal(self.initializer_range));
+        m.sizes(Sizes { hidden: width, vocab, max_positions: Some(self.n_positions), ..Sizes::default() });
+        let t = m.at("transformer");
+        let norm = |m: &Scope, name| {
+            m.norm(name, NormConfig { size: width, kind: NormKind::Layer, eps: self.layer_norm_epsilon })
+        };
+        let tokens = t.embedding("wte", Table { rows: vocab, width, padding: None, init });
+        let positions = t.param("wpe.weight", &[self.n_positions, width], init, Role::Other);
+        let blocks = t.blocks("h", self.n_layer, |i, m| {
+            let linear = |name, input, out, layer| {
+                m.linear(name, Dense { input, out, bias: true, init, stored: Stored::InOut, layer })
+            };
+            let scale = if self.scale_attn_weights { 1.0 / ((width / heads) as f64).sqrt() } else { 1.0 };
+            let deep = if self.scale_attn_by_inverse_layer_idx { (i + 1) as f64 } else { 1.0 };
+            // Masks, which files of old versions hold.
+            m.extra("attn.bias");
+            m.extra("attn.masked_bias");
+            Ok(Block {
+                norms: [norm(m, "ln_1"), norm(m, "ln_2")],
+                qkv: linear("attn.c_attn", width, 3 * width, "attention.qkv"),
+                attention: m.attention(Heads {
+                    queries: heads,
+                    keys: heads,
+                    size: width / heads,
+                    scale: Some(scale / deep),
+                    dropout: self.attn_pdrop,
+                    ..Heads::default()
+                }),
+                project: linear("attn.c_proj", width, width, "attention.output"),
+                up: linear("mlp.c_fc", width, inner, "mlp.up"),
+                down: linear("mlp.c_proj", inner, width, "mlp.down"),
+            })
+        })?;
+        let norm = norm(&t, "ln_f");
+        let logits = Logits { init, ..Logits::default() };
+        match self.tie_word_embeddings {
+            true => m.tied_output(&tokens, "lm_head", logits),
+            false => m.output("lm_head", width, vocab, logits),
+        }
+        Ok(Net { config: self.clone(), tokens, positions, blocks, norm })
+    }
+}
+
+impl Network for Net {
+    fn embed(&self, cx: &Ctx, ids: Tensor) -> Tensor {
+        self.tokens.forward(cx, ids)
+    }
+
+    fn start(&self, cx: &Ctx, embedded: Tensor) -> Tensor {
+        let positions = self.positions.get(cx).embedding(cx.positions());
+        cx.dropout(embedded + positions, self.config.embd_pdrop)
+    }
+
+    fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
+        let (block, config, width) = (&self.blocks[index], &self.config, self.config.n_embd);
+        let qkv = block.qkv.forward(cx, block.norms[0].forward(cx, &hidden));
+        let part = |i: usize| nn::split_heads(qkv.clone().slice(-1, i * width, (i + 1) * width), config.n_head);
+        let mixed = nn::merge_heads(block.attention.forward(cx, part(0), part(1), part(2)));
+        let hidden = cx.dropout(block.project.forward(cx, mixed), config.resid_pdrop) + hidden;
+        let up = block.up.forward(cx, block.norms[1].forward(cx, &hidden)).activate(config.activation_function.into());
+        hidden + cx.dropout(block.down.forward(cx, up), config.resid_pdrop)
+    }
+
+    fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
+        self.norm.forward(cx, hidden)
+    }
+}
+
+register!(model "gpt2" aliases ["GPT2LMHeadModel"] => Gpt2, example = r#"
+vocab_size = 50257
+n_embd = 256
+n_layer = 6
+n_head = 8
+n_positions = 512
+"#);
+
+#[cfg(test)]
+mod tests;
