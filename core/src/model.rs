@@ -17,6 +17,8 @@ pub enum Init {
     Normal(f64),
     /// Uniform in `[-bound, bound]`.
     Uniform(f64),
+    /// All this number.
+    Constant(f64),
 }
 
 /// What a parameter is for. Adapters, optimizers and the planner decide by it.
@@ -136,6 +138,12 @@ pub struct ModelSpec {
     /// All attentions, in the order of their declaration.
     #[serde(default)]
     pub attentions: Vec<AttentionSpec>,
+    /// States that go from token to token, in the order of their declaration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<StateSlot>,
+    /// Parameters that start with these numbers, again and again, instead of their [`Param::init`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Vec<f64>>,
     /// Other forms in which weight files hold parameters. A tensor of the parameter's own name goes before these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
@@ -145,6 +153,16 @@ pub struct ModelSpec {
     /// Tensors that files may hold and that are not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<String>,
+}
+
+/// A declared state: so many numbers for each sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StateSlot {
+    /// The block that it is in.
+    pub block: Option<usize>,
+    /// Its shape for one sequence.
+    pub shape: Vec<usize>,
 }
 
 /// A declared attention: see [`Heads`].

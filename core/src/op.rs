@@ -2,37 +2,11 @@
 #![allow(non_local_definitions)] // what abi_stable's macros expand to
 #![allow(missing_docs)] // each variant's meaning stands at the `Tensor` or `Ctx` method of the same name
 
+use crate::{Activation, DType};
 use abi_stable::{
     StableAbi,
     std_types::{RString, RVec},
 };
-use serde::{Deserialize, Serialize};
-
-/// Element types.
-#[repr(u8)]
-#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DType {
-    F32,
-    F16,
-    BF16,
-    /// Signed integers: token ids, positions, indices.
-    Int,
-    Bool,
-}
-
-/// Point-wise non-linearities.
-#[repr(u8)]
-#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    Relu,
-    /// Exact, by the error function.
-    Gelu,
-    /// By the hyperbolic tangent, as GPT-2 has it.
-    GeluTanh,
-    Silu,
-}
 
 /// Rotary position embedding (Su et al., 2021, arXiv:2104.09864) of the last dimension's first `2 * inv_freq.len()`
 /// elements; the rest pass through.
@@ -123,6 +97,8 @@ pub enum CtxOp {
     Project { id: u64 },
     Base { id: u64 },
     Attend { id: u64 },
+    Conv { id: u64 },
+    Scan { id: u64 },
     Rotate(Rotary),
     Positions,
     Dropout { p: f64 },

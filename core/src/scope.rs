@@ -1,7 +1,7 @@
 //! Where an architecture declares its layers.
 
 use crate::{
-    Alternative, AttentionSpec, Init, ModelSpec, Param, PluginError, Result, Role,
+    Alternative, AttentionSpec, Conv, ConvConfig, Init, ModelSpec, Param, PluginError, Result, Role, Scan, StateSlot,
     layer::{Attention, Dense, Embedding, Heads, Linear, Norm, NormConfig, Table, Weight},
 };
 use std::{
@@ -181,6 +181,32 @@ impl Scope {
         let (network, id) = (building.spec.network, building.spec.attentions.len());
         building.spec.attentions.push(AttentionSpec { block: self.block, ..AttentionSpec::from(heads) });
         Attention::new(network, id)
+    }
+
+    /// A parameter that starts with these numbers from scratch, again and again until it is full.
+    pub fn values(&self, name: &str, shape: &[usize], values: &[f64], role: Role) -> Weight {
+        let whole = self.name(name);
+        self.building.borrow_mut().spec.values.insert(whole, values.to_vec());
+        self.param(name, shape, Init::Zeros, role)
+    }
+
+    /// A causal convolution with the parameters `name.weight` `[channels, 1, kernel]` and, if it has one, `name.bias`.
+    pub fn conv(&self, name: &str, config: ConvConfig) -> Conv {
+        let ConvConfig { channels, kernel, bias, init } = config;
+        let weight = self.param(&format!("{name}.weight"), &[channels, 1, kernel], init, Role::Other);
+        let bias = bias.then(|| self.param(&format!("{name}.bias"), &[channels], Init::Zeros, Role::Bias));
+        Conv::new(self.state(&[kernel.saturating_sub(1), channels]), weight, bias, config)
+    }
+
+    /// A linear recurrence over states of this shape.
+    pub fn scan(&self, shape: &[usize]) -> Scan {
+        Scan::new(self.state(shape))
+    }
+
+    fn state(&self, shape: &[usize]) -> u64 {
+        let spec = &mut self.building.borrow_mut().spec;
+        spec.states.push(StateSlot { block: self.block, shape: shape.to_vec() });
+        spec.id(spec.states.len() - 1)
     }
 
     /// The vocabulary projection `name.weight`, a parameter of its own.

@@ -125,6 +125,10 @@ impl Tensor {
     pub fn activate(self, activation: Activation) -> Tensor {
         self.unary(Op::Activate(activation))
     }
+    /// `log(1 + e^x)`.
+    pub fn softplus(self) -> Tensor {
+        self.activate(Activation::Softplus)
+    }
     /// `activation(self) * up`, the gate of a gated feed-forward layer (Shazeer, 2020, arXiv:2002.05202).
     pub fn gated(self, activation: Activation, up: impl Into<Tensor>) -> Tensor {
         self.binary(Op::GatedActivate(activation), up)

@@ -119,7 +119,7 @@ pub fn build(
                 network.set(&param.name, value)?;
             }
             Source::Folder(folder) => put(&network, param, read(folder, param)?)?,
-            Source::Scratch(_) => put(&network, param, initial(param, seed))?,
+            Source::Scratch(_) => put(&network, param, start(network.spec(), param, seed))?,
         }
     }
     if let Source::Folder(folder) = source {
@@ -162,6 +162,14 @@ fn read(folder: &ModelFolder, param: &Param) -> Result<Vec<f32>> {
 fn is_expected(spec: &ModelSpec, name: &str) -> bool {
     let extra = |extra: &String| extra == name || extra.split_once('.').is_some_and(|(_, short)| short == name);
     spec.get(name).is_some() || spec.extra.iter().any(extra)
+}
+
+/// How a parameter of a model starts from scratch.
+fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Vec<f32> {
+    match spec.values.get(&param.name).filter(|values| !values.is_empty()) {
+        Some(values) => values.iter().map(|value| *value as f32).cycle().take(param.len()).collect(),
+        None => initial(param, seed),
+    }
 }
 
 fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {

@@ -11,6 +11,7 @@ pub fn initial(param: &Param, seed: u64) -> Vec<f32> {
     match param.init {
         Init::Zeros => vec![0.0; param.len()],
         Init::Ones => vec![1.0; param.len()],
+        Init::Constant(value) => vec![value as f32; param.len()],
         Init::Normal(std) => {
             let mut rng = rng(seed, &param.name);
             let mut next = || -> f64 { StandardNormal.sample(&mut rng) };

@@ -51,8 +51,8 @@ pub use {schemars, serde, serde_json, tracing};
 /// Everything a plugin needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adapted, Adapter, AdapterPlan, Attach, Attention, Augmenter, Ctx, DType, Dataset, Decode,
-        DecodeRequest, Decoder, DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, Merged,
+        Activation, Adapted, Adapter, AdapterPlan, Attach, Attention, Augmenter, Conv, ConvConfig, Ctx, DType, Dataset,
+        Decode, DecodeRequest, Decoder, DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, Merged,
         ModelArch, ModelSpec, Network, Norm, NormConfig, NormKind, Nothing, Optimizer, Param, PluginError, Record,
         Records, Result, Role, Rotary, Scope, Scores, Site, Sizes, Skipped, StateSpec, Step, Stored, Table, Tensor,
         Update, Weight, each, nn, options, register,

@@ -15,12 +15,15 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
+#[path = "plugins.rs"]
+mod libraries;
+
 /// The families, by their `model_type`.
-pub const FAMILIES: [&str; 10] =
-    ["gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "mixtral", "phi3", "qwen2", "qwen3"];
+pub const FAMILIES: [&str; 11] =
+    ["gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3", "qwen2", "qwen3"];
 
 /// Adapters that cases have; not every case has them all.
 const ADAPTERS: [&str; 5] = ["lora", "lora_rs", "lora_layers", "lora_regex", "lora_gate"];
@@ -38,9 +41,15 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The plugins linked into the test.
+/// Where plugins come from: those linked into the test, and a third party's architecture.
+pub fn sources() -> PluginSources {
+    static MAMBA: LazyLock<PathBuf> = LazyLock::new(|| libraries::third_party("mamba"));
+    PluginSources { libraries: vec![MAMBA.clone()], ..PluginSources::default() }
+}
+
+/// The plugins.
 pub fn plugins() -> Registry {
-    PluginSources::default().open(&[]).unwrap()
+    sources().open(&[]).unwrap()
 }
 
 fn json(path: &Path) -> Value {

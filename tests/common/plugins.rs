@@ -1,4 +1,4 @@
-//! Builds the plugin libraries of `tests/plugins`, once per test run and as a third party would.
+//! Builds the plugin libraries of `tests/plugins` and `tests/third_party`, once per test run and as a third party would.
 //!
 //! For tests of several packages, which include this file by its path and use what they need of it.
 #![allow(dead_code)]
@@ -17,6 +17,13 @@ pub fn library(name: &str) -> PathBuf {
     let path = BUILT.join(format!("{prefix}{}{suffix}", name.replace('-', "_")));
     assert!(path.is_file(), "{} was not built", path.display());
     path
+}
+
+/// The library of a package of `tests/third_party`.
+pub fn third_party(package: &str) -> PathBuf {
+    run(cargo(&repository().join("tests/third_party")).args(["build", "--quiet", "--package", package]));
+    let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    target().join("debug").join(format!("{prefix}{package}{suffix}"))
 }
 
 /// The folder of this repository.

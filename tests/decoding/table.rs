@@ -1,9 +1,9 @@
 //! A language model that is a table.
 
-use crate::golden::{plugins, repository};
+use crate::golden::repository;
 use framework_core::{Kind, ffi::DecoderObject};
 use framework_engine::{
-    Result,
+    PluginSources, Result,
     generate::{Continuation, Generator, LanguageModel},
     recipe::GenerateSettings,
 };
@@ -53,7 +53,8 @@ impl<F: Fn(&[u32]) -> Vec<f32>> Continuation for Rows<'_, F> {
 
 /// A decoder with options.
 pub fn decoder(name: &str, options: Value) -> DecoderObject {
-    plugins().find(Kind::Decoder, name).unwrap().decoder(&options).unwrap()
+    let plugins = PluginSources::default().open(&[]).unwrap();
+    plugins.find(Kind::Decoder, name).unwrap().decoder(&options).unwrap()
 }
 
 /// What follows each prompt.

@@ -1,11 +1,10 @@
 //! What `framework export` makes of runs: folders that are read here and by transformers, with the loss of the run.
 
 use crate::{
-    golden::{Golden, plugins, repository},
+    golden::{Golden, plugins, repository, sources},
     run::{COURSE, Trained, adapter, examples_loss, train},
 };
 use framework_engine::{
-    PluginSources,
     executor::Device,
     export::{Exported, Options, export},
     from_folders,
@@ -33,7 +32,7 @@ fn loss(golden: &Golden, model: &Path, adapter: Option<&Path>) -> f64 {
 }
 
 fn write(run: &Trained, to: &Path, options: &Options) -> Exported {
-    export(run.folder.root(), to, options, &PluginSources::default()).unwrap()
+    export(run.folder.root(), to, options, &sources()).unwrap()
 }
 
 /// Set `FRAMEWORK_PYTHON` to a Python with what tests/reference/requirements.txt lists, and transformers reads them,

@@ -1,8 +1,8 @@
 //! Training runs on golden examples, through everything that `framework train` goes through but the command line.
 
-use crate::golden::Golden;
+use crate::golden::{Golden, sources};
 use framework_engine::{
-    PluginSources, Session,
+    Session,
     data::{Batch, Corpus},
     executor::Network,
     run::{RunFolder, read_metrics},
@@ -70,7 +70,7 @@ pub fn train_from(golden: &Golden, tables: &str, start: &mut dyn FnMut(&Arc<Netw
     );
     let path = dir.path().join("recipe.toml");
     fs::write(&path, recipe).unwrap();
-    let session = Session::open(&path, &["data.cache=false".into()], &PluginSources::default()).unwrap();
+    let session = Session::open(&path, &["data.cache=false".into()], &sources()).unwrap();
     let mut prepared = train::prepare(session, &mut |_| {}).unwrap();
     assert_eq!(prepared.corpus.train[0].ids, [3, 4, 5, 2], "the recipe's own dataset");
     prepared.corpus = Corpus { train: golden.examples(), ..Corpus::default() };

@@ -8,6 +8,7 @@ from transformers import (
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    MambaConfig,
     MistralConfig,
     MixtralConfig,
     Phi3Config,
@@ -40,6 +41,8 @@ FAMILIES = {
     "gpt2": Family(["c_attn", "c_proj"], r".*\.h\.1\.(attn\.c_proj|mlp\.c_fc)"),
     "gemma2": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.k_proj|mlp\.gate_proj)"),
     "gemma3_text": Family(["q_proj", "v_proj"], r".*\.layers\.1\.(self_attn\.k_proj|mlp\.gate_proj)"),
+    # Of `dt_proj`, transformers reads the weight alone, past what peft puts around it.
+    "mamba": Family(["in_proj", "x_proj"], r".*\.layers\.1\.mixer\.(in_proj|x_proj)"),
     # peft replaces a pattern by the last parts of the names that match, whatever their layer.
     "mixtral": Family(["q_proj", "v_proj"], None),
 }
@@ -522,6 +525,45 @@ def gemma3_text() -> list[Case]:
     ]
 
 
+def mamba() -> list[Case]:
+    return [
+        Case(
+            "plain",
+            seed=5,
+            config=MambaConfig(
+                vocab_size=48,
+                hidden_size=16,
+                state_size=4,
+                num_hidden_layers=2,
+                tie_word_embeddings=True,
+                bos_token_id=1,
+                eos_token_id=2,
+                pad_token_id=0,
+            ),
+            **TIED,
+        ),
+        Case(
+            "biased",
+            seed=14,
+            config=MambaConfig(
+                vocab_size=40,
+                hidden_size=12,
+                state_size=3,
+                num_hidden_layers=3,
+                expand=3,
+                conv_kernel=3,
+                time_step_rank=5,
+                use_bias=True,
+                use_conv_bias=False,
+                tie_word_embeddings=False,
+                bos_token_id=1,
+                eos_token_id=2,
+                pad_token_id=0,
+            ),
+        ),
+    ]
+
+
 def mixtral() -> list[Case]:
     return [
         Case(
@@ -572,5 +614,5 @@ def mixtral() -> list[Case]:
 
 def cases() -> list[Case]:
     """All of them."""
-    families = gpt_neox, gpt2, llama, qwen2, qwen3, mistral, gemma2, gemma3_text, phi3, mixtral
+    families = gpt_neox, gpt2, llama, qwen2, qwen3, mistral, gemma2, gemma3_text, phi3, mixtral, mamba
     return [case for family in families for case in family()]

@@ -198,6 +198,30 @@ impl MetaHost {
         infer::attention(q, k, v)
     }
 
+    /// A convolution of `a` with the weight `b`, or a recurrence of the decay `a` and the input `b`.
+    fn recur(&self, id: u64, a: MetaTensor, b: MetaTensor, conv: bool) -> Result<MetaTensor> {
+        let state = &self.spec.states[self.spec.index(id, self.spec.states.len())?];
+        let mut expected = vec![self.batch, self.computed()];
+        let (found, weight) = (a.shape.clone(), b.shape.clone());
+        let fits = match (conv, &state.shape[..]) {
+            (true, [before, channels]) => {
+                expected.push(*channels);
+                weight == [*channels, before + 1]
+            }
+            (true, _) => false,
+            (false, shape) => {
+                expected.extend(shape);
+                weight == expected
+            }
+        };
+        if !fits || found != expected {
+            let message = format!("a state of {:?} is used with {found:?} and {weight:?}", state.shape);
+            return Err(PluginError::new(message));
+        }
+        let flops = 2 * expected.iter().product::<usize>() as u64 * if conv { weight[1] as u64 } else { 1 };
+        Ok(a.like(expected, a.dtype, flops))
+    }
+
     /// Puts an adapter's virtual tokens before embedded sequences.
     fn extend(&self, embedded: Tensor) -> Result<Tensor> {
         let prompt = self.virtual_tokens().0;
@@ -236,6 +260,8 @@ impl Host for MetaHost {
                 let (q, k, v) = (next()?, next()?, next()?);
                 self.attend(id, [ffi::unwrap(q)?, ffi::unwrap(k)?, ffi::unwrap(v)?]).map(ffi::wrap)
             }
+            CtxOp::Conv { id } => self.recur(id, ffi::unwrap(next()?)?, ffi::unwrap(next()?)?, true).map(ffi::wrap),
+            CtxOp::Scan { id } => self.recur(id, ffi::unwrap(next()?)?, ffi::unwrap(next()?)?, false).map(ffi::wrap),
             CtxOp::Rotate(rotary) => {
                 let positions = ffi::unwrap(self.tensor(&[self.batch, self.computed()], DType::Int))?;
                 MetaTensor::execute(Op::Rotary(rotary), vec![ffi::unwrap(next()?)?, positions]).map(ffi::wrap)

@@ -8,6 +8,8 @@ use framework_core::{Result, ffi::HostTensor};
 #[derive(Default)]
 pub struct Cache {
     entries: Vec<Option<(Value, Value)>>,
+    /// One for each state that the model declares.
+    pub(super) states: Vec<Option<Value>>,
     /// Tokens per row, padding included.
     pub(super) length: usize,
     /// Padding in front of each row.
@@ -45,13 +47,12 @@ impl Cache {
             return Ok(());
         }
         self.starts = parents.iter().map(|&p| self.starts[p as usize]).collect();
-        for (k, v) in self.entries.iter_mut().flatten() {
-            for t in [k, v] {
-                let float = t.clone().into_float()?;
-                let rows = TensorData::new(parents.iter().map(|&p| p as i32).collect::<Vec<_>>(), [parents.len()]);
-                let rows = Burn::<1, Int>::from_data(rows, &float.device());
-                *t = Value::float(float.select(R - 4, rows), 4);
-            }
+        let kept = self.entries.iter_mut().flatten().flat_map(|(k, v)| [k, v]);
+        for t in kept.chain(self.states.iter_mut().flatten()) {
+            let (float, rank) = (t.clone().into_float()?, t.rank);
+            let rows = TensorData::new(parents.iter().map(|&p| p as i32).collect::<Vec<_>>(), [parents.len()]);
+            let rows = Burn::<1, Int>::from_data(rows, &float.device());
+            *t = Value::float(float.select(R - rank, rows), rank);
         }
         Ok(())
     }

@@ -98,8 +98,13 @@ impl Layout {
 
     /// The position `[rows, time]` of each token in its sequence; padding behind the sequences is at 0.
     pub fn positions(&self) -> Vec<i32> {
+        self.steps(self.prefix)
+    }
+
+    /// How many tokens of its sequence come before each token, those of a prefix counted as `prefix`.
+    pub fn steps(&self, prefix: usize) -> Vec<i32> {
         let of_row = |row: usize| -> Vec<i32> {
-            let prefix = self.prefix as i32;
+            let prefix = prefix as i32;
             if let Some(lengths) = self.segments.get(row) {
                 let mut positions: Vec<i32> = lengths.iter().flat_map(|&n| prefix..prefix + n as i32).collect();
                 positions.resize(self.time, 0);

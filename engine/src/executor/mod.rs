@@ -10,6 +10,7 @@ mod network;
 mod ops;
 mod pass;
 mod probe;
+mod recurrent;
 mod train;
 mod value;
 

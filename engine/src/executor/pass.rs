@@ -5,6 +5,7 @@ use super::{
     balance::Router,
     layout::Layout,
     ops::{self, Angles},
+    recurrent::{self, Steps},
     value::{R, Value},
 };
 use burn::tensor::{Tensor as Burn, TensorData};
@@ -74,6 +75,9 @@ struct State {
     routers: Vec<Router>,
     shares: Option<Value>,
 }
+
+/// A layer with a state: two operands and the state before to what it gives and the state after.
+type Recurrence = fn(&Steps, Value, Value, Option<Value>) -> Result<(Value, Value)>;
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
@@ -266,6 +270,23 @@ impl Pass {
         attention::attention(q, k, v, how, self.mask(how.window), drop).map(ffi::wrap)
     }
 
+    /// A layer with a state, which the cache keeps if there is one.
+    fn recur(&self, id: u64, [a, b]: [Tensor; 2], layer: Recurrence) -> Result<Tensor> {
+        let spec = self.network.spec();
+        let slot = spec.index(id, spec.states.len())?;
+        let positions = self.layout.steps(0);
+        let Layout { rows, time, .. } = self.layout;
+        let steps = Steps { positions: &positions, rows, time, device: self.device(), graph: self.graph };
+        let before = self.cache.as_ref().and_then(|cache| lock(cache).states.get(slot).cloned().flatten());
+        let (out, last) = layer(&steps, ffi::unwrap(a)?, ffi::unwrap(b)?, before)?;
+        if let Some(cache) = &self.cache {
+            let states = &mut lock(cache).states;
+            states.resize(states.len().max(slot + 1), None);
+            states[slot] = Some(last);
+        }
+        Ok(ffi::wrap(out))
+    }
+
     /// Keys or values `[rows, heads, time, size]` behind those of a prefix `[heads, n, size]`.
     fn behind(&self, prefix: Tensor, own: Tensor) -> Result<Tensor> {
         let (shape, rows) = (prefix.shape(), self.layout.rows);
@@ -322,6 +343,8 @@ impl Host for Pass {
             }
             CtxOp::Base { id } => self.project(self.layer(id)?, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Attend { id } => self.attended(id, [next()?, next()?, next()?]),
+            CtxOp::Conv { id } => self.recur(id, [next()?, next()?], recurrent::conv),
+            CtxOp::Scan { id } => self.recur(id, [next()?, next()?], recurrent::scan),
             CtxOp::Rotate(rotary) => self.rotate(rotary, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Positions => self.positions().map(ffi::wrap),
             CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),

@@ -29,7 +29,7 @@ pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
         }
         Op::GatedActivate(activation) => {
             let up = rest.next()?.into_float()?;
-            Ok(Value::float(pointwise::activate(x.into_float()?, *activation) * up, rank))
+            Ok(Value::float(pointwise::activate(x.into_float()?, *activation)? * up, rank))
         }
         Op::Rotary(rotary) => Angles::new(rest.next()?, rotary)?.rotate(x),
         _ => Err(PluginError::new(format!("{op:?} is not fused"))),

@@ -12,13 +12,19 @@ fn unknown(op: &Op, x: &Value) -> PluginError {
 }
 
 /// A non-linearity.
-pub(super) fn activate(x: Burn<R>, activation: Activation) -> Burn<R> {
-    match activation {
+pub(super) fn activate(x: Burn<R>, activation: Activation) -> Result<Burn<R>> {
+    Ok(match activation {
         Activation::Relu => activation::relu(x),
         Activation::Gelu => activation::gelu(x),
         Activation::GeluTanh => activation::gelu_approximate(x),
         Activation::Silu => activation::silu(x),
-    }
+        // Where e^x would overflow, it is x.
+        Activation::Softplus => activation::relu(x.clone()) + x.abs().neg().exp().log1p(),
+        other => {
+            let message = format!("{other:?} is not known to this version of the framework: update it");
+            return Err(PluginError::new(message));
+        }
+    })
 }
 
 pub(super) fn unary(op: &Op, x: Value) -> Result<Value> {
@@ -46,7 +52,7 @@ pub(super) fn unary(op: &Op, x: Value) -> Result<Value> {
         Op::Sin => x.sin(),
         Op::Cos => x.cos(),
         Op::Erf => x.erf(),
-        Op::Activate(activation) => activate(x, activation),
+        Op::Activate(activation) => activate(x, activation)?,
         _ => return Err(unknown(op, &Value::float(x, rank))),
     };
     Ok(Value::float(y, rank))

@@ -44,7 +44,7 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
             Value { data: each_kind!(x.data, t => t.expand(full)), rank: shape.len() }
         }
         Op::Concat { dim } => concat(*dim, x, rest)?,
-        Op::Cast { dtype } => cast(x, *dtype),
+        Op::Cast { dtype } => cast(x, *dtype)?,
         Op::Detach => match x.data {
             Data::Float(t) => Value::float(t.detach(), rank),
             _ => x,
@@ -102,14 +102,18 @@ fn concat(dim: i64, first: Value, mut rest: Operands) -> Result<Value> {
     }
 }
 
-fn cast(x: Value, dtype: DType) -> Value {
+fn cast(x: Value, dtype: DType) -> Result<Value> {
     let rank = x.rank;
     let float = match dtype {
         DType::F16 => FloatDType::F16,
         DType::BF16 => FloatDType::BF16,
-        _ => FloatDType::F32,
+        DType::F32 | DType::Int | DType::Bool => FloatDType::F32,
+        other => {
+            let message = format!("{other:?} is not known to this version of the framework: update it");
+            return Err(PluginError::new(message));
+        }
     };
-    match (x.data, dtype) {
+    Ok(match (x.data, dtype) {
         (Data::Float(t), DType::Int) => Value::int(t.int(), rank),
         (Data::Float(t), DType::Bool) => Value::bool(t.not_equal_scalar(0.0f32), rank),
         (Data::Float(t), _) => Value::float(t.cast(float), rank),
@@ -119,7 +123,7 @@ fn cast(x: Value, dtype: DType) -> Value {
         (Data::Bool(t), DType::Bool) => Value::bool(t, rank),
         (Data::Bool(t), DType::Int) => Value::int(t.int(), rank),
         (Data::Bool(t), _) => Value::float(t.float().cast(float), rank),
-    }
+    })
 }
 
 fn full(like: &Value, shape: &[usize], value: f64, dtype: DType) -> Result<Value> {
@@ -131,6 +135,6 @@ fn full(like: &Value, shape: &[usize], value: f64, dtype: DType) -> Result<Value
             let mask: Burn<R, Bool> = zeros.not_equal_scalar(0i64);
             Value::bool(mask, rank)
         }
-        _ => cast(Value::float(Burn::<R>::full(dims, value, &device), rank), dtype),
+        _ => cast(Value::float(Burn::<R>::full(dims, value, &device), rank), dtype)?,
     })
 }
