@@ -29,4 +29,5 @@ mod runs;
 mod setting;
 mod showing;
 mod texts;
+mod third_party;
 mod wrong;
