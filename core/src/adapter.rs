@@ -27,6 +27,9 @@ pub struct AdapterPlan {
     /// a warning for an adapter that has been trained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
+    /// What a host must have to compute with this adapter: see [`Attach::requires`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// PEFT's `adapter_config.json`, without the base model's path. None: the whole model is saved instead.
     pub peft_config: Option<serde_json::Value>,
 }

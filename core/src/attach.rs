@@ -67,6 +67,12 @@ impl Attach {
         self.plan.borrow_mut().unmatched.push(sentence.into());
     }
 
+    /// Hosts that do not have this feature must refuse the adapter, because they would leave it out: see
+    /// [`crate::supports`].
+    pub fn requires(&self, feature: &str) {
+        self.plan.borrow_mut().requires.push(feature.to_owned());
+    }
+
     /// PEFT's `adapter_config.json`, without the base model's path.
     pub fn peft_config(&self, config: serde_json::Value) {
         self.plan.borrow_mut().peft_config = Some(config);

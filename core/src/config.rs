@@ -4,7 +4,7 @@
 //! because then the numbers would be wrong and nothing would say so; but real files are full of keys that change
 //! nothing. So each unknown key is judged by its name and its value: see [`Verdict`].
 
-use crate::{Options, PluginError, Result, schema_of};
+use crate::{ErrorKind, Options, PluginError, Result, schema_of};
 use serde_json::{Map, Value};
 
 /// What becomes of an unknown key.
@@ -274,9 +274,6 @@ pub fn unknown(schema: &Value, config: &Map<String, Value>) -> Vec<(String, Verd
     unknown.map(|(key, value)| (key.clone(), judge(key, value, config))).collect()
 }
 
-/// How a refusal of unknown keys begins, followed by the first of them.
-pub const UNKNOWN: &str = "unknown key `";
-
 /// Reads a `config.json` into a model's options.
 pub(crate) fn from_hf_config<T: Options>(config: Map<String, Value>) -> Result<T> {
     let schema = schema_of::<T>();
@@ -288,10 +285,12 @@ pub(crate) fn from_hf_config<T: Options>(config: Map<String, Value>) -> Result<T
         let error = match serde_json::from_value(Value::Object(known.clone())) {
             Ok(options) if refused.is_empty() => return Ok(options),
             Ok(_) => return Err(not_known(&refused)),
-            Err(error) => error.to_string(),
+            Err(error) => PluginError::from(error),
         };
-        let Some(key) = unknown_field(&error).filter(|key| known.contains_key(*key)) else {
-            return Err(if refused.is_empty() { PluginError::new(error) } else { not_known(&refused) });
+        let unknown =
+            error.key.as_deref().filter(|key| error.kind == ErrorKind::UnknownKey && known.contains_key(*key));
+        let Some(key) = unknown else {
+            return Err(if refused.is_empty() { error } else { not_known(&refused) });
         };
         let value = known.remove(key).unwrap_or_default();
         if judge(key, &value, &config) == Verdict::Refuse {
@@ -300,15 +299,12 @@ pub(crate) fn from_hf_config<T: Options>(config: Map<String, Value>) -> Result<T
     }
 }
 
-/// The key that serde does not know.
-fn unknown_field(error: &str) -> Option<&str> {
-    error.strip_prefix("unknown field `")?.split('`').next()
-}
-
 fn not_known(keys: &[String]) -> PluginError {
     let also: String = keys[1..].iter().map(|key| format!(", `{key}`")).collect();
     let it = if keys.len() == 1 { "it" } else { "they" };
-    PluginError::new(format!("{UNKNOWN}{}`{also}: {it} may change what the model computes", keys[0]))
+    PluginError::new(format!("unknown key `{}`{also}: {it} may change what the model computes", keys[0]))
+        .kind(ErrorKind::UnknownKey)
+        .key(keys[0].as_str())
 }
 
 #[cfg(test)]

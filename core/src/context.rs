@@ -22,6 +22,11 @@ impl Ctx {
         self.request(CtxOp::Base { id: site.weight.id() }, [x.into()])
     }
 
+    /// See [`crate::supports`].
+    pub fn supports(&self, feature: &str) -> bool {
+        crate::supports(feature)
+    }
+
     /// Ends the present call with an error.
     pub fn fail(&self, message: impl Into<String>) -> ! {
         raise(PluginError::new(message))

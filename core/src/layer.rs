@@ -44,7 +44,8 @@ pub struct Dense {
     /// How files hold the weight; here it is `[out, input]`.
     pub stored: Stored,
     /// What the projection does in its block, for adapters that choose by it: `attention.query`, `.key`, `.value`,
-    /// `.output`, `mlp.gate`, `.up`, `.down`, `router`; empty for anything else.
+    /// `.output`, `.qkv` where one projection gives all three; `mlp.gate`, `.up`, `.down`, `.gate_up`; `router`; empty
+    /// for anything else.
     pub layer: &'static str,
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 /// How a parameter starts when no weights are given.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Init {
     /// All zeros.
     Zeros,
@@ -24,6 +25,7 @@ pub enum Init {
 /// What a parameter is for. Adapters, optimizers and the planner decide by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Role {
     /// The token embedding table `[vocab, hidden]`.
     Embedding,
@@ -35,7 +37,8 @@ pub enum Role {
     Bias,
     /// A scale or shift of a normalisation.
     Norm,
-    /// Anything else.
+    /// Anything else, and what a newer plugin has that this version does not know.
+    #[serde(other)]
     Other,
 }
 
@@ -69,16 +72,33 @@ pub struct Param {
     /// How files hold it.
     #[serde(default)]
     pub stored: Stored,
+    /// Factor on the learning rate, if not 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// What a projection does in its block: see [`crate::Dense::layer`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub layer: String,
+    /// A field that this version does not have.
+    #[cfg(feature = "growth")]
+    #[serde(default)]
+    pub grown: u32,
 }
 
 impl Param {
     /// A parameter of no block.
     pub fn new(name: impl Into<String>, shape: &[usize], init: Init, role: Role) -> Self {
-        let (name, shape, stored) = (name.into(), shape.to_vec(), Stored::OutIn);
-        Self { name, shape, init, role, block: None, stored, layer: String::new() }
+        Self {
+            name: name.into(),
+            shape: shape.to_vec(),
+            init,
+            role,
+            block: None,
+            stored: Stored::OutIn,
+            rate: None,
+            layer: String::new(),
+            #[cfg(feature = "growth")]
+            grown: 7,
+        }
     }
 
     /// The same parameter, used by one block.
@@ -153,6 +173,9 @@ pub struct ModelSpec {
     /// Tensors that files may hold and that are not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<String>,
+    /// What a host must have to compute this network: see [`Scope::requires`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
 
 /// A declared state: so many numbers for each sequence.

@@ -36,7 +36,10 @@ pub enum Op {
     AddScalar(f64),
     MulScalar(f64),
     PowScalar(f64),
-    Clamp { min: f64, max: f64 },
+    Clamp {
+        min: f64,
+        max: f64,
+    },
     Neg,
     Exp,
     Log,
@@ -51,27 +54,64 @@ pub enum Op {
     Erf,
     Activate(Activation),
     GatedActivate(Activation),
-    Softmax { dim: i64 },
-    LogSoftmax { dim: i64 },
-    Sum { dim: i64 },
-    Mean { dim: i64 },
-    Max { dim: i64 },
-    ArgMax { dim: i64 },
-    TopK { k: u64 },
+    Softmax {
+        dim: i64,
+    },
+    LogSoftmax {
+        dim: i64,
+    },
+    Sum {
+        dim: i64,
+    },
+    Mean {
+        dim: i64,
+    },
+    Max {
+        dim: i64,
+    },
+    ArgMax {
+        dim: i64,
+    },
+    TopK {
+        k: u64,
+    },
     Matmul,
     Linear,
-    LayerNorm { eps: f64 },
-    RmsNorm { eps: f64 },
+    LayerNorm {
+        eps: f64,
+    },
+    RmsNorm {
+        eps: f64,
+    },
     Rotary(Rotary),
     Embedding,
-    Reshape { shape: RVec<i64> },
-    SwapDims { a: i64, b: i64 },
-    Slice { dim: i64, start: i64, end: i64 },
-    Concat { dim: i64 },
-    Expand { shape: RVec<u64> },
-    Gather { dim: i64 },
-    IndexSelect { dim: i64 },
-    IndexAdd { dim: i64 },
+    Reshape {
+        shape: RVec<i64>,
+    },
+    SwapDims {
+        a: i64,
+        b: i64,
+    },
+    Slice {
+        dim: i64,
+        start: i64,
+        end: i64,
+    },
+    Concat {
+        dim: i64,
+    },
+    Expand {
+        shape: RVec<u64>,
+    },
+    Gather {
+        dim: i64,
+    },
+    IndexSelect {
+        dim: i64,
+    },
+    IndexAdd {
+        dim: i64,
+    },
     NonZero,
     Equal,
     Greater,
@@ -80,11 +120,25 @@ pub enum Op {
     GreaterScalar(f64),
     LessScalar(f64),
     Where,
-    Cast { dtype: DType },
+    Cast {
+        dtype: DType,
+    },
     Detach,
-    Full { shape: RVec<u64>, value: f64, dtype: DType },
-    Arange { start: i64, end: i64 },
-    Custom { name: RString, args: RString },
+    Full {
+        shape: RVec<u64>,
+        value: f64,
+        dtype: DType,
+    },
+    Arange {
+        start: i64,
+        end: i64,
+    },
+    Custom {
+        name: RString,
+        args: RString,
+    },
+    #[cfg(feature = "growth")]
+    Grown,
 }
 
 /// What a plugin asks of the run that it takes part in.
@@ -93,17 +147,41 @@ pub enum Op {
 #[sabi(kind(WithNonExhaustive(size = [usize; 16], traits(Clone, Debug), assert_nonexhaustive = CtxOp)))]
 #[non_exhaustive]
 pub enum CtxOp {
-    Weight { id: u64 },
-    Project { id: u64 },
-    Base { id: u64 },
-    Attend { id: u64 },
-    Conv { id: u64 },
-    Scan { id: u64 },
+    Weight {
+        id: u64,
+    },
+    Project {
+        id: u64,
+    },
+    Base {
+        id: u64,
+    },
+    Attend {
+        id: u64,
+    },
+    Conv {
+        id: u64,
+    },
+    Scan {
+        id: u64,
+    },
     Rotate(Rotary),
     Positions,
-    Dropout { p: f64 },
-    AddLoss { name: RString },
-    Custom { name: RString, args: RString },
+    Dropout {
+        p: f64,
+    },
+    AddLoss {
+        name: RString,
+    },
+    Custom {
+        name: RString,
+        args: RString,
+    },
     Length,
-    Balance { name: RString, weight: f64 },
+    Balance {
+        name: RString,
+        weight: f64,
+    },
+    #[cfg(feature = "growth")]
+    Grown,
 }

@@ -105,6 +105,12 @@ impl Scope {
         (spec.max_positions, spec.cache_until) = (sizes.max_positions, sizes.cache_until);
     }
 
+    /// Hosts that do not have this feature must refuse the network, because they would leave it out: see
+    /// [`crate::supports`].
+    pub fn requires(&self, feature: &str) {
+        self.building.borrow_mut().spec.requires.push(feature.to_owned());
+    }
+
     /// The network's blocks, each in a scope `name.0`, `name.1`, …: [`crate::Network::block`] is called for each.
     pub fn blocks<B>(
         &self,

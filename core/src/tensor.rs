@@ -97,6 +97,11 @@ impl Tensor {
     pub fn abs(self) -> Tensor {
         self.unary(Op::Abs)
     }
+    /// An operator that this version does not have.
+    #[cfg(feature = "growth")]
+    pub fn grown(self) -> Tensor {
+        self.unary(Op::Grown)
+    }
     /// -1, 0 or 1.
     pub fn sign(self) -> Tensor {
         self.unary(Op::Sign)

@@ -119,7 +119,7 @@ pub fn build(
                 network.set(&param.name, value)?;
             }
             Source::Folder(folder) => put(&network, param, read(folder, param)?)?,
-            Source::Scratch(_) => put(&network, param, start(network.spec(), param, seed))?,
+            Source::Scratch(_) => put(&network, param, start(network.spec(), param, seed)?)?,
         }
     }
     if let Source::Folder(folder) = source {
@@ -133,7 +133,7 @@ pub fn build(
         }
     }
     for param in &network.plan().params {
-        put(&network, param, initial(param, seed))?;
+        put(&network, param, initial(param, seed)?)?;
     }
     let network = Arc::new(network);
     network.start_adapter()?;
@@ -165,10 +165,10 @@ fn is_expected(spec: &ModelSpec, name: &str) -> bool {
 }
 
 /// How a parameter of a model starts from scratch.
-fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Vec<f32> {
+fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Result<Vec<f32>> {
     match spec.values.get(&param.name).filter(|values| !values.is_empty()) {
-        Some(values) => values.iter().map(|value| *value as f32).cycle().take(param.len()).collect(),
-        None => initial(param, seed),
+        Some(values) => Ok(values.iter().map(|value| *value as f32).cycle().take(param.len()).collect()),
+        None => Ok(initial(param, seed)?),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     weights,
 };
 use framework_core::{
-    AdapterPlan, DType, Kind, ModelSpec, Param, PluginError, Update,
+    AdapterPlan, DType, Kind, ModelSpec, Param, PluginError,
     ffi::ModelObject,
     meta::{self, MetaHost},
 };
@@ -65,14 +65,11 @@ impl Blueprint {
         let learning_rate = optimizer.learning_rate()?;
         let tensor = |shape: &[usize]| host.tensor(shape, DType::F32);
         let mut seen = BTreeSet::new();
-        for param in self.trained().into_iter().filter(|p| seen.insert(&p.shape)) {
-            let state = optimizer.state(param)?.iter().map(|s| tensor(&s.shape)).collect();
-            let update = Update { learning_rate, step: 1, param };
-            let (value, _) = optimizer.update(&update, tensor(&param.shape), tensor(&param.shape), state)?;
-            if value.shape() != param.shape {
-                let (name, from, to) = (&param.name, &param.shape, value.shape());
-                return Err(Error::failed(format!("the optimizer turns `{name}` of the shape {from:?} into {to:?}")));
-            }
+        let params: Vec<Param> = self.trained().into_iter().filter(|p| seen.insert(&p.shape)).cloned().collect();
+        let opened = optimizer.open(&params)?;
+        for (index, (param, states)) in params.iter().zip(opened.states()).enumerate() {
+            let state = states.iter().map(|s| tensor(&s.shape)).collect();
+            opened.update(learning_rate, 1, index, (tensor(&param.shape), tensor(&param.shape)), state)?;
         }
         Ok(())
     }
@@ -97,10 +94,10 @@ pub(crate) fn source(session: &Session) -> Result<Source> {
 /// What an adapter says of the model, at the option that it names.
 fn refused(session: &Session, e: &PluginError) -> Error {
     let options = &session.recipe.adapter.options;
-    let named = e.message.split('`').skip(1).step_by(2).find(|word| options.contains_key(*word));
+    let named = e.key.as_deref().filter(|key| options.contains_key(*key));
     let key = named.or_else(|| options.contains_key("targets").then_some("targets"));
     let key = key.map_or_else(|| "adapter".to_owned(), |option| format!("adapter.{option}"));
-    let problem = Problem::new(e.to_string()).key(key);
+    let problem = Problem::of(e).key(key);
     // A panic is the plugin's own fault.
-    if e.panicked_at.is_some() { Error::failed(e.to_string()) } else { Error::invalid(problem) }
+    if e.panicked() { Error::failed(e.to_string()) } else { Error::invalid(problem) }
 }

@@ -43,6 +43,11 @@ impl Problem {
         Self { message: message.into(), ..Self::default() }
     }
 
+    /// What a plugin says, with its advice.
+    pub fn of(e: &PluginError) -> Self {
+        Self { message: e.to_string(), help: e.help.as_deref().map(str::to_owned), ..Self::default() }
+    }
+
     /// The same problem, with advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -156,6 +161,7 @@ impl Error {
 
 impl From<PluginError> for Error {
     fn from(e: PluginError) -> Self {
-        Error::Failed(e.to_string())
+        let help = e.help.as_ref().map(|help| format!("\n    {help}")).unwrap_or_default();
+        Error::Failed(format!("{e}{help}"))
     }
 }

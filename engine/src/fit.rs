@@ -3,8 +3,7 @@
 //! Follows transformers (`modeling_utils.py`, `tie_weights` and the renaming of prefixes in `from_pretrained`):
 //!
 //! - A vocabulary projection that the configuration ties to the embeddings, and that the files have all the same,
-//!   counts
-//!   if it differs; the model is untied then. If it alone is there, it is the embeddings, too.
+//!   counts if it differs; the model is untied then. If it alone is there, it is the embeddings, too.
 //! - Names may lack the first part, as those of models that were saved without their head.
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
 //!   experts in one.
@@ -15,7 +14,7 @@ use crate::{
     weights::{ModelFolder, at, shape_in_files},
 };
 use framework_core::{
-    ModelSpec, Param, PluginError, Role,
+    ErrorKind, ModelSpec, Param, PluginError, Role,
     config::{self, Verdict},
 };
 use framework_registry::Entry;
@@ -47,9 +46,9 @@ fn declared(entry: &Entry, folder: &ModelFolder) -> Result<ModelSpec> {
 
 /// What an architecture refuses of a `config.json`.
 pub fn refused(file: &Path, e: &PluginError) -> Error {
-    let problem = Problem::new(format!("{}: {e}", file.display())).key("model");
-    let Some((_, rest)) = e.message.split_once(config::UNKNOWN) else { return Error::invalid(problem) };
-    let key = rest.split('`').next().unwrap_or_default();
+    let problem = Problem { message: format!("{}: {e}", file.display()), ..Problem::of(e) }.key("model");
+    let unknown = e.key.as_deref().filter(|_| e.kind == ErrorKind::UnknownKey);
+    let Some(key) = unknown else { return Error::invalid(problem) };
     Error::invalid(problem.help(format!(
         "use a plugin that knows it; if it does not matter, leave it out with `model.ignore_keys = [\"{key}\"]`, or with \
          `--set 'model.ignore_keys=[\"{key}\"]'`"

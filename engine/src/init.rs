@@ -1,14 +1,17 @@
 //! Initial values of parameters.
 
-use framework_core::{Init, Param};
+use framework_core::{Init, Param, PluginError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 /// A parameter's initial values. They depend on the seed and on the parameter's name alone, so that adding a parameter
 /// leaves the others as they are.
-pub fn initial(param: &Param, seed: u64) -> Vec<f32> {
-    match param.init {
+///
+/// # Errors
+/// A newer plugin asks for a start that this version does not know.
+pub fn initial(param: &Param, seed: u64) -> Result<Vec<f32>, PluginError> {
+    Ok(match param.init {
         Init::Zeros => vec![0.0; param.len()],
         Init::Ones => vec![1.0; param.len()],
         Init::Constant(value) => vec![value as f32; param.len()],
@@ -22,7 +25,10 @@ pub fn initial(param: &Param, seed: u64) -> Vec<f32> {
             let mut unit = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
             (0..param.len()).map(|_| ((2.0 * unit() - 1.0) * bound) as f32).collect()
         }
-    }
+        other => {
+            return Err(PluginError::new(format!("`{}` starts as {other:?}, which is not known here", param.name)));
+        }
+    })
 }
 
 /// A generator that depends on a seed and on a purpose.
@@ -51,7 +57,7 @@ mod tests {
     #[test]
     fn moments_are_those_asked_for() {
         let moments = |init| {
-            let v = initial(&param("w", init), 1);
+            let v = initial(&param("w", init), 1).unwrap();
             let n = v.len() as f64;
             let mean = v.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
             (mean, (v.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n).sqrt())
@@ -64,7 +70,7 @@ mod tests {
 
     #[test]
     fn names_and_seeds_make_a_difference() {
-        let v = |name, seed| initial(&param(name, Init::Normal(1.0)), seed)[0];
+        let v = |name, seed| initial(&param(name, Init::Normal(1.0)), seed).unwrap()[0];
         assert_eq!(v("a", 1), v("a", 1));
         assert_ne!(v("a", 1), v("b", 1));
         assert_ne!(v("a", 1), v("a", 2));

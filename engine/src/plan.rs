@@ -235,11 +235,11 @@ impl Memory {
     fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
         let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
         let optimizer = session.optimizer()?;
-        for param in blueprint.trained() {
-            memory.gradients += 4 * param.len() as u64;
-            let states = optimizer.state(param)?;
-            memory.optimizer += states.iter().map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum::<u64>();
-        }
+        let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
+        memory.gradients = params.iter().map(|param| 4 * param.len() as u64).sum();
+        let opened = optimizer.open(&params)?;
+        let states = opened.states().iter().flatten();
+        memory.optimizer = states.map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum();
         Ok(memory)
     }
 

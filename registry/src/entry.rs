@@ -76,7 +76,7 @@ impl Entry {
 
     /// Builds the plugin, whatever its kind, and returns all its options, defaults included.
     pub fn fill(&self, options: &Value) -> Result<Value> {
-        self.build.fill(&self.label(), options)
+        self.build.fill(self.about.kind, &self.label(), options)
     }
 
     /// Options of an adapter from PEFT's `adapter_config.json`.

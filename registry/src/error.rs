@@ -5,7 +5,7 @@ use framework_core::{Kind, PluginError, ffi::ABI_VERSION};
 use std::{error::Error, fmt, io, path::PathBuf};
 
 /// Version of the SDK whose libraries this program loads.
-const SDK: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const SDK: &str = env!("CARGO_PKG_VERSION");
 
 /// Why a library cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum LoadError {
     Layout(String),
     /// It registers nothing.
     Empty,
+    /// It registers only plugins of kinds that this program does not know: their kinds and names.
+    UnknownKinds(Vec<String>),
     /// It failed while listing its plugins.
     Listing(PluginError),
 }
@@ -77,6 +79,9 @@ impl fmt::Display for LoadError {
                 )
             }
             Self::Empty => f.write_str("it registers no plugin; add a `register!` line and rebuild it"),
+            Self::UnknownKinds(plugins) => {
+                write!(f, "this program ({SDK}) has no such kind of plugin as {}; update it", plugins.join(", "))
+            }
             Self::Listing(e) => write!(f, "it cannot list its plugins: {e}"),
         }
     }

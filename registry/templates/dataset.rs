@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn errors_name_file_and_line() {
         let error = test::dataset("__name__", &format!("path = '{}'", file!())).unwrap_err();
-        assert!(error.message.contains("lib.rs:1: "), "{error}");
+        assert!(error.to_string().contains("lib.rs:1: "), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod plugins;
 mod traced;
 
 use framework_core::{
-    DType, DecodeRequest, Init, Kind, Param, Record, Records, Result, Role, Scores, Update, conformance,
+    DType, DecodeRequest, Init, Kind, Param, Record, Records, Result, Role, Scores, conformance,
     meta::{Cost, MetaHost, forward},
 };
 use framework_registry::{Entry, Registry, Sources, check::check_library};
@@ -77,9 +77,9 @@ fn adapters_optimizers_and_decoders_are_the_same() {
     let text = same(Kind::Optimizer, "sign-sgd", |e| {
         let optimizer = e.optimizer(&json!({"momentum": 0.5}))?;
         let param = Param::new("w", &[3], Init::Zeros, Role::Other);
-        let update = Update { learning_rate: 0.25, step: 1, param: &param };
-        let state = vec![traced("m", &[3])];
-        let (value, state) = optimizer.update(&update, traced("w", &[3]), traced("g", &[3]), state)?;
+        let opened = optimizer.open(std::slice::from_ref(&param))?;
+        let (tensors, state) = ((traced("w", &[3]), traced("g", &[3])), vec![traced("m", &[3])]);
+        let (value, state) = opened.update(0.25, 1, 0, tensors, state)?;
         Ok([traced::text(value)?, traced::text(state[0].clone())?])
     });
     assert!(text[0].starts_with("Sub(w, MulScalar(0.25)(Sign("), "{text:?}");

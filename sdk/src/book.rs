@@ -23,3 +23,6 @@ mod optimizer {}
 
 #[doc = include_str!("../../docs/src/plugins/decoder.md")]
 mod decoder {}
+
+#[doc = include_str!("../../docs/src/plugins/growing.md")]
+mod growing {}

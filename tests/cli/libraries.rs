@@ -34,7 +34,7 @@ fn libraries_that_cannot_be_used_are_one_sentence_each() {
         assert!(!setting.path("runs").exists());
         err
     };
-    insta::assert_snapshot!(refused(&[library("wrong-layout")]), @"error: libwrong_layout.so: its plugin interface differs from this program's (mismatched type: expected RResult, found RString); rebuild it with framework-sdk 0.1.0");
+    insta::assert_snapshot!(refused(&[library("wrong-layout")]), @"error: libwrong_layout.so: its plugin interface differs from this program's (mismatched type: expected LogSink, found RString); rebuild it with framework-sdk 0.1.0");
     insta::assert_snapshot!(refused(&[library("wrong-version")]), @"error: libwrong_version.so: it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 2; rebuild it with framework-sdk 0.1.0, or update this program");
     insta::assert_snapshot!(refused(&[library("aborts")]), @r#"error: libaborts.so: it was built with `panic = "abort"`, so that an error in it would end this program; rebuild it with `panic = "unwind"`, the default, in its profile"#);
     insta::assert_snapshot!(refused(&[library("not-a-plugin")]), @"error: libnot_a_plugin.so: it is not a plugin of this framework; a plugin depends on framework-sdk 0.1.0 and is built as a `cdylib`");
@@ -84,6 +84,57 @@ fn plugins_of_others_work_when_they_are_named() {
     let mut list = setting.framework();
     list.args(["list-plugins", "--kind", "optimizer"]).env("FRAMEWORK_PLUGIN_PATH", &library);
     assert!(said(&mut list).succeeded().out.contains("sign-sgd"));
+}
+
+/// A library of a later SDK trains here; what this program does not know of it is told once.
+#[test]
+fn plugins_of_a_later_sdk_work_but_for_what_is_new() {
+    let setting = Setting::with(&[("plugin = \"adamw\"\nlearning_rate = 2e-2", "plugin = \"grown-sgd\"")]);
+    let train = |set: &str| {
+        let mut train = setting.framework();
+        train.args(["train", "recipe.toml", "--set", "train.max_steps=3", "--set", set, "--plugin"]);
+        said(train.arg(plugins::grown()))
+    };
+    let trained = train("optimizer.learning_rate=1e-2").succeeded();
+    assert!(
+        trained.err.contains("grown `unheard-of` is left out: this program (0.1.0) has no such kind"),
+        "{trained:?}"
+    );
+    let insisted = train("optimizer.insist=true").failed(1);
+    assert!(
+        insisted.contains("optimizer `grown-sgd` (from libgrown.so): ") && insisted.contains("newer SDK"),
+        "{insisted}"
+    );
+}
+
+/// The library that was built and stripped when the interface got its number: see tests/plugins/kept/keep.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn the_library_that_was_kept_runs_in_every_later_version() {
+    const KEPT: &[u8] = include_bytes!("../plugins/kept/interface-2-x86_64-linux.so.gz");
+    let scratch = "plugin = \"plain\"\nconfig = { vocab_size = 300, hidden_size = 16, num_attention_heads = 2, \
+                   num_hidden_layers = 2 }\n\n[tokenizer]\ntrain = { kind = \"byte-level-bpe\", vocab_size = 300 }";
+    let setting = Setting::with(&[
+        ("name = \"colours\"", "name = \"colours\"\nplugins = [\"libkept.so\"]"),
+        ("plugin = \"pythia\"\nweights = \"BASE\"", scratch),
+        ("[prompt]", "[[augment]]\nplugin = \"shout\"\n\n[prompt]"),
+        ("plugin = \"lora\"\nr = 8\nalpha = 16\ntargets = \"all-linear\"", "plugin = \"full\""),
+        ("plugin = \"adamw\"\nlearning_rate = 2e-2", "plugin = \"sign-sgd\"\nlearning_rate = 5e-3"),
+        ("max_steps = 60", "max_steps = 40"),
+        ("[generate]", "[generate]\nplugin = \"contrary\""),
+    ]);
+    let mut library = fs::File::create(setting.path("libkept.so")).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(KEPT), &mut library).unwrap();
+    drop(library);
+    let report = setting.run(["check-plugin", "libkept.so"]).succeeded().out;
+    assert!(report.contains("adapter `bitfit`") && !report.contains("FAILED"), "{report}");
+    setting.run(["train", "recipe.toml"]).succeeded();
+    let summary: serde_json::Value = serde_json::from_str(&setting.read("runs/colours/summary.json")).unwrap();
+    let loss = |key: &str| summary[key].as_f64().unwrap();
+    assert!(loss("train_loss") < 0.8 * loss("first_loss"), "{summary}");
+    let bits = ["train", "recipe.toml", "--set", "adapter={plugin=\"bitfit\"}", "--set", "train.max_steps=2"];
+    setting.run(bits).succeeded();
+    setting.run(["generate", "--run", "runs/colours", "--prompt", "What"]).succeeded();
 }
 
 /// `new-plugin` of every kind writes a crate; one is built and trained with.

@@ -19,6 +19,20 @@ pub fn library(name: &str) -> PathBuf {
     path
 }
 
+/// A library that was built with a later SDK, which has one more of everything.
+pub fn grown() -> PathBuf {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        run(cargo(&repository().join("tests/plugins")).args(["build", "--package", "grown"]));
+        target().join("debug").join(format!("{}grown{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX))
+    });
+    BUILT.clone()
+}
+
+/// What a host of a later version says of libraries.
+pub fn later_host(libraries: &[PathBuf]) -> String {
+    run(cargo(&repository().join("tests/plugins")).args(["run", "--quiet", "--package", "host", "--"]).args(libraries))
+}
+
 /// The library of a package of `tests/third_party`.
 pub fn third_party(package: &str) -> PathBuf {
     run(cargo(&repository().join("tests/third_party")).args(["build", "--quiet", "--package", package]));
@@ -59,7 +73,7 @@ pub fn run(command: &mut Command) -> String {
 
 fn build() -> PathBuf {
     let cargo = || cargo(&repository().join("tests/plugins"));
-    run(cargo().args(["build", "--workspace", "--exclude", "aborts"]));
+    run(cargo().args(["build", "--workspace", "--exclude", "aborts", "--exclude", "grown", "--exclude", "host"]));
     // The panic strategy is the whole build's.
     run(cargo().args(["build", "--package", "aborts"]).env("CARGO_PROFILE_DEV_PANIC", "abort"));
     target().join("debug")

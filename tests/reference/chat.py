@@ -1,4 +1,4 @@
-"""Writes tests/golden/chat.json: chat templates as transformers renders them, with its assistant masks.
+"""Writes tests/golden/chat/cases.json: chat templates as transformers renders them, with its assistant masks.
 
     python chat.py [FILE]
 

@@ -47,13 +47,13 @@ pub fn example(about: &About) -> Result<Value> {
 /// Builds the plugin from `options` and returns all options. Every default is filled in, and building from the filled
 /// options changes nothing.
 pub fn defaults(about: &About, build: &Build, label: &str, options: &Value) -> Result<Value> {
-    let filled = build.fill(label, options)?;
+    let filled = build.fill(about.kind, label, options)?;
     for (option, schema) in about.schema["properties"].as_object().into_iter().flatten() {
         if schema.get("default").is_some_and(|d| !d.is_null()) && filled.get(option).is_none() {
             return Err(wrong(label, format!("option `{option}` has a default that is not filled in")));
         }
     }
-    match build.fill(label, &filled)? {
+    match build.fill(about.kind, label, &filled)? {
         again if again == filled => Ok(filled),
         again => Err(wrong(label, format!("the filled options {filled} become {again} when read again"))),
     }

@@ -3,7 +3,7 @@
 use super::toy::toy;
 use super::wrong;
 use crate::{
-    AdapterPlan, DType, Init, ModelSpec, Param, Result, Role, Update,
+    AdapterPlan, DType, Init, ModelSpec, Param, Result, Role,
     ffi::{AdaptedObject, Build, ModelObject},
     meta::{MetaHost, forward},
 };
@@ -50,7 +50,9 @@ pub fn adapter(build: &Build, label: &str, options: &Value, model: &ModelObject)
     }
     let step = MetaHost::cached(&spec, Some(built()?), BATCH, 1, TIME)?;
     forward(model, &step, &spec).map_err(|e| e.in_plugin(label))?;
-    merge(&built()?.open(&spec)?, label, &spec, &host)?;
+    let attached = built()?.open(&spec)?;
+    merge(&attached, label, &spec, &host)?;
+    made(&attached, label, &host)?;
     if let Some(config) = &plan.peft_config {
         let read = build.adapter_options(label, config)?;
         let again = build.adapter(label, &read)?.plan(&spec)?;
@@ -63,6 +65,26 @@ pub fn adapter(build: &Build, label: &str, options: &Value, model: &ModelObject)
         }
     }
     Ok(plan)
+}
+
+/// Computes what is declared to be computed: initial values, and tensors for PEFT's file.
+fn made(adapter: &AdaptedObject, label: &str, host: &Arc<MetaHost>) -> Result<()> {
+    let (cx, plan) = (host.context(), adapter.plan());
+    for index in &plan.initial {
+        let (param, shape) = (&plan.params[*index], adapter.initial(&cx, *index)?.shape());
+        if shape != param.shape {
+            return Err(wrong(label, format!("`{}` of {:?} starts as {shape:?}", param.name, param.shape)));
+        }
+    }
+    if plan.saved.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<_> = adapter.saved(&cx)?.iter().map(crate::Tensor::shape).collect();
+    let expected: Vec<_> = plan.saved.iter().map(|(_, shape)| shape.clone()).collect();
+    match found == expected {
+        true => Ok(()),
+        false => Err(wrong(label, format!("it declares saved tensors of {expected:?} and gives {found:?}"))),
+    }
 }
 
 /// Merges every site, unless the adapter cannot be merged at all.
@@ -93,12 +115,11 @@ pub fn optimizer(build: &Build, label: &str, options: &Value) -> Result<()> {
     let zeros = |shape: &[usize]| host.tensor(shape, DType::F32);
     for shape in [vec![4, 3], vec![5]] {
         let param = Param::new("w", &shape, Init::Zeros, Role::Other);
-        let declared = optimizer.state(&param)?;
-        let shapes: Vec<_> = declared.iter().map(|s| s.shape.clone()).collect();
+        let opened = optimizer.open(std::slice::from_ref(&param))?;
+        let shapes: Vec<_> = opened.states()[0].iter().map(|s| s.shape.clone()).collect();
         let mut state: Vec<_> = shapes.iter().map(|s| zeros(s)).collect();
         for step in 1..=2 {
-            let update = Update { learning_rate: rate, step, param: &param };
-            let (_, next) = optimizer.update(&update, zeros(&shape), zeros(&shape), state)?;
+            let (_, next) = opened.update(rate, step, 0, (zeros(&shape), zeros(&shape)), state)?;
             let after: Vec<_> = next.iter().map(|s| s.shape()).collect();
             if after != shapes {
                 return Err(wrong(label, format!("it declares state {shapes:?} and returns {after:?}")));

@@ -81,7 +81,7 @@ pub fn check(about: &About, build: &Build, label: &str) -> Vec<Finding> {
 fn run(about: &About, build: &Build, label: &str, options: &Value) -> Finding {
     // Made-up input may be refused, if in so many words; what is accepted must be dealt with properly.
     let refused = |check, e: &PluginError| {
-        e.panicked_at.is_none().then(|| Finding::skipped(check, format!("refuses made-up input: {}", e.message)))
+        (!e.panicked()).then(|| Finding::skipped(check, format!("refuses made-up input: {}", e.message)))
     };
     match about.kind {
         Kind::Dataset => Finding::skipped("open", "needs files; `framework preview` tries them"),

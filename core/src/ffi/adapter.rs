@@ -1,8 +1,9 @@
 //! Adapters on the boundary.
 
-use super::{RawContext, RawError, RawResult, RawTensor, from_json, guard, receive, to_json};
+use super::{RawContext, RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
 use crate::{
     Adapted, Adapter, AdapterPlan, Attach, Ctx, Merged, ModelSpec, Param, PluginError, Result, Site, Tensor, Weight,
+    features::require,
 };
 use abi_stable::{
     sabi_trait,
@@ -162,7 +163,8 @@ impl AdapterObject {
     pub fn open(&self, model: &ModelSpec) -> Result<AdaptedObject> {
         super::named(&self.plugin, || {
             let raw = receive(self.raw.open(to_json(model)?.as_rstr()))?;
-            let plan = from_json(&receive(raw.plan())?)?;
+            let plan: AdapterPlan = declared(&receive(raw.plan())?)?;
+            require(&plan.requires)?;
             Ok(AdaptedObject { raw, plan, plugin: self.plugin.clone() })
         })
     }

@@ -8,6 +8,7 @@ use abi_stable::{
     std_types::{RBox, RResult, RStr, RString},
 };
 
+#[cfg(not(feature = "growth"))]
 #[sabi_trait]
 pub trait AugmenterFfi: Send + Sync + 'static {
     fn options(&self) -> RResult<RString, RawError>;
@@ -15,11 +16,27 @@ pub trait AugmenterFfi: Send + Sync + 'static {
     fn augment(&self, records: records::RawStream, seed: u64) -> RResult<records::RawStream, RawError>;
 }
 
+/// The same with a method that this version does not have.
+#[cfg(feature = "growth")]
+#[sabi_trait]
+pub trait AugmenterFfi: Send + Sync + 'static {
+    fn options(&self) -> RResult<RString, RawError>;
+    #[sabi(last_prefix_field)]
+    fn augment(&self, records: records::RawStream, seed: u64) -> RResult<records::RawStream, RawError>;
+    fn grown(&self) -> u32 {
+        0
+    }
+}
+
 pub type RawAugmenter = AugmenterFfi_TO<RBox<()>>;
 
 struct Export<T>(T);
 
 impl<T: Augmenter> AugmenterFfi for Export<T> {
+    #[cfg(feature = "growth")]
+    fn grown(&self) -> u32 {
+        7
+    }
     fn options(&self) -> RawResult<RString> {
         guard(|| to_json(&self.0))
     }
@@ -48,6 +65,12 @@ pub struct AugmenterObject {
 }
 
 impl AugmenterObject {
+    /// What a plugin of a later version answers, and nothing else.
+    #[cfg(feature = "growth")]
+    pub fn grown(&self) -> u32 {
+        self.raw.grown()
+    }
+
     /// All options, defaults included, as JSON.
     pub fn options(&self) -> Result<serde_json::Value> {
         super::named(&self.plugin, || super::from_json(&receive(self.raw.options())?))

@@ -14,6 +14,8 @@ use abi_stable::{
 pub struct RawStep {
     tokens: RVec<u32>,
     parents: RVec<u32>,
+    /// JSON, for what later versions add; empty.
+    more: RString,
 }
 
 /// [`Ends`] on its way across.
@@ -71,7 +73,7 @@ impl DecodeFfi for Session {
         guard(|| {
             let ends = |row, token| receive(ends.ends(row, token));
             let step = self.0.step(Scores::new(data.as_slice(), vocab, &ends))?;
-            Ok(RawStep { tokens: step.tokens.into(), parents: step.parents.into() })
+            Ok(RawStep { tokens: step.tokens.into(), parents: step.parents.into(), more: RString::new() })
         })
     }
     fn finish(&mut self) -> RawResult<RString> {

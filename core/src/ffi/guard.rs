@@ -1,7 +1,7 @@
 //! No panic crosses the boundary.
 
 use super::{RawResult, send};
-use crate::{PluginError, Result};
+use crate::{ErrorKind, PluginError, Result};
 use std::{
     cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,8 +25,9 @@ pub fn guard<T>(f: impl FnOnce() -> Result<T>) -> RawResult<T> {
         };
         let message = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
         let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
-        let mut error = PluginError::new(message.unwrap_or_else(|| "a panic without a message".into()));
-        error.panicked_at = Some(PLACE.take().unwrap_or_else(|| "an unknown place".into()));
+        let message = message.unwrap_or_else(|| "a panic without a message".into());
+        let mut error = PluginError::new(message).kind(ErrorKind::Panicked);
+        error.place = Some(PLACE.take().unwrap_or_else(|| "an unknown place".into()).into());
         std::mem::forget(payload); // dropping a payload may panic again
         Err(error)
     }))
@@ -56,7 +57,7 @@ mod tests {
         install_panic_hook();
         let error = PluginError::from(guard::<()>(|| panic!("no {}", "way")).unwrap_err());
         assert_eq!(error.message, "no way");
-        assert!(error.panicked_at.unwrap().contains("guard.rs:"));
+        assert!(error.panicked() && error.place.unwrap().contains("guard.rs:"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Plugin authors never see this. The SDK exports plugins through it, the registry and the engine import them. Tensor
 //! operations are typed, everything that happens once a run crosses as JSON. Every call into a plugin goes through
 //! [`guard`], linked in or loaded, so that both behave alike.
+#![cfg_attr(feature = "growth", allow(dead_code))]
 #![allow(unsafe_code, missing_docs, non_camel_case_types, non_local_definitions)] // what abi_stable's macros expand to
 
 mod adapter;
@@ -29,9 +30,11 @@ pub use guard::{guard, install_panic_hook};
 pub use inventory;
 pub use log::LogSink;
 pub use model::{ModelObject, model_object};
-pub use optimizer::OptimizerObject;
+pub use optimizer::{OptimizerObject, OptimizingObject};
 pub use registration::{Build, Registration, Tags};
-pub use root::{ABI_VERSION, Declaration, PluginHeader, PluginRoot, PluginRoot_Ref, declarations, linked, root};
+pub use root::{
+    ABI_VERSION, Declaration, Listed, PluginHeader, PluginRoot, PluginRoot_Ref, declarations, linked, root,
+};
 pub use tensor::{HostTensor, RawTensor, unwrap, wrap};
 
 pub(crate) use context::request;
@@ -42,29 +45,26 @@ pub(crate) use tensor::{dtype, execute, shape};
 use crate::PluginError;
 use abi_stable::{
     StableAbi,
-    std_types::{ROption, RResult, RString},
+    std_types::{RResult, RString},
 };
 
-/// [`PluginError`] on its way across.
-#[repr(C)]
+/// [`PluginError`] on its way across, as JSON.
+#[repr(transparent)]
 #[derive(StableAbi, Debug, Clone)]
-pub struct RawError {
-    message: RString,
-    panicked_at: ROption<RString>,
-}
+pub struct RawError(RString);
 
 /// A result on its way across.
 pub type RawResult<T> = RResult<T, RawError>;
 
 impl From<PluginError> for RawError {
     fn from(e: PluginError) -> Self {
-        Self { message: e.message.into(), panicked_at: e.panicked_at.map(RString::from).into() }
+        Self(to_json(&e).unwrap_or_else(|_| RString::from(r#"{"message":"an error that cannot be told"}"#)))
     }
 }
 
 impl From<RawError> for PluginError {
     fn from(e: RawError) -> Self {
-        Self { message: e.message.into(), panicked_at: e.panicked_at.into_option().map(String::from), plugin: None }
+        from_json(&e.0).unwrap_or_else(|_| PluginError::new(e.0.into_string()))
     }
 }
 
@@ -82,6 +82,14 @@ fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<RString> {
 
 fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
     Ok(serde_json::from_str(json)?)
+}
+
+/// What a plugin declares; if that cannot be read, it has something that this version does not know.
+fn declared<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
+    serde_json::from_str(json).map_err(|e| {
+        let message = format!("its declaration cannot be read ({e}): it was built with a newer framework-sdk");
+        PluginError::new(message).help("update this program, or use an older version of the plugin")
+    })
 }
 
 /// Runs a call into a plugin; an error is said to have happened there.

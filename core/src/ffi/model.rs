@@ -1,7 +1,7 @@
 //! Model architectures on the boundary.
 
-use super::{RawContext, RawError, RawResult, RawTensor, from_json, guard, receive, to_json};
-use crate::{Ctx, ModelArch, ModelSpec, Network, Result, Tensor, model::built};
+use super::{RawContext, RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
+use crate::{Ctx, ModelArch, ModelSpec, Network, Result, Tensor, features::require, model::built};
 use abi_stable::{
     sabi_trait,
     sabi_trait::TD_Opaque,
@@ -83,7 +83,11 @@ impl ModelObject {
 
     /// What the network declares.
     pub fn spec(&self) -> Result<ModelSpec> {
-        super::named(&self.plugin, || from_json(&receive(self.raw.spec())?))
+        super::named(&self.plugin, || {
+            let spec: ModelSpec = declared(&receive(self.raw.spec())?)?;
+            require(&spec.requires)?;
+            Ok(spec)
+        })
     }
 
     /// See [`Network::embed`].

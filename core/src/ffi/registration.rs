@@ -4,20 +4,48 @@ use super::{RawResult, adapter, augmenter, dataset, decoder, from_json, model, o
 use crate::{About, Adapter, Augmenter, Dataset, Decoder, Kind, ModelArch, Optimizer, PluginError, Result};
 use abi_stable::{
     StableAbi,
+    prefix_type::WithMetadata,
+    staticref,
     std_types::{RStr, RString},
 };
+use std::marker::PhantomData;
+
+/// What builds a plugin from its options: the functions of its kind. Later versions append fields, and never move
+/// `last_prefix_field`.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = Constructors_Ref)))]
+pub struct Constructors {
+    dataset: Option<extern "C" fn(RStr<'_>) -> RawResult<dataset::RawDataset>>,
+    augmenter: Option<extern "C" fn(RStr<'_>) -> RawResult<augmenter::RawAugmenter>>,
+    model: Option<extern "C" fn(RStr<'_>) -> RawResult<model::RawModel>>,
+    adapter: Option<extern "C" fn(RStr<'_>) -> RawResult<adapter::RawAdapter>>,
+    adapter_options: Option<extern "C" fn(RStr<'_>) -> RawResult<RString>>,
+    optimizer: Option<extern "C" fn(RStr<'_>) -> RawResult<optimizer::RawOptimizer>>,
+    #[sabi(last_prefix_field)]
+    decoder: Option<extern "C" fn(RStr<'_>) -> RawResult<decoder::RawDecoder>>,
+    #[cfg(feature = "growth")]
+    grown: Option<extern "C" fn(RStr<'_>) -> RawResult<RString>>,
+}
+
+impl Constructors {
+    const NONE: Self = Self {
+        dataset: None,
+        augmenter: None,
+        model: None,
+        adapter: None,
+        adapter_options: None,
+        optimizer: None,
+        decoder: None,
+        #[cfg(feature = "growth")]
+        grown: None,
+    };
+}
 
 /// How a plugin is built from its options.
-#[repr(u8)]
+#[repr(transparent)]
 #[derive(StableAbi, Clone, Copy)]
-pub enum Build {
-    Dataset(extern "C" fn(RStr<'_>) -> RawResult<dataset::RawDataset>),
-    Augmenter(extern "C" fn(RStr<'_>) -> RawResult<augmenter::RawAugmenter>),
-    Model(extern "C" fn(RStr<'_>) -> RawResult<model::RawModel>),
-    Adapter(extern "C" fn(RStr<'_>) -> RawResult<adapter::RawAdapter>, extern "C" fn(RStr<'_>) -> RawResult<RString>),
-    Optimizer(extern "C" fn(RStr<'_>) -> RawResult<optimizer::RawOptimizer>),
-    Decoder(extern "C" fn(RStr<'_>) -> RawResult<decoder::RawDecoder>),
-}
+pub struct Build(Constructors_Ref);
 
 /// Names and texts of a registration; `register!` fills them in.
 pub struct Tags {
@@ -37,23 +65,37 @@ pub struct Registration {
 
 inventory::collect!(Registration);
 
+/// The constructors of a plugin type.
+struct Of<T>(PhantomData<T>);
+
 macro_rules! constructor {
-    ($name:ident, $kind:ident, $trait:ident, $($build:expr),+) => {
-        /// Registers a plugin of this kind.
-        pub const fn $name<T: $trait>(tags: Tags) -> Self {
-            Self { kind: Kind::$kind, tags, schema: crate::schema_of::<T>, build: Build::$kind($($build),+) }
+    ($name:ident, $kind:ident, $trait:ident, $($function:ident: $build:expr),+) => {
+        #[allow(non_upper_case_globals)]
+        impl<T: $trait> Of<T> {
+            staticref!(const $kind: WithMetadata<Constructors> = WithMetadata::new(Constructors {
+                $($function: Some($build),)+
+                ..Constructors::NONE
+            }));
+        }
+
+        impl Registration {
+            /// Registers a plugin of this kind.
+            pub const fn $name<T: $trait>(tags: Tags) -> Self {
+                let build = Build(Constructors_Ref(Of::<T>::$kind.as_prefix()));
+                Self { kind: Kind::$kind, tags, schema: crate::schema_of::<T>, build }
+            }
         }
     };
 }
 
-impl Registration {
-    constructor!(dataset, Dataset, Dataset, dataset::build::<T>);
-    constructor!(augmenter, Augmenter, Augmenter, augmenter::build::<T>);
-    constructor!(model, Model, ModelArch, model::build::<T>);
-    constructor!(adapter, Adapter, Adapter, adapter::build::<T>, adapter::from_peft::<T>);
-    constructor!(optimizer, Optimizer, Optimizer, optimizer::build::<T>);
-    constructor!(decoder, Decoder, Decoder, decoder::build::<T>);
+constructor!(dataset, Dataset, Dataset, dataset: dataset::build::<T>);
+constructor!(augmenter, Augmenter, Augmenter, augmenter: augmenter::build::<T>);
+constructor!(model, Model, ModelArch, model: model::build::<T>);
+constructor!(adapter, Adapter, Adapter, adapter: adapter::build::<T>, adapter_options: adapter::from_peft::<T>);
+constructor!(optimizer, Optimizer, Optimizer, optimizer: optimizer::build::<T>);
+constructor!(decoder, Decoder, Decoder, decoder: decoder::build::<T>);
 
+impl Registration {
     /// The plugin's description.
     pub fn about(&self) -> About {
         let schema = (self.schema)();
@@ -84,12 +126,9 @@ macro_rules! builder {
     ($method:ident, $kind:ident, $object:ty) => {
         /// Builds the plugin; `plugin` is its name and origin in messages, `options` a JSON object.
         pub fn $method(&self, plugin: &str, options: &serde_json::Value) -> Result<$object> {
-            super::named(plugin, || match self {
-                Build::$kind(build, ..) => {
-                    let raw = receive(build(options.to_string().as_str().into()))?;
-                    Ok(<$object>::new(raw, plugin))
-                }
-                _ => Err(wrong(Kind::$kind)),
+            super::named(plugin, || {
+                let build = self.0.$method().ok_or_else(|| wrong(Kind::$kind))?;
+                Ok(<$object>::new(receive(build(options.to_string().as_str().into()))?, plugin))
             })
         }
     };
@@ -103,35 +142,35 @@ impl Build {
     builder!(optimizer, Optimizer, super::OptimizerObject);
     builder!(decoder, Decoder, super::DecoderObject);
 
-    /// The kind of plugin that it builds.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Build::Dataset(_) => Kind::Dataset,
-            Build::Augmenter(_) => Kind::Augmenter,
-            Build::Model(_) => Kind::Model,
-            Build::Adapter(..) => Kind::Adapter,
-            Build::Optimizer(_) => Kind::Optimizer,
-            Build::Decoder(_) => Kind::Decoder,
+    /// Whether it builds plugins of this kind.
+    pub fn builds(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Dataset => self.0.dataset().is_some(),
+            Kind::Augmenter => self.0.augmenter().is_some(),
+            Kind::Model => self.0.model().is_some(),
+            Kind::Adapter => self.0.adapter().is_some() && self.0.adapter_options().is_some(),
+            Kind::Optimizer => self.0.optimizer().is_some(),
+            Kind::Decoder => self.0.decoder().is_some(),
         }
     }
 
-    /// Builds the plugin, whatever its kind, and returns all its options, defaults included.
-    pub fn fill(&self, plugin: &str, options: &serde_json::Value) -> Result<serde_json::Value> {
-        match self {
-            Build::Dataset(_) => self.dataset(plugin, options)?.options(),
-            Build::Augmenter(_) => self.augmenter(plugin, options)?.options(),
-            Build::Model(_) => self.model(plugin, options)?.options(),
-            Build::Adapter(..) => self.adapter(plugin, options)?.options(),
-            Build::Optimizer(_) => self.optimizer(plugin, options)?.options(),
-            Build::Decoder(_) => self.decoder(plugin, options)?.options(),
+    /// Builds a plugin of this kind and returns all its options, defaults included.
+    pub fn fill(&self, kind: Kind, plugin: &str, options: &serde_json::Value) -> Result<serde_json::Value> {
+        match kind {
+            Kind::Dataset => self.dataset(plugin, options)?.options(),
+            Kind::Augmenter => self.augmenter(plugin, options)?.options(),
+            Kind::Model => self.model(plugin, options)?.options(),
+            Kind::Adapter => self.adapter(plugin, options)?.options(),
+            Kind::Optimizer => self.optimizer(plugin, options)?.options(),
+            Kind::Decoder => self.decoder(plugin, options)?.options(),
         }
     }
 
     /// Options of an adapter from PEFT's `adapter_config.json`; null if it is another adapter's.
     pub fn adapter_options(&self, plugin: &str, peft: &serde_json::Value) -> Result<serde_json::Value> {
-        super::named(plugin, || match self {
-            Build::Adapter(_, from_peft) => from_json(&receive(from_peft(peft.to_string().as_str().into()))?),
-            _ => Err(wrong(Kind::Adapter)),
+        super::named(plugin, || {
+            let from_peft = self.0.adapter_options().ok_or_else(|| wrong(Kind::Adapter))?;
+            from_json(&receive(from_peft(peft.to_string().as_str().into()))?)
         })
     }
 }

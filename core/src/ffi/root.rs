@@ -1,14 +1,16 @@
 //! What a dynamic library exports: a plain C header, and the root module that lists its plugins.
 
 use super::{Build, LogSink, RawResult, from_json, guard, registered, to_json};
-use crate::{About, Result};
+use crate::{About, Kind, Result, features::Features};
 use abi_stable::{
     StableAbi, declare_root_module_statics,
     library::RootModule,
     package_version_strings,
     sabi_types::VersionStrings,
-    std_types::{RString, RVec},
+    std_types::{RStr, RString, RVec},
 };
+use serde_json::Value;
+use std::str::FromStr;
 
 /// Raised whenever the boundary changes so that libraries of the older version cannot be called.
 pub const ABI_VERSION: u32 = 2;
@@ -49,6 +51,14 @@ pub struct RawDeclaration {
     build: Build,
 }
 
+/// What a library has.
+pub struct Listed {
+    /// Plugins that this version can use.
+    pub plugins: Vec<Declaration>,
+    /// Plugins of kinds that only newer versions know: kind and name.
+    pub unknown: Vec<String>,
+}
+
 /// A plugin that can be built: what it is and how.
 #[derive(Clone)]
 pub struct Declaration {
@@ -63,9 +73,14 @@ pub struct Declaration {
 pub struct PluginRoot {
     /// Called once after loading: where messages go.
     pub attach: extern "C" fn(LogSink),
+    /// Called next: what the host can do, as JSON.
+    pub host: extern "C" fn(RStr<'_>) -> RawResult<()>,
     /// The library's plugins.
     #[sabi(last_prefix_field)]
     pub plugins: extern "C" fn() -> RawResult<RVec<RawDeclaration>>,
+    #[cfg(feature = "growth")]
+    #[sabi(missing_field(option))]
+    pub grown: extern "C" fn() -> u32,
 }
 
 impl RootModule for PluginRoot_Ref {
@@ -77,7 +92,13 @@ impl RootModule for PluginRoot_Ref {
 
 /// The root module of a library built with this SDK.
 pub const fn root() -> PluginRoot {
-    PluginRoot { attach, plugins }
+    PluginRoot {
+        attach,
+        host,
+        plugins,
+        #[cfg(feature = "growth")]
+        grown,
+    }
 }
 
 extern "C" fn attach(sink: LogSink) {
@@ -85,11 +106,36 @@ extern "C" fn attach(sink: LogSink) {
     super::forward_logs(sink);
 }
 
+extern "C" fn host(features: RStr<'_>) -> RawResult<()> {
+    guard(|| {
+        from_json::<Features>(&features)?.attach();
+        Ok(())
+    })
+}
+
 extern "C" fn plugins() -> RawResult<RVec<RawDeclaration>> {
     guard(|| {
         let declare = |r: &super::Registration| Ok(RawDeclaration { about: to_json(&r.about())?, build: r.build });
-        registered().map(declare).collect()
+        let declared = registered().map(declare).collect::<Result<RVec<_>>>()?;
+        #[cfg(feature = "growth")]
+        let declared = with_a_new_kind(declared);
+        Ok(declared)
     })
+}
+
+/// A plugin of a kind that this version does not know.
+#[cfg(feature = "growth")]
+fn with_a_new_kind(mut declared: RVec<RawDeclaration>) -> RVec<RawDeclaration> {
+    if let Some(RawDeclaration { build, .. }) = declared.first() {
+        let about = r#"{"kind": "grown", "name": "unheard-of", "more": 1}"#.into();
+        declared.push(RawDeclaration { about, build: *build });
+    }
+    declared
+}
+
+#[cfg(feature = "growth")]
+extern "C" fn grown() -> u32 {
+    7
 }
 
 /// The plugins linked into this executable.
@@ -98,8 +144,18 @@ pub fn linked() -> Vec<Declaration> {
 }
 
 /// The plugins of a library whose layout has been checked.
-pub fn declarations(root: PluginRoot_Ref) -> Result<Vec<Declaration>> {
+pub fn declarations(root: PluginRoot_Ref) -> Result<Listed> {
     (root.attach())(LogSink(super::log::host_log));
+    super::receive((root.host())(to_json(&Features::own())?.as_rstr()))?;
     let raw = super::receive((root.plugins())())?;
-    raw.iter().map(|d| Ok(Declaration { about: from_json(&d.about)?, build: d.build })).collect()
+    let mut listed = Listed { plugins: Vec::new(), unknown: Vec::new() };
+    for RawDeclaration { about, build } in raw {
+        let about: Value = from_json(&about)?;
+        let (kind, name) = (about["kind"].as_str().unwrap_or_default(), &about["name"]);
+        match Kind::from_str(kind) {
+            Ok(_) => listed.plugins.push(Declaration { about: serde_json::from_value(about)?, build }),
+            Err(_) => listed.unknown.push(format!("{kind} `{}`", name.as_str().unwrap_or_default())),
+        }
+    }
+    Ok(listed)
 }

@@ -73,6 +73,8 @@ pub struct MetaHost {
     cached: usize,
     /// Whether virtual tokens have been put before the sequences.
     extended: AtomicBool,
+    /// Whether the embeddings are looked up at this moment.
+    embedding: AtomicBool,
     cost: Arc<Mutex<Cost>>,
     this: Weak<MetaHost>,
 }
@@ -99,6 +101,7 @@ impl MetaHost {
             time,
             cached,
             extended: AtomicBool::new(false),
+            embedding: AtomicBool::new(false),
             cost: Arc::default(),
             this: this.clone(),
         }))
@@ -239,6 +242,9 @@ impl MetaHost {
     }
 }
 
+/// The error for positions that are asked for while the embeddings are looked up.
+pub const TOO_EARLY: &str = "positions are known in `start` and after it, not in `embed`: virtual tokens come between";
+
 /// The error for a parameter that was not declared.
 pub fn undeclared<'a>(name: &str, declared: impl Iterator<Item = &'a String>) -> PluginError {
     let near = declared.filter(|d| d.rsplit('.').next() == name.rsplit('.').next()).take(3).cloned();
@@ -262,6 +268,9 @@ impl Host for MetaHost {
             }
             CtxOp::Conv { id } => self.recur(id, ffi::unwrap(next()?)?, ffi::unwrap(next()?)?, true).map(ffi::wrap),
             CtxOp::Scan { id } => self.recur(id, ffi::unwrap(next()?)?, ffi::unwrap(next()?)?, false).map(ffi::wrap),
+            CtxOp::Rotate(_) | CtxOp::Positions if self.embedding.load(Ordering::Relaxed) => {
+                Err(PluginError::new(TOO_EARLY))
+            }
             CtxOp::Rotate(rotary) => {
                 let positions = ffi::unwrap(self.tensor(&[self.batch, self.computed()], DType::Int))?;
                 MetaTensor::execute(Op::Rotary(rotary), vec![ffi::unwrap(next()?)?, positions]).map(ffi::wrap)
@@ -304,7 +313,10 @@ pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> R
 /// The embeddings as they enter the first block.
 pub fn embed(model: &ModelObject, host: &Arc<MetaHost>) -> Result<Tensor> {
     let (cx, ids) = (host.context(), host.tensor(&[host.batch, host.time], DType::Int));
-    let mut hidden = model.embed(&cx, ids.clone())?;
+    host.embedding.store(true, Ordering::Relaxed);
+    let embedded = model.embed(&cx, ids.clone());
+    host.embedding.store(false, Ordering::Relaxed);
+    let mut hidden = embedded?;
     let expected = [host.batch, host.time, host.spec.hidden_size];
     let of_embeddings = |p: &&Param| p.role == Role::Embedding;
     if let Some(adapter) = &host.adapter {

@@ -167,9 +167,9 @@ pub(super) fn open(dataset: &DatasetObject, number: usize, skipped: &Skipped) ->
 
 /// What a dataset says of the data is the user's to put right; a panic is the plugin's.
 pub(super) fn blame(e: PluginError, number: usize) -> Error {
-    match e.panicked_at {
-        Some(_) => e.into(),
-        None => Error::invalid(Problem::new(e.to_string()).key(format!("dataset.{number}"))),
+    match e.panicked() {
+        true => e.into(),
+        false => Error::invalid(Problem::of(&e).key(format!("dataset.{number}"))),
     }
 }
 

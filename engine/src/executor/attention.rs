@@ -54,7 +54,7 @@ pub(super) fn attention(
 
 /// What queries, the last of `all` positions, must not see: the future, what lies before the first key that each may
 /// see (`first_seen`, a row for each row of the batch or one for all), and what lies `window` or more behind. Every
-/// query sees the `prefix` keys in front of those. None if everything is seen.
+/// query sees the `prefix` keys in front of those that its window reaches. None if everything is seen.
 pub(super) fn mask(
     first_seen: &[Vec<usize>],
     prefix: usize,

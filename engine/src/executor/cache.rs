@@ -1,4 +1,4 @@
-//! Keys and values of the tokens that a generation has already seen.
+//! What a generation keeps of the tokens that it has already seen: keys and values, and the states of recurrent layers.
 
 use super::value::{R, Value};
 use burn::tensor::{Int, Tensor as Burn, TensorData};

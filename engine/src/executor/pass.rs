@@ -206,7 +206,7 @@ impl Pass {
     fn positions(&self) -> Result<Value> {
         let mut state = lock(&self.state);
         if state.stage == Some(Stage::Embed) && self.layout.sources().is_some() {
-            return Err(PluginError::new("positions are known in `start` and after it, not in `embed`"));
+            return Err(PluginError::new(framework_core::meta::TOO_EARLY));
         }
         if state.positions.is_none() {
             let Layout { rows, time, .. } = self.layout;

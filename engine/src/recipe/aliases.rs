@@ -31,7 +31,7 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "lora_target_linear" => "adapter.targets", "targets = \"all-linear\"";
     "layers_to_transform" | "lora_layers_to_transform" | "peft_layers_to_transform" => "adapter.layers";
     "use_rslora" | "rslora" | "peft_use_rslora" => "adapter.rank_stabilised";
-    "lora_bias" => "adapter.bias";
+    "lora_bias" => "adapter.lora_bias";
     "adapter_name_or_path" | "lora_model_dir" | "peft_model_id" => "adapter.init_from";
     "finetuning_type" | "peft_type" | "use_peft" | "use_lora" | "tuner_type" => "adapter.plugin", "plugin = \"lora\", or \"full\" to train all weights";
     "lora" | "lora_config" | "peft" | "peft_config" => "[adapter]";

@@ -113,7 +113,9 @@ impl Family {
 
 /// Notes what a plugin says about its options, at the option that it names.
 pub(super) fn refused(checker: &mut Checker, options: &[Entry], origin: Origin, key: &str, e: &PluginError) {
-    let named = e.message.split('`').skip(1).step_by(2).find_map(|word| options.iter().find(|o| o.name == word));
-    let (origin, key) = named.map_or((origin, key.to_owned()), |o| (o.node.origin, join(key, &o.name)));
-    checker.add(origin, &key, Problem::new(e.to_string()));
+    // Of `near.shingle`, where the recipe gives `near`.
+    let given = |named: &&str| options.iter().find(|o| Some(o.name.as_str()) == named.split('.').next());
+    let named = e.key.as_deref().and_then(|named| Some((named, given(&named)?)));
+    let (origin, key) = named.map_or((origin, key.to_owned()), |(named, o)| (o.node.origin, join(key, named)));
+    checker.add(origin, &key, Problem::of(e));
 }

@@ -10,7 +10,7 @@ use super::{
     suggest::nearest,
 };
 use crate::Problem;
-use framework_core::{About, Kind, PluginError};
+use framework_core::{About, ErrorKind, Kind, PluginError};
 use serde_json::Value;
 
 /// Checks the recipe as a whole. Keys of the wrong type have been reported and are passed over.
@@ -81,10 +81,7 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
     if checker.found.len() > before {
         return;
     }
-    // A plugin that reads its configuration itself passes on what serde says.
-    let beginnings = [framework_core::config::UNKNOWN, "unknown field `"];
-    let rest = beginnings.iter().find_map(|beginning| e.message.strip_prefix(beginning));
-    let unknown = rest.and_then(|rest| rest.split('`').next());
+    let unknown = e.key.as_deref().filter(|_| e.kind == ErrorKind::UnknownKey);
     match unknown.and_then(|name| entries.iter().find(|entry| entry.name == name)) {
         Some(entry) => {
             let keys: Vec<_> = properties.iter().map(|(name, _)| *name).collect();

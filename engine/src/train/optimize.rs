@@ -4,28 +4,30 @@ use crate::{
     error::{Error, Result},
     executor::{Grads, Network, Value},
 };
-use framework_core::{Param, Update, ffi, ffi::OptimizerObject};
-use std::collections::BTreeMap;
+use framework_core::{
+    Param, StateSpec, ffi,
+    ffi::{OptimizerObject, OptimizingObject},
+};
 
-/// An optimizer and what it keeps for each parameter.
+/// An optimizer, opened for the trained parameters, and what it keeps for each.
 pub struct Stepper {
-    optimizer: OptimizerObject,
+    optimizer: OptimizingObject,
     learning_rate: f64,
-    /// States by parameter name, in the order in which the optimizer named them.
-    states: BTreeMap<String, Vec<(String, Value)>>,
+    params: Vec<Param>,
+    /// The states of each parameter, in the order in which the optimizer named them.
+    states: Vec<Vec<(String, Value)>>,
 }
 
 impl Stepper {
     /// An optimizer at its start.
     pub fn new(optimizer: OptimizerObject, network: &Network) -> Result<Self> {
         let learning_rate = optimizer.learning_rate()?;
-        let mut states = BTreeMap::new();
-        for param in network.trained() {
-            let zero = |s: framework_core::StateSpec| Ok((s.name, Value::zeros(&s.shape, network.device())?));
-            let state = optimizer.state(param)?.into_iter().map(zero).collect::<Result<_>>()?;
-            states.insert(param.name.clone(), state);
-        }
-        Ok(Self { optimizer, learning_rate, states })
+        let params: Vec<Param> = network.trained().into_iter().cloned().collect();
+        let optimizer = optimizer.open(&params)?;
+        let zero = |s: &StateSpec| Ok((s.name.clone(), Value::zeros(&s.shape, network.device())?));
+        let zeros = |states: &Vec<StateSpec>| states.iter().map(zero).collect::<Result<_>>();
+        let states = optimizer.states().iter().map(zeros).collect::<Result<_>>()?;
+        Ok(Self { optimizer, learning_rate, params, states })
     }
 
     /// The learning rate before the schedule.
@@ -35,15 +37,17 @@ impl Stepper {
 
     /// Names, shapes and values of all states, as `parameter/state`.
     pub fn states(&self) -> impl Iterator<Item = (String, &Value)> {
-        self.states.iter().flat_map(|(param, all)| all.iter().map(move |(name, v)| (format!("{param}/{name}"), v)))
+        let named = |param: &Param, name: &String| format!("{}/{name}", param.name);
+        let all = self.params.iter().zip(&self.states);
+        all.flat_map(move |(param, all)| all.iter().map(move |(name, value)| (named(param, name), value)))
     }
 
     /// Puts saved states back; `read` finds one by the name that [`Stepper::states`] gave it.
     pub fn restore(&mut self, mut read: impl FnMut(&str, &[usize]) -> Result<Value>) -> Result<()> {
         use ffi::HostTensor;
-        for (param, all) in &mut self.states {
+        for (param, all) in self.params.iter().zip(&mut self.states) {
             for (name, value) in all {
-                *value = read(&format!("{param}/{name}"), &value.shape())?;
+                *value = read(&format!("{}/{name}", param.name), &value.shape())?;
             }
         }
         Ok(())
@@ -65,8 +69,8 @@ impl Stepper {
             return Ok(Err(norm));
         }
         let clip = if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
-        let trained: Vec<Param> = network.trained().into_iter().cloned().collect();
-        for param in &trained {
+        for index in 0..self.params.len() {
+            let param = &self.params[index];
             // What nothing went through (an expert that no token chose) stands still or goes on as its momentum says.
             let mut grad = match grads.0.remove(&param.name) {
                 Some(grad) => grad,
@@ -75,21 +79,22 @@ impl Stepper {
             if clip < 1.0 {
                 grad = grad.times(clip)?;
             }
-            self.move_one(network, param, grad, step, learning_rate)?;
+            self.move_one(network, index, grad, step, learning_rate)?;
         }
         Ok(Ok(norm))
     }
 
-    fn move_one(&mut self, network: &Network, param: &Param, grad: Value, step: u64, rate: f64) -> Result<()> {
+    fn move_one(&mut self, network: &Network, index: usize, grad: Value, step: u64, rate: f64) -> Result<()> {
+        let param = &self.params[index];
         let lost = || Error::failed(format!("parameter `{}` was lost", param.name));
         let value = network.take(&param.name).ok_or_else(lost)?;
-        let state = self.states.get_mut(&param.name).ok_or_else(lost)?;
-        let names: Vec<String> = state.iter().map(|(name, _)| name.clone()).collect();
-        let tensors = std::mem::take(state).into_iter().map(|(_, v)| ffi::wrap(v)).collect();
-        let update = Update { learning_rate: rate, step, param };
-        let (value, tensors) = self.optimizer.update(&update, ffi::wrap(value), ffi::wrap(grad), tensors)?;
+        let state = &mut self.states[index];
+        let (names, values): (Vec<_>, Vec<_>) = std::mem::take(state).into_iter().unzip();
+        let (tensors, kept) = ((ffi::wrap(value), ffi::wrap(grad)), values.into_iter().map(ffi::wrap).collect());
+        let rate = rate * param.rate.unwrap_or(1.0);
+        let (value, kept) = self.optimizer.update(rate, step, index, tensors, kept)?;
         network.set(&param.name, ffi::unwrap(value)?)?;
-        let values = tensors.into_iter().map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
+        let values = kept.into_iter().map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
         *state = names.into_iter().zip(values).collect();
         Ok(())
     }

@@ -163,7 +163,7 @@ fn each(table: &Map<String, Value>, key: &str, what: &str, fits: impl Fn(&Value)
     for (pattern, value) in table {
         Pattern::ending(pattern, key)?;
         if !fits(value) {
-            return Err(PluginError::new(format!("`{key}` gives `{pattern}` {value}; expected {what}")));
+            return Err(PluginError::option(key, format!("gives `{pattern}` {value}; expected {what}")));
         }
     }
     Ok(())
@@ -174,23 +174,23 @@ impl Adapter for Lora {
 
     fn validate(&self) -> Result<()> {
         if self.r == 0 {
-            return Err(PluginError::new("`r` must be at least 1"));
+            return Err(PluginError::option("r", "must be at least 1"));
         }
         if self.alpha <= 0.0 || !self.alpha.is_finite() {
-            return Err(PluginError::new(format!("`alpha` must be positive, not {}", self.alpha)));
+            return Err(PluginError::option("alpha", format!("must be positive, not {}", self.alpha)));
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(PluginError::new(format!(
-                "`dropout` must be at least 0 and less than 1, not {}",
-                self.dropout
-            )));
+            return Err(PluginError::option(
+                "dropout",
+                format!("must be at least 0 and less than 1, not {}", self.dropout),
+            ));
         }
         self.targets.validate("targets")?;
         self.exclude.as_ref().map_or(Ok(()), |exclude| exclude.validate("exclude"))?;
         each(&self.rank_pattern, "rank_pattern", "a rank of at least 1", |v| v.as_u64().is_some_and(|r| r > 0))?;
         each(&self.alpha_pattern, "alpha_pattern", "a positive number", |v| v.as_f64().is_some_and(|a| a > 0.0))?;
         if self.modules_to_save.iter().any(String::is_empty) {
-            return Err(PluginError::new("`modules_to_save` has an empty name, which every module ends with"));
+            return Err(PluginError::option("modules_to_save", "has an empty name, which every module ends with"));
         }
         self.layers.as_ref().map_or(Ok(()), |layers| layers.indices().map(|_| ()))
     }

@@ -42,7 +42,7 @@ impl Adapter for PrefixTuning {
 
     fn validate(&self) -> Result<()> {
         if self.encoder_hidden_size == Some(0) {
-            return Err(PluginError::new("`encoder_hidden_size` must be at least 1"));
+            return Err(PluginError::option("encoder_hidden_size", "must be at least 1"));
         }
         prompt::validate(self.virtual_tokens)
     }

@@ -53,7 +53,7 @@ pub fn tokens(config: &Value) -> Result<usize> {
 
 /// An error unless there is a virtual token.
 pub fn validate(tokens: usize) -> Result<()> {
-    if tokens == 0 { Err(PluginError::new("`virtual_tokens` must be at least 1")) } else { Ok(()) }
+    if tokens == 0 { Err(PluginError::option("virtual_tokens", "must be at least 1")) } else { Ok(()) }
 }
 
 /// A projection with a bias, as `torch.nn.Linear` starts.

@@ -58,10 +58,10 @@ impl Adapter for PromptTuning {
             });
         }
         let table = model.params.iter().find(|param| param.role == Role::Embedding);
-        let table =
-            table.ok_or_else(|| PluginError::new("`init_text` needs a table of embeddings, which the model lacks"))?;
+        let table = table
+            .ok_or_else(|| PluginError::option("init_text", "needs a table of embeddings, which the model lacks"))?;
         if let Some(id) = self.init_ids.iter().find(|id| **id >= table.shape[0]) {
-            return Err(PluginError::new(format!("`init_text` has token {id}; the model has {}", table.shape[0])));
+            return Err(PluginError::option("init_text", format!("has token {id}; the model has {}", table.shape[0])));
         }
         let rows = self.init_ids.iter().copied().cycle().take(n).collect();
         let embeddings = a.computed(prompt::EMBEDDINGS, &[n, width], None);

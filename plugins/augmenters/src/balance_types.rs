@@ -52,18 +52,19 @@ fn kind() -> String {
 impl Augmenter for BalanceTypes {
     fn validate(&self) -> Result<()> {
         if self.method.is_some() && self.target.is_some() {
-            return Err(PluginError::new("has both a `method` and a `target`; give one of them"));
+            return Err(PluginError::new("has both a `method` and a `target`; give one of them").key("target"));
         }
         if self.target == Some(0) {
-            return Err(PluginError::new("`target` is 0; nothing would be left"));
+            return Err(PluginError::option("target", "is 0; nothing would be left"));
         }
         if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
             let message = format!("`tolerance` is {}; expected a share such as 0.05", self.tolerance);
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("tolerance"));
         }
         match self.weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0)) {
             Some((kind, weight)) => {
-                Err(PluginError::new(format!("the weight of `{kind}` is {weight}; expected a number from 0 on")))
+                Err(PluginError::new(format!("the weight of `{kind}` is {weight}; expected a number from 0 on"))
+                    .key("weights"))
             }
             None => Ok(()),
         }

@@ -77,22 +77,31 @@ impl ContextExpansion {
 
 impl Augmenter for ContextExpansion {
     fn validate(&self) -> Result<()> {
-        let wrong = |message: String| Err(PluginError::new(message));
+        let wrong = |key: &str, message: String| Err(PluginError::new(message).key(key));
         if self.sources.is_empty() && self.neighbours == 0 {
-            return wrong("there is no context: `sources` is empty and `neighbours` is 0; give one of them".into());
+            return wrong(
+                "sources",
+                "there is no context: `sources` is empty and `neighbours` is 0; give one of them".into(),
+            );
         }
         if self.sources.contains(&self.field) {
-            return wrong(format!("`sources` has `{}`, which is the `field` that is expanded", self.field));
+            return wrong("sources", format!("`sources` has `{}`, which is the `field` that is expanded", self.field));
         }
         if self.max_chars == 0 {
-            return wrong("`max_chars` is 0, so that there would be no context; give 1 or more".into());
+            return wrong("max_chars", "`max_chars` is 0, so that there would be no context; give 1 or more".into());
         }
         if self.most == Some(0) {
-            return wrong("`most` is 0, so that there would be no context; give 1 or more, or leave it out".into());
+            return wrong(
+                "most",
+                "`most` is 0, so that there would be no context; give 1 or more, or leave it out".into(),
+            );
         }
         let incomplete = |t: &&String| ["{text}", "{context}"].iter().any(|part| t.matches(part).count() != 1);
         if let Some(template) = self.templates.iter().find(incomplete) {
-            return wrong(format!("`templates` has {template:?}; expected one {{text}} and one {{context}} in it"));
+            return wrong(
+                "templates",
+                format!("`templates` has {template:?}; expected one {{text}} and one {{context}} in it"),
+            );
         }
         self.copies().validate()
     }

@@ -27,7 +27,7 @@ pub fn yes() -> bool {
 impl Copies {
     pub fn validate(&self) -> Result<()> {
         match self.count {
-            0 => Err(PluginError::new("`copies` is 0, so that nothing would be changed; give 1 or more")),
+            0 => Err(PluginError::option("copies", "is 0, so that nothing would be changed; give 1 or more")),
             _ => Ok(()),
         }
     }
@@ -99,7 +99,7 @@ impl Copies {
 pub fn share(rate: f64) -> Result<()> {
     match (0.0..=1.0).contains(&rate) {
         true => Ok(()),
-        false => Err(PluginError::new(format!("`rate` is {rate}; expected a share from 0 to 1, such as 0.3"))),
+        false => Err(PluginError::option("rate", format!("is {rate}; expected a share from 0 to 1, such as 0.3"))),
     }
 }
 

@@ -66,14 +66,14 @@ impl Augmenter for Deduplicate {
         let Some(near) = &self.near else { return Ok(()) };
         if !(near.similarity > 0.0 && near.similarity <= 1.0) {
             let message = format!("`near.similarity` is {}; expected more than 0 and at most 1", near.similarity);
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("near.similarity"));
         }
         if !(16..=4096).contains(&near.permutations) {
             let message = format!("`near.permutations` is {}; expected 16 to 4096", near.permutations);
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("near.permutations"));
         }
         match near.shingle {
-            0 => Err(PluginError::new("`near.shingle` is 0; a shingle has at least one word")),
+            0 => Err(PluginError::option("near.shingle", "is 0; a shingle has at least one word")),
             _ => Ok(()),
         }
     }

@@ -38,7 +38,7 @@ impl Filter {
         let find = |code: &String| {
             Lang::from_code(code.as_str()).ok_or_else(|| {
                 let codes: Vec<_> = Lang::all().iter().map(|lang| lang.code()).collect();
-                PluginError::new(format!("`languages` has no {code:?}; the codes are {}", codes.join(", ")))
+                PluginError::option("languages", format!("has no {code:?}; the codes are {}", codes.join(", ")))
             })
         };
         self.languages.iter().map(find).collect()
@@ -47,7 +47,7 @@ impl Filter {
     fn patterns(&self) -> Result<[Option<Regex>; 2]> {
         let compile = |option: &str, pattern: &Option<String>| {
             let regex = pattern.as_deref().map(Regex::new).transpose();
-            regex.map_err(|e| PluginError::new(format!("`{option}` is not a regular expression: {e}")))
+            regex.map_err(|e| PluginError::option(option, format!("is not a regular expression: {e}")))
         };
         Ok([compile("keep", &self.keep)?, compile("drop", &self.drop)?])
     }
@@ -58,7 +58,7 @@ impl Augmenter for Filter {
         if let (Some(min), Some(max)) = (self.min_chars, self.max_chars)
             && min > max
         {
-            return Err(PluginError::new(format!("`min_chars` ({min}) is larger than `max_chars` ({max})")));
+            return Err(PluginError::option("min_chars", format!("({min}) is larger than `max_chars` ({max})")));
         }
         let unlimited = self.min_chars.is_none() && self.max_chars.is_none();
         if unlimited && self.keep.is_none() && self.drop.is_none() && self.languages.is_empty() {

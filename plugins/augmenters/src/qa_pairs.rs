@@ -95,10 +95,12 @@ fn uncategorised() -> String {
 impl Augmenter for QaPairs {
     fn validate(&self) -> Result<()> {
         if self.types.is_empty() {
-            return Err(PluginError::new("`types` is empty; no questions would be asked"));
+            return Err(PluginError::option("types", "is empty; no questions would be asked"));
         }
         match self.keep.iter().find(|name| matches!(name.as_str(), "question" | "answer" | "type")) {
-            Some(name) => Err(PluginError::new(format!("`keep` has `{name}`, which is a field of the question's own"))),
+            Some(name) => {
+                Err(PluginError::option("keep", format!("has `{name}`, which is a field of the question's own")))
+            }
             None => Ok(()),
         }
     }

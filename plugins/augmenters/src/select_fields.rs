@@ -24,17 +24,17 @@ options! {
 impl Augmenter for SelectFields {
     fn validate(&self) -> Result<()> {
         let Self { keep, drop, rename } = self;
-        let wrong = |message: String| Err(PluginError::new(message));
+        let wrong = |key: &str, message: String| Err(PluginError::new(message).key(key));
         if keep.is_empty() && drop.is_empty() && rename.is_empty() {
-            return wrong("has nothing to do; give `keep`, `drop` or `rename`".into());
+            return wrong("keep", "has nothing to do; give `keep`, `drop` or `rename`".into());
         }
         if let Some(both) = keep.iter().find(|name| drop.contains(name)) {
-            return wrong(format!("`{both}` is in `keep` and in `drop`"));
+            return wrong("drop", format!("`{both}` is in `keep` and in `drop`"));
         }
         let mut names: Vec<_> = rename.values().collect();
         names.sort();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => wrong(format!("two fields would be called `{}` (`rename`)", pair[0])),
+            Some(pair) => wrong("rename", format!("two fields would be called `{}` (`rename`)", pair[0])),
             None => Ok(()),
         }
     }
@@ -56,7 +56,7 @@ impl SelectFields {
         for (name, value) in record {
             let name = self.rename.get(&name).unwrap_or(&name).clone();
             if selected.insert(name.clone(), value).is_some() {
-                return Err(PluginError::new(format!("there is a field `{name}` already (`rename`)")));
+                return Err(PluginError::new(format!("there is a field `{name}` already (`rename`)")).key("rename"));
             }
         }
         self.keep.iter().try_for_each(|name| field(&selected, name).map(drop))?;

@@ -89,7 +89,7 @@ impl Augmenter for SentenceTransform {
     fn validate(&self) -> Result<()> {
         if self.transforms.is_empty() {
             let message = "`transforms` is empty; name what may be done, such as [\"connectives\", \"split\"]";
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("transforms"));
         }
         self.rewrite().validate()
     }

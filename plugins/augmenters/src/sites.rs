@@ -35,14 +35,17 @@ impl Rewrite {
         self.copies.validate()?;
         for (option, list) in [("fields", &self.fields), ("protected_fields", &self.protected_fields)] {
             if list.iter().any(String::is_empty) {
-                return Err(PluginError::new(format!("`{option}` has an empty name")));
+                return Err(PluginError::option(option, "has an empty name"));
             }
         }
         if self.fields.is_empty() {
-            return Err(PluginError::new("`fields` is empty; name the fields to change, such as [\"instruction\"]"));
+            return Err(PluginError::option(
+                "fields",
+                "is empty; name the fields to change, such as [\"instruction\"]",
+            ));
         }
         if self.protected.iter().any(|word| word.trim().is_empty()) {
-            return Err(PluginError::new("`protected` has an empty word"));
+            return Err(PluginError::option("protected", "has an empty word"));
         }
         Ok(())
     }

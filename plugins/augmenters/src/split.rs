@@ -54,15 +54,15 @@ fn text() -> String {
 impl Augmenter for Split {
     fn validate(&self) -> Result<()> {
         if self.max_chars == 0 {
-            return Err(PluginError::new("`max_chars` is 0; a part has at least one character"));
+            return Err(PluginError::option("max_chars", "is 0; a part has at least one character"));
         }
         if self.overlap >= self.max_chars {
             let message = format!("`overlap` ({}) is not smaller than `max_chars` ({})", self.overlap, self.max_chars);
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("overlap"));
         }
         match &self.number_field {
             Some(name) if *name == self.field => {
-                Err(PluginError::new(format!("`number_field` is `{name}`, which is the field that is split")))
+                Err(PluginError::option("number_field", format!("is `{name}`, which is the field that is split")))
             }
             _ => Ok(()),
         }

@@ -72,7 +72,7 @@ impl Augmenter for Synonyms {
     fn validate(&self) -> Result<()> {
         if !self.built_in && self.dictionary.is_none() {
             let message = "there are no words: `built_in` is false and there is no `dictionary`; give one of them";
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("built_in"));
         }
         self.rewrite().validate()
     }

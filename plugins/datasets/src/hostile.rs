@@ -102,7 +102,7 @@ fn read(plugin: &str, name: &str, content: &[u8], options: &str) {
     for on_error in ["error", "skip"] {
         let table = format!("on_error = \"{on_error}\"\n{options}");
         if let Err(e) = Folder::of(name, content).read(plugin, &table) {
-            assert_eq!(e.panicked_at, None, "{}", e.message);
+            assert!(!e.panicked(), "{}", e.message);
             assert!(!e.message.is_empty());
         }
     }
@@ -213,8 +213,8 @@ fn files_are_cut_off_at_every_byte() {
         for end in 0..content.len() {
             let (records, error) = read(&content[..end]);
             if let Some(e) = error {
-                assert_eq!(e.panicked_at, None, "{plugin}, {name}, {end} bytes: {}", e.message);
-                assert!(e.message.contains(name), "{plugin}, {end} bytes: names no file: {}", e.message);
+                assert!(!e.panicked(), "{plugin}, {name}, {end} bytes: {}", e.message);
+                assert!(e.to_string().contains(name), "{plugin}, {end} bytes: names no file: {e}");
             }
             // The last record may be cut too; how a text in another encoding is read may change with its length.
             let kept = records.len().saturating_sub(1);

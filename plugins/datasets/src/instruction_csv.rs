@@ -65,11 +65,16 @@ impl Dataset for InstructionCsv {
     fn validate(&self) -> Result<()> {
         let names = [&self.instruction, &self.input, &self.output];
         if names[0] == names[1] || names[1] == names[2] || names[0] == names[2] {
-            return Err(PluginError::new("`instruction`, `input` and `output` must name different columns"));
+            return Err(
+                PluginError::new("`instruction`, `input` and `output` must name different columns").key("instruction")
+            );
         }
         let separates = |c: char| c == '\t' || (c != '"' && matches!(c, ' '..='~'));
         if let Some(wrong) = self.delimiter.filter(|c| !separates(*c)) {
-            return Err(PluginError::new(format!("`delimiter` must be a tab or an ASCII character, not {wrong:?}")));
+            return Err(PluginError::option(
+                "delimiter",
+                format!("must be a tab or an ASCII character, not {wrong:?}"),
+            ));
         }
         Encoding::named(&self.encoding).map(|_| ())
     }
@@ -131,7 +136,8 @@ impl Rows {
             let found = names.iter().take(20).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             find(name).ok_or_else(|| {
                 let hint = format!("say which one to read with `{option}`, or set `delimiter` if they are not split");
-                place.wrong(format!("there is no column `{name}`; the columns are {found}: {hint}")).into_error()
+                let message = format!("there is no column `{name}`; the columns are {found}: {hint}");
+                place.wrong(message).into_error().key(option).known(names.iter().cloned())
             })
         };
         let optional = options.input == input();
@@ -228,7 +234,7 @@ mod tests {
 
     #[track_caller]
     fn refused(content: &[u8], options: &str, expected: &str) {
-        let error = read(content, options).unwrap_err().message;
+        let error = read(content, options).unwrap_err().to_string();
         let (_, said) = error.split_once("data.csv:").unwrap_or_else(|| panic!("names no line: {error}"));
         assert!(said.starts_with(expected), "{said}");
     }
@@ -325,13 +331,13 @@ mod tests {
             "",
             "1: there is no column `instruction`; the columns are `a`, `a`",
         );
-        assert!(read(&b"a,".repeat(1000), "").unwrap_err().message.len() < 500);
-        assert!(read(&b"a".repeat(1 << 20), "").unwrap_err().message.len() < 2500);
+        assert!(read(&b"a,".repeat(1000), "").unwrap_err().to_string().len() < 500);
+        assert!(read(&b"a".repeat(1 << 20), "").unwrap_err().to_string().len() < 2500);
     }
 
     #[test]
     fn contradicting_options_are_refused() {
-        let error = |options: &str| read(b"", options).unwrap_err().message;
+        let error = |options: &str| read(b"", options).unwrap_err().to_string();
         assert!(error("output = \"input\"").contains("different columns"));
         assert!(error("delimiter = \"é\"").contains("ASCII"));
     }

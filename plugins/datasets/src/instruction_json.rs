@@ -64,7 +64,9 @@ impl Dataset for InstructionJson {
     fn validate(&self) -> Result<()> {
         let names = [&self.instruction, &self.input, &self.output];
         if names[0] == names[1] || names[1] == names[2] || names[0] == names[2] {
-            return Err(PluginError::new("`instruction`, `input` and `output` must name different fields"));
+            return Err(
+                PluginError::new("`instruction`, `input` and `output` must name different fields").key("instruction")
+            );
         }
         Encoding::named(&self.encoding).map(|_| ())
     }

@@ -69,7 +69,7 @@ impl Dataset for MagazineJson {
         let names = [&self.title, &self.author, &self.volume, &self.content, &self.date];
         if (1..names.len()).any(|i| names[..i].contains(&names[i])) {
             let message = "`title`, `author`, `volume`, `content` and `date` must name different fields";
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("title"));
         }
         self.ranges()?;
         Encoding::named(&self.encoding).map(|_| ())
@@ -95,7 +95,7 @@ impl MagazineJson {
         let parse = |text: &String| {
             let ranges = text.split([',', '，']).map(range).collect::<Option<_>>();
             ranges.ok_or_else(|| {
-                PluginError::new(format!("`volumes` is {text:?}; expected numbers and ranges such as \"1-10, 15\""))
+                PluginError::option("volumes", format!("is {text:?}; expected numbers and ranges such as \"1-10, 15\""))
             })
         };
         self.volumes.as_ref().map(parse).transpose()

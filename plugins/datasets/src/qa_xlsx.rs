@@ -55,7 +55,9 @@ impl Dataset for QaXlsx {
         let names =
             [Some(&self.question), Some(&self.answer), self.context.as_ref()].map(|n| n.map(|n| n.to_lowercase()));
         if names[0] == names[1] || names[1] == names[2] || names[0] == names[2] {
-            return Err(PluginError::new("`question`, `answer` and `context` must name different columns"));
+            return Err(
+                PluginError::new("`question`, `answer` and `context` must name different columns").key("question")
+            );
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Wrong {
 
 impl From<Wrong> for PluginError {
     fn from(wrong: Wrong) -> Self {
-        PluginError::new(format!("{}: {}", wrong.place, wrong.message))
+        PluginError::new(wrong.message).place(wrong.place)
     }
 }
 
@@ -77,8 +77,8 @@ pub fn records(
             let Some(row) = rows.next() else {
                 // A wrong option looks like this; an empty dataset would hide it.
                 let first: PluginError = first.take().filter(|_| wrong == read)?;
-                let message = format!("all {read} rows are malformed and skipped; the first: {}", first.message);
-                return Some(Err(PluginError { message, ..first }));
+                let message = format!("all {read} rows are malformed and skipped; the first: {first}");
+                return Some(Err(PluginError::new(message)));
             };
             read += 1;
             match row {
@@ -139,7 +139,7 @@ mod tests {
         records(&Skipped::default(), on_error, rows(pattern))
             .collect::<Result<Vec<_>>>()
             .map(|r| r.len())
-            .map_err(|e| e.message)
+            .map_err(|e| e.to_string())
     }
 
     #[test]

@@ -43,9 +43,10 @@ impl Folder {
     /// The error on reading the first file; a panic is none.
     #[track_caller]
     pub fn refused(&self, plugin: &str, options: &str) -> String {
-        let error = self.read(plugin, options).expect_err("an error");
-        assert_eq!(error.panicked_at, None, "{}", error.message);
-        error.message
+        let mut error = self.read(plugin, options).expect_err("an error");
+        error.plugin = None;
+        assert!(!error.panicked(), "{error}");
+        error.to_string()
     }
 
     /// What the error on reading the first file says after its name.

@@ -256,10 +256,10 @@ impl ModelArch for Gemma {
         only("use_bidirectional_attention", &self.use_bidirectional_attention.unwrap_or(false), false)?;
         if let Some(types) = self.layer_types.as_ref().filter(|types| types.len() != self.num_hidden_layers) {
             let (given, blocks) = (types.len(), self.num_hidden_layers);
-            return Err(PluginError::new(format!("`layer_types` names {given} of {blocks} `num_hidden_layers`")));
+            return Err(PluginError::option("layer_types", format!("names {given} of {blocks} `num_hidden_layers`")));
         }
         if self.query_pre_attn_scalar <= 0.0 {
-            return Err(PluginError::new("`query_pre_attn_scalar` must be positive"));
+            return Err(PluginError::option("query_pre_attn_scalar", "must be positive"));
         }
         self.decoder()?.validate()
     }

@@ -117,7 +117,7 @@ impl ModelArch for Gpt2 {
     fn validate(&self) -> Result<()> {
         let (width, heads) = (self.n_embd, self.n_head);
         if heads == 0 || width == 0 || !width.is_multiple_of(heads) {
-            return Err(PluginError::new(format!("`n_embd` ({width}) must be a multiple of `n_head` ({heads})")));
+            return Err(PluginError::option("n_embd", format!("({width}) must be a multiple of `n_head` ({heads})")));
         }
         only("add_cross_attention", &self.add_cross_attention, false)?;
         let dropouts =

@@ -180,7 +180,7 @@ impl ModelArch for Pythia {
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
             let message = format!("`hidden_size` ({hidden}) must be a multiple of `num_attention_heads` ({heads})");
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("hidden_size"));
         }
         nn::dropout_share("attention_dropout", self.attention_dropout)?;
         nn::dropout_share("hidden_dropout", self.hidden_dropout)?;

@@ -183,14 +183,18 @@ impl ModelArch for Qwen {
     fn validate(&self) -> Result<()> {
         only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
         if self.model_type == Generation::Qwen2 && self.attention_bias == Some(false) {
-            return Err(PluginError::new(
-                "`attention_bias` is false, but queries, keys and values of qwen2 have biases",
+            return Err(PluginError::option(
+                "attention_bias",
+                "is false, but queries, keys and values of qwen2 have biases",
             ));
         }
         if let Some(types) = &self.layer_types {
             let (given, blocks) = (types.len(), self.num_hidden_layers);
             if given != blocks {
-                return Err(PluginError::new(format!("`layer_types` names {given} of {blocks} `num_hidden_layers`")));
+                return Err(PluginError::option(
+                    "layer_types",
+                    format!("names {given} of {blocks} `num_hidden_layers`"),
+                ));
             }
             let window = self.sliding_window.filter(|_| self.use_sliding_window);
             if types.contains(&LayerType::SlidingAttention) && window.is_none() {

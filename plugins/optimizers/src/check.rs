@@ -3,7 +3,7 @@
 use framework_sdk::{PluginError, Result};
 
 fn require(holds: bool, option: &str, range: &str, value: f64) -> Result<()> {
-    if holds { Ok(()) } else { Err(PluginError::new(format!("`{option}` must be {range}, not {value}"))) }
+    if holds { Ok(()) } else { Err(PluginError::option(option, format!("must be {range}, not {value}"))) }
 }
 
 /// More than 0, and finite.

@@ -1,7 +1,7 @@
 //! One number as a tensor, to compare updates with PyTorch's.
 
 use framework_sdk::{
-    DType, Init, Kind, Op, Param, PluginError, Result, Role, Tensor, Update,
+    DType, Init, Kind, Op, Param, PluginError, Result, Role, Tensor,
     ffi::{HostTensor, unwrap, wrap},
     serde_json::Value,
     test,
@@ -38,12 +38,11 @@ pub fn steps(name: &str, options: &Value, role: Role, grads: &[f64]) -> Vec<f64>
     // The shape is what the optimizer is told; the tensors themselves are single numbers.
     let param = Param::new("w", &[], Init::Zeros, role);
     let number = |x: f64| -> Tensor { wrap(Scalar(x)) };
-    let (mut value, mut state) = (1.5, vec![0.0; optimizer.state(&param).unwrap().len()]);
+    let (rate, opened) = (optimizer.learning_rate().unwrap(), optimizer.open(&[param]).unwrap());
+    let (mut value, mut state) = (1.5, vec![0.0; opened.states()[0].len()]);
     let step = |(index, &grad): (usize, &f64)| {
-        let update =
-            Update { learning_rate: optimizer.learning_rate().unwrap(), step: index as u64 + 1, param: &param };
         let before = state.iter().map(|&x| number(x)).collect();
-        let (next, after) = optimizer.update(&update, number(value), number(grad), before).unwrap();
+        let (next, after) = opened.update(rate, index as u64 + 1, 0, (number(value), number(grad)), before).unwrap();
         value = unwrap::<Scalar>(next).unwrap().0;
         state = after.into_iter().map(|t| unwrap::<Scalar>(t).unwrap().0).collect();
         value

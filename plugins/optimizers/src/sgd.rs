@@ -38,7 +38,7 @@ impl Optimizer for Sgd {
         check::below_one("momentum", self.momentum)?;
         check::not_negative("weight_decay", self.weight_decay)?;
         if self.nesterov && self.momentum == 0.0 {
-            return Err(PluginError::new("`nesterov` needs a `momentum`, such as 0.9"));
+            return Err(PluginError::option("nesterov", "needs a `momentum`, such as 0.9"));
         }
         Ok(())
     }

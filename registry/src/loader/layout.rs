@@ -4,8 +4,9 @@
 use crate::LoadError;
 use abi_stable::{
     StableAbi,
-    abi_stability::abi_checking::check_layout_compatibility as compatible,
+    abi_stability::abi_checking::{AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals},
     library::{IsLayoutChecked, LibHeader, lib_header_from_path},
+    type_layout::TypeLayout,
 };
 use framework_core::ffi::PluginRoot_Ref;
 use std::path::Path;
@@ -31,6 +32,12 @@ fn check(header: &LibHeader) -> Result<(), LoadError> {
         Ok(()) => Ok(()),
         Err(e) => compatible(theirs, ours).map_err(|_| LoadError::Layout(last_error(&e.to_string()))),
     }
+}
+
+/// Each library by itself: abi_stable's own memory would compare libraries with each other, which never meet, and refuse
+/// the second of two versions.
+fn compatible(a: &'static TypeLayout, b: &'static TypeLayout) -> Result<(), AbiInstabilityErrors> {
+    check_layout_compatibility_with_globals(a, b, &CheckingGlobals::new())
 }
 
 /// The end of abi_stable's report, which is pages long, as one line.

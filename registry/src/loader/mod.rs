@@ -4,8 +4,11 @@ mod format;
 mod header;
 mod layout;
 
-use crate::LoadError;
-use framework_core::{PluginError, ffi::Declaration};
+use crate::{LoadError, error::SDK};
+use framework_core::{
+    PluginError,
+    ffi::{Declaration, Listed},
+};
 use std::path::Path;
 
 /// The plugins of the library at a canonical path. The library stays loaded for good: nothing knows when the last
@@ -15,16 +18,20 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Declaration>, LoadError> {
     format::check(path)?;
     header::check(path)?;
     let root = layout::root(path)?;
-    let declarations = framework_core::ffi::declarations(root).map_err(LoadError::Listing)?;
-    if declarations.is_empty() {
-        return Err(LoadError::Empty);
+    let Listed { plugins, unknown } = framework_core::ffi::declarations(root).map_err(LoadError::Listing)?;
+    if plugins.is_empty() {
+        return Err(if unknown.is_empty() { LoadError::Empty } else { LoadError::UnknownKinds(unknown) });
     }
-    for declaration in &declarations {
-        if declaration.about.kind != declaration.build.kind() {
-            let what = format!("{} builds a plugin of kind {}", declaration.about.label(), declaration.build.kind());
+    for Declaration { about, build } in &plugins {
+        if !build.builds(about.kind) {
+            let what = format!("{} says that it is of a kind that it does not build", about.label());
             return Err(LoadError::Listing(PluginError::new(what)));
         }
     }
-    tracing::debug!(path = %path.display(), plugins = declarations.len(), "loaded a plugin library");
-    Ok(declarations)
+    if !unknown.is_empty() {
+        let (path, unknown) = (path.display(), unknown.join(", "));
+        tracing::warn!("{path}: {unknown} is left out: this program ({SDK}) has no such kind of plugin; update it");
+    }
+    tracing::debug!(path = %path.display(), plugins = plugins.len(), "loaded a plugin library");
+    Ok(plugins)
 }

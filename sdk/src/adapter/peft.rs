@@ -31,9 +31,10 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
-/// Whether a `layers_pattern` names the list of blocks, whose names all models here end with `layers`.
+/// Whether a `layers_pattern` names the list of blocks: `model.layers`, `transformer.h`, …
 fn says_layers(value: &Value) -> bool {
-    let is = |value: &Value| matches!(value.as_str(), Some("layers" | "model.layers" | "gpt_neox.layers"));
+    let last = |name: &str| name.rsplit('.').next().is_some_and(|last| ["layers", "h", "blocks"].contains(&last));
+    let is = |value: &Value| value.as_str().is_some_and(last);
     match value {
         Value::Array(list) => list.iter().all(is),
         one => is(one),

@@ -46,7 +46,7 @@ impl Pattern {
 
     fn of(pattern: &str, key: &str) -> Result<Self> {
         let regex = RegexBuilder::new(pattern).backtrack_limit(BACKTRACKS).build();
-        regex.map(Self).map_err(|e| PluginError::new(format!("`{key}` is not a regular expression: {e}")))
+        regex.map(Self).map_err(|e| PluginError::option(key, format!("is not a regular expression: {e}")))
     }
 
     /// Whether it matches.
@@ -66,9 +66,7 @@ impl Targets {
     /// What options alone can get wrong.
     pub fn validate(&self, key: &str) -> Result<()> {
         match self {
-            Self::Names(names) if names.is_empty() => {
-                Err(PluginError::new(format!("`{key}` is empty; leave it out instead")))
-            }
+            Self::Names(names) if names.is_empty() => Err(PluginError::option(key, "is empty; leave it out instead")),
             _ => self.pattern(key).map(|_| ()),
         }
     }
@@ -121,7 +119,9 @@ impl Targets {
         let of_vocabulary = |p: &&&Param| matches!(p.role, Role::Embedding | Role::Output);
         let wrong = other.iter().find(of_vocabulary).or(other.first().filter(|_| matches!(self, Self::Names(_))));
         if let Some(param) = wrong {
-            return Err(PluginError::new(no_target(&name(param).unwrap_or_default(), model, Some(param.role))));
+            return Err(
+                PluginError::new(no_target(&name(param).unwrap_or_default(), model, Some(param.role))).key("targets")
+            );
         }
         let lost: Vec<_> = match self {
             Self::Names(names) => {
@@ -132,9 +132,10 @@ impl Targets {
         };
         match (found.is_empty(), self) {
             (false, _) => Ok((found, lost)),
-            (true, Self::Pattern(pattern)) => Err(PluginError::new(no_target(pattern, model, None))),
+            (true, Self::Pattern(pattern)) => Err(PluginError::new(no_target(pattern, model, None)).key("targets")),
             (true, Self::Names(_)) => {
-                Err(PluginError::new(lost.into_iter().next().unwrap_or_else(|| "`targets` is empty".into())))
+                let message = lost.into_iter().next().unwrap_or_else(|| "`targets` is empty".into());
+                Err(PluginError::new(message).key("targets"))
             }
         }
     }
@@ -215,7 +216,9 @@ impl Layers {
             }
         };
         match found.is_empty() {
-            true => Err(PluginError::new(format!("`layers` must be like \"23-27\", \"0-2,5\" or \"3\", not {self}"))),
+            true => {
+                Err(PluginError::option("layers", format!("must be like \"23-27\", \"0-2,5\" or \"3\", not {self}")))
+            }
             false => Ok(found),
         }
     }
@@ -227,7 +230,7 @@ impl Layers {
             Some(last) if *last >= model.blocks => {
                 let blocks = model.blocks;
                 let message = format!("`layers` names block {last}; the model has {blocks}, from 0 to {}", blocks - 1);
-                Err(PluginError::new(message))
+                Err(PluginError::new(message).key("layers"))
             }
             _ => Ok(indices),
         }

@@ -22,7 +22,7 @@ pub fn dropout_share(name: &str, p: f64) -> Result<()> {
     if (0.0..1.0).contains(&p) {
         return Ok(());
     }
-    Err(PluginError::new(format!("`{name}` must be at least 0 and less than 1, not {p}")))
+    Err(PluginError::option(name, format!("must be at least 0 and less than 1, not {p}")))
 }
 
 /// Attention in which groups of heads share keys and values.
@@ -101,10 +101,10 @@ impl GroupedAttentionConfig {
             let message = format!(
                 "`num_attention_heads` ({heads}) must be a multiple of `num_key_value_heads` ({kv_heads}), which is at least 1"
             );
-            return Err(PluginError::new(message));
+            return Err(PluginError::new(message).key("num_attention_heads"));
         }
         if self.window == Some(0) {
-            return Err(PluginError::new("`sliding_window` must be at least 1: a token sees itself"));
+            return Err(PluginError::option("sliding_window", "must be at least 1: a token sees itself"));
         }
         Ok(())
     }

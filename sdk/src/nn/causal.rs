@@ -80,7 +80,7 @@ impl DecoderConfig {
     /// An error if a size is 0 or the padding token is none of the vocabulary.
     pub fn validate(&self) -> Result<()> {
         if self.vocab == 0 || self.hidden == 0 {
-            return Err(PluginError::new("`vocab_size` and `hidden_size` must be at least 1"));
+            return Err(PluginError::option("vocab_size", "and `hidden_size` must be at least 1"));
         }
         self.padding_row().map(drop)
     }
@@ -182,7 +182,7 @@ pub fn head_size(given: Option<usize>, hidden: usize, heads: usize) -> Result<us
         None if heads > 0 && hidden.is_multiple_of(heads) => Ok(hidden / heads),
         None => {
             let message = format!("`hidden_size` ({hidden}) must be a multiple of `num_attention_heads` ({heads})");
-            Err(PluginError::new(message))
+            Err(PluginError::new(message).key("hidden_size"))
         }
     }
 }
@@ -192,5 +192,5 @@ pub fn only<T: PartialEq + std::fmt::Debug>(name: &str, value: &T, supported: T)
     if *value == supported {
         return Ok(());
     }
-    Err(PluginError::new(format!("`{name}` is {value:?}; only {supported:?} is supported")))
+    Err(PluginError::option(name, format!("is {value:?}; only {supported:?} is supported")))
 }

@@ -26,7 +26,7 @@ impl ExpertsConfig {
             "`num_experts_per_tok` must be at least 1 and at most the number of experts, {}; it is {}",
             self.count, self.per_token
         );
-        Err(PluginError::new(message))
+        Err(PluginError::new(message).key("num_experts_per_tok"))
     }
 }
 

@@ -129,23 +129,7 @@ fn columns(file: &Path, plugin: &str, registry: &Registry) -> Result<(Vec<String
 /// The columns that a plugin lists when it does not find one.
 fn listed(found: Result<Option<Record>, PluginError>) -> Result<Vec<String>, PluginError> {
     let Err(e) = found else { return Ok(Vec::new()) };
-    let Some((_, list)) = e.message.split_once("the columns ") else { return Err(e) };
-    // `the columns are …`, or `the columns of SHEET are …`.
-    let list = list.strip_prefix("are ").or_else(|| list.split_once(" are ").map(|(_, list)| list));
-    Ok(list.map(names).unwrap_or_default())
-}
-
-/// What stands in backticks, one after the other.
-fn names(list: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut rest = list;
-    while let Some(open) = rest.strip_prefix('`') {
-        let Some((name, after)) = open.split_once('`') else { break };
-        names.push(name.to_owned());
-        let Some(next) = after.strip_prefix(", ") else { break };
-        rest = next;
-    }
-    names
+    if e.known.is_empty() { Err(e) } else { Ok(e.known.into_vec()) }
 }
 
 /// What the columns hold, by their names.

@@ -150,7 +150,7 @@ impl Catalog for Fake {
 
     fn fill(&self, kind: Kind, name: &str, options: &Value) -> Result<Value, PluginError> {
         if options["alpha"].as_f64().is_some_and(|a| a < 0.0) {
-            return Err(PluginError::new("`alpha` must not be negative").in_plugin("lora"));
+            return Err(PluginError::option("alpha", "must not be negative").in_plugin("lora"));
         }
         fill(kind, name, options)
     }

@@ -44,7 +44,7 @@ impl Lora {
             chosen.retain(|p| within(p) || self.targets.spells_out(p.module()));
             if chosen.is_empty() {
                 let message = format!("none of the `targets` lies in the blocks that `layers` names, {layers}");
-                return Err(PluginError::new(message));
+                return Err(PluginError::new(message).key("layers"));
             }
         }
         if let Some(exclude) = &self.exclude {
@@ -53,7 +53,7 @@ impl Lora {
         }
         chosen.retain(|p| !self.modules_to_save.iter().any(|name| has_part(p.module(), name)));
         match chosen.is_empty() {
-            true => Err(PluginError::new("`exclude` and `modules_to_save` leave none of the `targets`")),
+            true => Err(PluginError::option("exclude", "and `modules_to_save` leave none of the `targets`")),
             false => Ok((chosen, lost)),
         }
     }

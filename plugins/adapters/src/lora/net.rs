@@ -42,7 +42,7 @@ impl Part {
         let name = |end: &str| format!("base_model.model.{module}.{end}");
         if weight.role != Role::Linear && (lora.use_dora || lora.lora_bias) {
             let option = if lora.use_dora { "use_dora" } else { "lora_bias" };
-            return Err(PluginError::new(format!("`{option}` is for projections of the blocks, not for `{module}`")));
+            return Err(PluginError::option(option, format!("is for projections of the blocks, not for `{module}`")));
         }
         if weight.role == Role::Embedding {
             if model.is_tied() {
@@ -67,7 +67,7 @@ impl Part {
 
     /// Declares embeddings of some tokens.
     pub fn tokens(ids: &[usize], model: &ModelSpec, a: &Attach) -> Result<Self> {
-        let wrong = |message: String| Err(PluginError::new(message));
+        let wrong = |message: String| Err(PluginError::new(message).key("trainable_token_indices"));
         let Some(table) = model.params.iter().find(|p| p.role == Role::Embedding) else {
             return wrong("the model has no table of embeddings".into());
         };
@@ -177,7 +177,10 @@ impl Adapted for LoraNet {
                 let bias = match (bias, more) {
                     (Some(bias), Some(more)) => Some(bias + more.get(cx) * *scale),
                     (None, Some(_)) => {
-                        return Err(PluginError::new("`lora_bias` cannot be folded into a projection without a bias"));
+                        return Err(PluginError::option(
+                            "lora_bias",
+                            "cannot be folded into a projection without a bias",
+                        ));
                     }
                     (bias, None) => bias,
                 };

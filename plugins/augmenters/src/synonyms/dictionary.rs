@@ -121,12 +121,13 @@ impl Dictionary {
     pub fn new(file: Option<&Path>, built_in: bool) -> Result<Self> {
         let mut own = Groups::default();
         if let Some(file) = file {
-            let text = std::fs::read_to_string(file)
-                .map_err(|e| PluginError::new(format!("`dictionary`: cannot read {}: {e}", file.display())))?;
+            let text = std::fs::read_to_string(file).map_err(|e| {
+                PluginError::new(format!("`dictionary`: cannot read {}: {e}", file.display())).key("dictionary")
+            })?;
             own.read(file, &text)?;
             if own.0.is_empty() {
                 let message = "there are no words in it; expected a group of words on each line";
-                return Err(PluginError::new(format!("`dictionary`: {}: {message}", file.display())));
+                return Err(PluginError::new(format!("`dictionary`: {}: {message}", file.display())).key("dictionary"));
             }
         }
         let built_in = built_in.then(|| &*BUILT_IN);

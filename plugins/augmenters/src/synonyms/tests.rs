@@ -149,7 +149,7 @@ fn classical_chinese_is_left_to_the_readers_own_dictionary() {
 fn wrong_options_are_refused() {
     let refused = |options: Value| {
         let declaration = test::declaration(Kind::Augmenter, "synonyms");
-        declaration.build.augmenter("synonyms", &options).err().expect("an error").message
+        declaration.build.augmenter("synonyms", &options).err().expect("an error").to_string()
     };
     assert!(refused(json!({"fields": []})).contains("`fields` is empty"));
     assert!(refused(json!({"fields": [""]})).contains("`fields` has an empty name"));
@@ -164,7 +164,7 @@ fn with_dictionary(text: &str) -> String {
     let options = json!({"fields": ["text"], "dictionary": folder.path().join("words.txt")});
     let declaration = test::declaration(Kind::Augmenter, "synonyms");
     let plugin = declaration.build.augmenter("synonyms", &options).unwrap();
-    plugin.augment(Box::new(std::iter::empty()), 1).err().expect("an error").message
+    plugin.augment(Box::new(std::iter::empty()), 1).err().expect("an error").to_string()
 }
 
 #[test]

@@ -30,9 +30,10 @@ impl Encoding {
         let encoding = encoding_rs::Encoding::for_label_no_replacement(label.as_bytes());
         encoding.map(|e| Self(Some(e))).ok_or_else(|| {
             let names = "\"auto\", \"utf-8\", \"gb18030\", \"gbk\", \"big5\", \"utf-16le\", \"windows-1252\"";
-            PluginError::new(format!(
-                "`encoding` does not know {label:?}; it knows {names} and the web's other encodings"
-            ))
+            PluginError::option(
+                "encoding",
+                format!("does not know {label:?}; it knows {names} and the web's other encodings"),
+            )
         })
     }
 

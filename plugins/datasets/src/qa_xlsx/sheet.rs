@@ -199,7 +199,8 @@ impl Columns<'_> {
                      `{option}`{others}"
                 );
                 let place = Place { path: self.path.into(), line: number, column: 0 };
-                return Err(place.wrong(message).into_error());
+                let known = names.iter().map(|(_, name)| (*name).to_owned());
+                return Err(place.wrong(message).into_error().key(option.to_owned()).known(known));
             };
             self.found.push(column);
         }

@@ -38,7 +38,7 @@ impl RopeConfig<'_> {
         let theta = (format!("{place}.rope_theta"), table.rope_theta);
         let base = one_of(theta, self.theta)?.unwrap_or(self.default_theta);
         if base.is_nan() || base <= 1.0 {
-            return Err(PluginError::new(format!("`rope_theta` must be greater than 1, not {base}")));
+            return Err(PluginError::option("rope_theta", format!("must be greater than 1, not {base}")));
         }
         let share = (format!("{place}.partial_rotary_factor"), table.partial_rotary_factor);
         let size = self.size(one_of(share, self.share)?)?;
@@ -62,7 +62,7 @@ impl RopeConfig<'_> {
             (None, None | Some(1.0)) => 1.0,
             (None, Some(share)) => {
                 let message = format!("`partial_rotary_factor` is {share}, but this architecture rotates whole heads");
-                return Err(PluginError::new(message));
+                return Err(PluginError::new(message).key("partial_rotary_factor"));
             }
         };
         let size = (head as f64 * share) as usize;
@@ -128,14 +128,14 @@ fn positive(name: &str, value: f64) -> Result<f64> {
     if value > 0.0 {
         return Ok(value);
     }
-    Err(PluginError::new(format!("`{name}` of the rotary embedding must be greater than 0, not {value}")))
+    Err(PluginError::option(name, format!("of the rotary embedding must be greater than 0, not {value}")))
 }
 
 fn divisors(name: &str, values: &Option<Vec<f64>>, size: usize) -> Result<Vec<f64>> {
     let (values, pairs) = (values.as_deref().unwrap_or_default(), size.div_ceil(2));
     if values.len() != pairs {
-        let message = format!("`{name}` must have a number for each of the {pairs} pairs, not {}", values.len());
-        return Err(PluginError::new(message));
+        let message = format!("must have a number for each of the {pairs} pairs, not {}", values.len());
+        return Err(PluginError::option(name, message));
     }
     values.iter().map(|value| positive(name, *value)).collect()
 }
@@ -147,6 +147,6 @@ fn one_of(first: (String, Option<f64>), others: &[(&str, Option<f64>)]) -> Resul
     let Some((name, value)) = given.next() else { return Ok(None) };
     match given.find(|(_, other)| *other != value) {
         None => Ok(Some(value)),
-        Some((other, differs)) => Err(PluginError::new(format!("`{name}` is {value}, but `{other}` is {differs}"))),
+        Some((other, differs)) => Err(PluginError::option(name, format!("is {value}, but `{other}` is {differs}"))),
     }
 }

@@ -135,7 +135,7 @@ impl RopeTable {
         if let (Some(new), Some(old)) = (self.rope_type, self.kind)
             && new != old
         {
-            return Err(PluginError::new(format!("`rope_type` is `{new}`, but `type` is `{old}`")));
+            return Err(PluginError::option("rope_type", format!("is `{new}`, but `type` is `{old}`")));
         }
         let rope_type = self.rope_type.or(self.kind).unwrap_or_default();
         let all = ["rope_type", "type", "rope_theta", "partial_rotary_factor"];
@@ -144,8 +144,8 @@ impl RopeTable {
         match given.find(|key| !all.contains(key) && !rope_type.keys().contains(key)) {
             None => Ok(rope_type),
             Some(key) => {
-                let message = format!("`{key}` means nothing to a rotary embedding of the type `{rope_type}`");
-                Err(PluginError::new(message))
+                let message = format!("means nothing to a rotary embedding of the type `{rope_type}`");
+                Err(PluginError::option(key, message))
             }
         }
     }

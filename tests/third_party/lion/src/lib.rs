@@ -30,7 +30,7 @@ fn betas() -> [f64; 2] {
 impl Optimizer for Lion {
     fn validate(&self) -> Result<()> {
         match self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
-            Some(beta) => Err(PluginError::new(format!("`betas` must be at least 0 and less than 1, not {beta}"))),
+            Some(beta) => Err(PluginError::option("betas", format!("must be at least 0 and less than 1, not {beta}"))),
             None => Ok(()),
         }
     }

@@ -114,7 +114,7 @@ impl Mamba {
         match (&self.time_step_rank, self.time_step_rank.as_u64()) {
             (_, Some(rank)) if rank > 0 => Ok(rank as usize),
             (Value::String(auto), _) if auto == "auto" => Ok(self.hidden_size.div_ceil(16)),
-            (other, _) => Err(PluginError::new(format!("`time_step_rank` is {other}; expected `auto` or a number"))),
+            (other, _) => Err(PluginError::option("time_step_rank", format!("is {other}; expected `auto` or a number"))),
         }
     }
 
@@ -152,7 +152,7 @@ impl ModelArch for Mamba {
 
     fn validate(&self) -> Result<()> {
         if self.conv_kernel == 0 || self.state_size == 0 {
-            return Err(PluginError::new("`conv_kernel` and `state_size` must be at least 1"));
+            return Err(PluginError::option("conv_kernel", "and `state_size` must be at least 1"));
         }
         only("intermediate_size", &self.intermediate_size.unwrap_or(self.channels()), self.channels())?;
         self.rank().map(drop)

@@ -26,8 +26,8 @@ impl Decoder for Mirostat {
     fn validate(&self) -> Result<()> {
         match (self.tau > 0.0, self.eta > 0.0 && self.eta <= 1.0) {
             (true, true) => Ok(()),
-            (false, _) => Err(PluginError::new(format!("`tau` must be positive, not {}", self.tau))),
-            (_, false) => Err(PluginError::new(format!("`eta` must be above 0 and at most 1, not {}", self.eta))),
+            (false, _) => Err(PluginError::option("tau", format!("must be positive, not {}", self.tau))),
+            (_, false) => Err(PluginError::option("eta", format!("must be above 0 and at most 1, not {}", self.eta))),
         }
     }
 

@@ -1,0 +1,59 @@
+//! What crosses the boundary, type by type, as it looked when this version of the interface was made.
+//!
+//! If this test fails, plugin libraries that exist are concerned. Appending a function behind a table's
+//! `last_prefix_field`, a variant to an open enum, or a type that only those use, keeps them working: accept the new
+//! snapshot with `cargo insta accept`, or by hand. Anything else needs a new `ABI_VERSION`.
+#![cfg(target_pointer_width = "64")]
+
+use abi_stable::{
+    StableAbi,
+    type_layout::{TLData, TypeLayout},
+};
+use framework_core::ffi::{ABI_VERSION, PluginRoot_Ref};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+/// Types of this crate that a type leads to, each by its full name, in words.
+fn describe(layout: &'static TypeLayout, seen: &mut BTreeSet<String>, out: &mut BTreeMap<String, String>) {
+    let name = layout.full_type().to_string();
+    if !seen.insert(format!("{name} {:?}", layout.get_utypeid())) {
+        return;
+    }
+    if layout.package() == "framework-core" && !name.ends_with("_Interface") {
+        out.insert(format!("{name} in {}", layout.mod_path()), one(layout));
+    }
+    for next in layout.shared_vars().type_layouts() {
+        describe(next(), seen, out);
+    }
+}
+
+fn one(layout: &'static TypeLayout) -> String {
+    let mut text = format!("{} bytes", layout.size());
+    if let TLData::Enum(variants) = layout.data() {
+        let open = if variants.exhaustiveness.is_exhaustive() { "exhaustive" } else { "open" };
+        let names: Vec<_> = variants.variant_names_iter().collect();
+        write!(text, ", {open}: {}", names.join(" ")).unwrap();
+    }
+    if let TLData::PrefixType(table) = layout.data() {
+        write!(text, ", a table of {} at least", table.first_suffix_field).unwrap();
+    }
+    for field in layout.get_fields().into_iter().flat_map(|fields| fields.to_vec()) {
+        write!(text, "\n  {}: {}", field.name(), field.full_type()).unwrap();
+        for function in field.function_range().iter() {
+            let signature = function.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let signature = signature.split(" lifetime indices").next().unwrap_or_default().to_owned();
+            write!(text, "\n    {signature}").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_interface_has_not_changed() {
+    let (mut seen, mut out) = (BTreeSet::new(), BTreeMap::new());
+    describe(<PluginRoot_Ref as StableAbi>::LAYOUT, &mut seen, &mut out);
+    let text: Vec<_> = out.into_iter().map(|(name, text)| format!("{name}: {text}")).collect();
+    insta::assert_snapshot!(format!("interface_{ABI_VERSION}"), text.join("\n"));
+}
