@@ -2,6 +2,7 @@
 
 use crate::{Attach, Ctx, ModelSpec, Options, Param, PluginError, Result, Tensor, Weight};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What an adapter does to a model's parameters: what its [`Attach`] was told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct AdapterPlan {
     /// a warning for an adapter that has been trained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
+    /// Factors on the learning rate, by the names of parameters that are trained, where they are not 1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
     /// What a host must have to compute with this adapter: see [`Attach::requires`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,

@@ -39,6 +39,11 @@ impl Attach {
         self.plan.borrow_mut().trained.push(param.name.clone());
     }
 
+    /// A parameter that is trained, by its name, has this factor on the learning rate.
+    pub fn rate(&self, param: impl Into<String>, factor: f64) {
+        self.plan.borrow_mut().rates.insert(param.into(), factor);
+    }
+
     /// A projection of the model, its embeddings or its vocabulary projection go through the adapter. `weight` is the
     /// module's weight.
     pub fn intercept(&self, weight: &Param) -> Site {

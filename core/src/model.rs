@@ -72,9 +72,6 @@ pub struct Param {
     /// How files hold it.
     #[serde(default)]
     pub stored: Stored,
-    /// Factor on the learning rate, if not 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
     /// What a projection does in its block: see [`crate::Dense::layer`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub layer: String,
@@ -94,7 +91,6 @@ impl Param {
             role,
             block: None,
             stored: Stored::OutIn,
-            rate: None,
             layer: String::new(),
             #[cfg(feature = "growth")]
             grown: 7,

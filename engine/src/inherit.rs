@@ -114,5 +114,7 @@ fn meaning(mut plan: AdapterPlan) -> AdapterPlan {
         config.retain(|key, _| !ELSEWHERE.contains(&key.as_str()));
     }
     plan.unmatched.clear();
+    // How it is trained is no matter of what it is.
+    plan.rates.clear();
     plan
 }

@@ -121,9 +121,13 @@ fn are_trained_as_with_peft() {
     for (name, expected) in &all() {
         let golden = golden(expected);
         for checkpointing in [false, true] {
-            let optimizer =
-                "[optimizer]\nplugin = \"adamw\"\nlearning_rate = 1e-2\nweight_decay = 0.01\ndecay = \"all\"\n";
-            let tables = format!("{}{optimizer}{COURSE}activation_checkpointing = {checkpointing}\n", recipe(name));
+            let (plus, rates) = match expected["loraplus_lr_ratio"].as_f64() {
+                Some(ratio) => (format!("loraplus_lr_ratio = {ratio}\n"), "learning_rate = 2.5e-3\nweight_decay = 0.0"),
+                None => (String::new(), "learning_rate = 1e-2\nweight_decay = 0.01"),
+            };
+            let optimizer = format!("[optimizer]\nplugin = \"adamw\"\n{rates}\ndecay = \"all\"\n");
+            let tables =
+                format!("{}{plus}{optimizer}{COURSE}activation_checkpointing = {checkpointing}\n", recipe(name));
             let trained = train_from(&golden, &tables, &mut |network| {
                 let Ok(start) = TensorFile::open(&folder(name).join("start.safetensors")) else { return };
                 for param in network.plan().params.clone() {

@@ -23,6 +23,7 @@ from peft import (
     PromptTuningConfig,
     get_peft_model,
 )
+from peft.optimizers import create_loraplus_optimizer
 
 import training
 from computing import VISIBLE, as_saved, loss
@@ -82,6 +83,8 @@ METHODS = {
     # A sliding window.
     "mistral/window": {
         "prompt_tuning": PromptTuningConfig(num_virtual_tokens=2, **TASK),
+        # LoRA+, also of what has one dimension.
+        "lora_plus": LoraConfig(target_modules=["q_proj", "down_proj"], use_dora=True, **LORA),
     },
 }
 
@@ -172,7 +175,13 @@ def write(case: str, name: str, config, number: int, folder: Path) -> dict:
         changed = {key: tensor for key, tensor in after.items() if not torch.equal(tensor, before[key])}
         write_tensors(folder / "merged.safetensors", changed)
     parameters = trained(adapted)
-    optimizer = torch.optim.AdamW([tensor for _, tensor in parameters], lr=1e-2, weight_decay=0.01)
+    if name == "lora_plus":
+        values["loraplus_lr_ratio"] = 4
+        optimizer = create_loraplus_optimizer(
+            adapted, torch.optim.AdamW, lr=2.5e-3, loraplus_lr_ratio=4, loraplus_weight_decay=0.0
+        )
+    else:
+        optimizer = torch.optim.AdamW([tensor for _, tensor in parameters], lr=1e-2, weight_decay=0.01)
     course = training.train(adapted, parameters, optimizer, examples)
     return values | {"losses": course.losses, "grad_norms": course.grad_norms}
 

@@ -14,6 +14,8 @@ pub struct Stepper {
     optimizer: OptimizingObject,
     learning_rate: f64,
     params: Vec<Param>,
+    /// A factor on the learning rate of each parameter.
+    rates: Vec<f64>,
     /// The states of each parameter, in the order in which the optimizer named them.
     states: Vec<Vec<(String, Value)>>,
 }
@@ -27,7 +29,9 @@ impl Stepper {
         let zero = |s: &StateSpec| Ok((s.name.clone(), Value::zeros(&s.shape, network.device())?));
         let zeros = |states: &Vec<StateSpec>| states.iter().map(zero).collect::<Result<_>>();
         let states = optimizer.states().iter().map(zeros).collect::<Result<_>>()?;
-        Ok(Self { optimizer, learning_rate, params, states })
+        let rate = |param: &Param| network.plan().rates.get(&param.name).copied().unwrap_or(1.0);
+        let rates = params.iter().map(rate).collect();
+        Ok(Self { optimizer, learning_rate, params, rates, states })
     }
 
     /// The learning rate before the schedule.
@@ -91,8 +95,7 @@ impl Stepper {
         let state = &mut self.states[index];
         let (names, values): (Vec<_>, Vec<_>) = std::mem::take(state).into_iter().unzip();
         let (tensors, kept) = ((ffi::wrap(value), ffi::wrap(grad)), values.into_iter().map(ffi::wrap).collect());
-        let rate = rate * param.rate.unwrap_or(1.0);
-        let (value, kept) = self.optimizer.update(rate, step, index, tensors, kept)?;
+        let (value, kept) = self.optimizer.update(rate * self.rates[index], step, index, tensors, kept)?;
         network.set(&param.name, ffi::unwrap(value)?)?;
         let values = kept.into_iter().map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
         *state = names.into_iter().zip(values).collect();

@@ -52,6 +52,9 @@ options! {
         use_dora: bool,
         /// `B` has a bias, which is trained.
         lora_bias: bool,
+        /// LoRA+ (Hayou et al., 2024, arXiv:2402.12354): the learning rate of `B`, and of whatever is trained and has one
+        /// dimension, is this many times that of `A`; the paper has 16. Embeddings have the plain rate.
+        loraplus_lr_ratio: Option<f64>,
         /// Ids of tokens whose embeddings are trained, e.g. of tokens that were added to the vocabulary.
         trainable_token_indices: Vec<usize>,
     }
@@ -87,6 +90,7 @@ impl Default for Lora {
             modules_to_save: Vec::new(),
             use_dora: false,
             lora_bias: false,
+            loraplus_lr_ratio: None,
             trainable_token_indices: Vec::new(),
         }
     }
@@ -111,6 +115,14 @@ const PEFT_NAMES: [(&str, &str); 14] = [
 ];
 
 impl Lora {
+    /// Sets the learning rate of a parameter, as LoRA+ has it.
+    fn rate(&self, a: &Attach, name: &str, shape: &[usize]) {
+        let faster = name.contains(".lora_B.") || shape.len() == 1;
+        if let Some(ratio) = self.loraplus_lr_ratio.filter(|_| faster) {
+            a.rate(name, ratio);
+        }
+    }
+
     fn peft_config(&self, model: &ModelSpec, chosen: &[&Param]) -> Result<Value> {
         let modules = || chosen.iter().map(|p| model.peft_name(p.module()));
         let all = self.targets == Targets::default();
@@ -185,6 +197,9 @@ impl Adapter for Lora {
                 format!("must be at least 0 and less than 1, not {}", self.dropout),
             ));
         }
+        if let Some(ratio) = self.loraplus_lr_ratio.filter(|ratio| !(ratio.is_finite() && *ratio > 0.0)) {
+            return Err(PluginError::option("loraplus_lr_ratio", format!("must be positive, not {ratio}")));
+        }
         self.targets.validate("targets")?;
         self.exclude.as_ref().map_or(Ok(()), |exclude| exclude.validate("exclude"))?;
         each(&self.rank_pattern, "rank_pattern", "a rank of at least 1", |v| v.as_u64().is_some_and(|r| r > 0))?;
@@ -226,7 +241,10 @@ impl Adapter for Lora {
             _ => false,
         };
         let trained = model.params.iter().filter(|p| trained(&p.name) || saved.contains(&p.name));
-        trained.for_each(|param| a.train(param));
+        for param in trained {
+            a.train(param);
+            self.rate(a, &param.name, &param.shape);
+        }
         Ok(LoraNet { parts, dropout: self.dropout })
     }
 }

@@ -56,12 +56,19 @@ impl Part {
             return Ok(Self::Embedding { a: lora_a, b: lora_b, scale });
         }
         let site = a.intercept(weight);
+        let param = |end: &str, shape: &[usize], init| {
+            lora.rate(a, &name(end), shape);
+            a.param(name(end), shape, init, block)
+        };
         // PyTorch's Kaiming-uniform initialisation with a = √5.
         let random = Init::Uniform(1.0 / (input as f64).sqrt());
-        let lora_a = a.param(name("lora_A.weight"), &[rank, input], random, block);
-        let lora_b = a.param(name("lora_B.weight"), &[out, rank], Init::Zeros, block);
-        let bias = lora.lora_bias.then(|| a.param(name("lora_B.bias"), &[out], Init::Zeros, block));
-        let magnitude = lora.use_dora.then(|| a.computed(name("lora_magnitude_vector"), &[out], block));
+        let lora_a = param("lora_A.weight", &[rank, input], random);
+        let lora_b = param("lora_B.weight", &[out, rank], Init::Zeros);
+        let bias = lora.lora_bias.then(|| param("lora_B.bias", &[out], Init::Zeros));
+        let magnitude = lora.use_dora.then(|| {
+            lora.rate(a, &name("lora_magnitude_vector"), &[out]);
+            a.computed(name("lora_magnitude_vector"), &[out], block)
+        });
         Ok(Self::Linear { site, a: lora_a, b: lora_b, bias, scale, magnitude })
     }
 
