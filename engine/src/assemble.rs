@@ -165,7 +165,7 @@ fn is_expected(spec: &ModelSpec, name: &str) -> bool {
 }
 
 /// How a parameter of a model starts from scratch.
-fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Result<Vec<f32>> {
+pub(crate) fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Result<Vec<f32>> {
     match spec.values.get(&param.name).filter(|values| !values.is_empty()) {
         Some(values) => Ok(values.iter().map(|value| *value as f32).cycle().take(param.len()).collect()),
         None => Ok(initial(param, seed)?),

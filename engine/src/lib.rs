@@ -18,6 +18,7 @@ pub mod infer;
 mod inherit;
 mod init;
 mod memory;
+pub mod numeric;
 pub mod plan;
 pub mod prepare;
 pub mod preview;

@@ -1,5 +1,5 @@
-use framework_engine::Result;
-use framework_registry::check::check_library;
+use framework_engine::{Result, numeric};
+use framework_registry::{Registry, check::check_registry};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Load a dynamic library and try out every plugin in it.
@@ -11,7 +11,11 @@ pub struct CheckPlugin {
 
 impl CheckPlugin {
     pub fn run(&self) -> Result<ExitCode> {
-        let report = check_library(&self.library)?;
+        let registry = Registry::from_libraries(std::slice::from_ref(&self.library))?;
+        let mut report = check_registry(&registry);
+        for (entry, report) in registry.list(None).zip(&mut report.plugins) {
+            report.findings.extend(numeric::check(entry));
+        }
         println!("{report}");
         Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

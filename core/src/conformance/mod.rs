@@ -13,7 +13,7 @@ pub use about::{defaults, documentation, example, table};
 pub use compute::{adapter, model, optimizer};
 pub use data::{augmenter, dataset};
 pub use decode::{decode, decoder};
-pub use toy::{toy, toy_spec};
+pub use toy::{everything, toy, toy_spec};
 
 use crate::{About, Kind, PluginError, Result, ffi::Build};
 use serde::Serialize;
@@ -51,7 +51,8 @@ impl Finding {
         Self { check, outcome }
     }
 
-    fn skipped(check: &'static str, why: impl Into<String>) -> Self {
+    /// A check that could not be made.
+    pub fn skipped(check: &'static str, why: impl Into<String>) -> Self {
         Self { check, outcome: Outcome::Skipped(why.into()) }
     }
 }

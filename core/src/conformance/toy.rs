@@ -1,9 +1,9 @@
 //! A small model to attach adapters to.
 
 use crate::{
-    Attention, Ctx, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch, ModelSpec, Network, Norm, NormConfig,
-    NormKind, Result, Scope, Sizes, Table, Tensor,
-    ffi::{ModelObject, model_object},
+    Adapter, Attach, Attention, Ctx, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch, ModelSpec, Network,
+    Norm, NormConfig, NormKind, Nothing, Result, Scope, Sizes, Table, Tensor,
+    ffi::{AdapterObject, ModelObject, adapter_object, model_object},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,24 @@ impl Network for Net {
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {
         self.norm.forward(cx, hidden)
     }
+}
+
+/// Trains all parameters of a model.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct Everything {}
+
+impl Adapter for Everything {
+    type Net = Nothing;
+
+    fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Nothing> {
+        model.params.iter().for_each(|param| a.train(param));
+        Ok(Nothing)
+    }
+}
+
+/// An adapter that trains all of a model's parameters.
+pub fn everything() -> Result<AdapterObject> {
+    adapter_object(Everything {}, "adapter `everything`")
 }
 
 /// The model.

@@ -134,6 +134,12 @@ pub(super) extern "C" fn build<T: Adapter>(options: RStr<'_>) -> RawResult<RawAd
     })
 }
 
+/// An adapter that is not registered, for checks.
+pub fn adapter_object<T: Adapter>(options: T, plugin: &str) -> Result<AdapterObject> {
+    options.validate()?;
+    Ok(AdapterObject { raw: AdapterFfi_TO::from_value(Export(options), TD_Opaque), plugin: plugin.to_owned() })
+}
+
 /// Options of an adapter from PEFT's configuration; null if another adapter is to read it.
 pub(super) extern "C" fn from_peft<T: Adapter>(config: RStr<'_>) -> RawResult<RString> {
     guard(|| {

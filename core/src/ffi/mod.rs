@@ -21,7 +21,7 @@ mod root;
 mod tensor;
 
 pub use abi_stable;
-pub use adapter::{AdaptedObject, AdapterObject};
+pub use adapter::{AdaptedObject, AdapterObject, adapter_object};
 pub use augmenter::AugmenterObject;
 pub use context::{Host, RawContext, context};
 pub use dataset::DatasetObject;

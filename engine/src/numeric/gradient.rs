@@ -1,0 +1,82 @@
+//! Gradients against differences of the loss.
+
+use super::{compare::gradients, sequences};
+use crate::{
+    data::Batch,
+    executor::{Network, Value},
+    init::rng,
+};
+use framework_core::{Param, PluginError, Result};
+use rand::Rng;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The length of the step to either side.
+const STEP: f64 = 4e-3;
+
+/// The derivative of the loss along directions in which parameters of one name, in all blocks, move together: half along
+/// their gradient and half at random.
+pub(super) fn finite_differences(network: &Arc<Network>) -> Result<()> {
+    let batch = Batch::new(&sequences(network, [5, 3]), 0);
+    let (loss, grads) = gradients(network, &batch, false)?;
+    for (name, params) in groups(&network.spec().params) {
+        let directions: Vec<_> = params.iter().map(|param| direction(param, grads.get(&param.name))).collect();
+        let length = directions.iter().flatten().map(|n| n * n).sum::<f64>().sqrt();
+        if length == 0.0 {
+            continue;
+        }
+        let along = |(param, direction): (&&Param, &Vec<f64>)| {
+            let grad = grads.get(&param.name).into_iter().flatten();
+            grad.zip(direction).map(|(g, d)| f64::from(*g) * d / length).sum::<f64>()
+        };
+        let expected: f64 = params.iter().zip(&directions).map(along).sum();
+        let at = |sign: f64| moved(network, &params, &directions, sign * STEP / length, &batch);
+        let found = (at(1.0)? - at(-1.0)?) / (2.0 * STEP);
+        // What 32 bits leave of a difference of two losses, and the curve between them.
+        let limit = 2e-3 * (1.0 + loss.abs() / 20.0) + 0.05 * expected.abs();
+        // A number that is none is wrong, too.
+        let apart = (found - expected).abs();
+        if apart.is_nan() || apart > limit {
+            let message = format!("the loss moves by {found:.5} along `{name}`, and its gradient says {expected:.5}");
+            return Err(PluginError::new(message));
+        }
+    }
+    Ok(())
+}
+
+/// Parameters by their names without numbers.
+fn groups(params: &[Param]) -> BTreeMap<String, Vec<&Param>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for param in params {
+        let parts = param.name.split('.').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
+        groups.entry(parts.collect::<Vec<_>>().join(".")).or_default().push(param);
+    }
+    groups
+}
+
+fn direction(param: &Param, grad: Option<&Vec<f32>>) -> Vec<f64> {
+    let mut rng = rng(4, &param.name);
+    let random: Vec<f64> = (0..param.len()).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX) - 0.5).collect();
+    let length = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|n| n * n).sum::<f64>().sqrt();
+    let of_grad = length(&mut grad.into_iter().flatten().map(|g| f64::from(*g)));
+    let scale = of_grad / length(&mut random.iter().copied()).max(1e-12);
+    match grad.filter(|_| of_grad > 0.0) {
+        Some(grad) => grad.iter().zip(random).map(|(g, r)| f64::from(*g) + r * scale).collect(),
+        None => random,
+    }
+}
+
+/// The loss with parameters moved.
+fn moved(network: &Arc<Network>, params: &[&Param], directions: &[Vec<f64>], by: f64, batch: &Batch) -> Result<f64> {
+    let mut before = Vec::new();
+    for (param, direction) in params.iter().zip(directions) {
+        let value = network.param(&param.name).ok_or_else(|| PluginError::new("a parameter was lost"))?;
+        let numbers = value.to_f32()?.into_iter().zip(direction).map(|(n, d)| (f64::from(n) + by * d) as f32).collect();
+        network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)?;
+        before.push(value);
+    }
+    let loss = gradients(network, batch, false).map(|(loss, _)| loss);
+    for (param, value) in params.iter().zip(before) {
+        network.set(&param.name, value)?;
+    }
+    loss
+}

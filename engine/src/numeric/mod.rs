@@ -1,0 +1,138 @@
+//! What a model or an adapter computes, in numbers: what `framework check-plugin` tries beyond shapes.
+//!
+//! Networks are small and their weights random, the sequences short. Each check compares two ways to one result.
+
+mod compare;
+mod gradient;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    assemble::start,
+    data::Sequence,
+    executor::{Device, Network, Parts, Value},
+    init::rng,
+};
+use compare::{cached, checkpointed, merged, packed, same_start};
+use framework_core::{
+    Kind, Param, PluginError, Result, Role,
+    conformance::{self, Finding},
+    ffi::{AdapterObject, ModelObject},
+};
+use framework_registry::Entry;
+use gradient::finite_differences;
+use rand::Rng;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Sizes that show as much as larger ones, where the example's configuration can have them.
+const SMALLER: [(&str, u64); 3] = [("vocab_size", 96), ("num_hidden_layers", 2), ("n_layer", 2)];
+
+/// Numbers that are enough to see what is wrong, and not too many to compute with.
+const MOST: usize = 100_000_000;
+
+/// Tries a model or an adapter out by its example; nothing for other kinds, and if the example is wrong.
+pub fn check(entry: &Entry) -> Vec<Finding> {
+    let Ok(options) = conformance::example(&entry.about) else { return Vec::new() };
+    match entry.about.kind {
+        Kind::Model => model(entry, options),
+        Kind::Adapter => adapter(entry, &options),
+        _ => Vec::new(),
+    }
+}
+
+fn model(entry: &Entry, mut options: Json) -> Vec<Finding> {
+    let given = options.clone();
+    for (key, size) in SMALLER {
+        if options[key].as_u64().is_some_and(|given| given > size) {
+            options[key] = size.into();
+        }
+    }
+    let small = |options: &Json| entry.model(options).and_then(|model| Ok((model.spec()?, model)));
+    let Ok((spec, model)) = small(&options).or_else(|_| small(&given)) else { return Vec::new() };
+    if spec.params.iter().map(Param::len).sum::<usize>() > MOST {
+        return vec![Finding::skipped("numbers", "the example is too large to compute with; give a smaller one")];
+    }
+    let network = match conformance::everything().and_then(|all| network(model, Some(all))) {
+        Ok(network) => network,
+        Err(e) => return vec![Finding::of::<()>("numbers", Err(e))],
+    };
+    vec![
+        Finding::of("cache and padding change nothing", cached(&network)),
+        Finding::of("packing changes nothing", packed(&network)),
+        Finding::of("checkpointing changes nothing", checkpointed(&network)),
+        Finding::of("gradients are those of finite differences", finite_differences(&network)),
+    ]
+}
+
+fn adapter(entry: &Entry, options: &Json) -> Vec<Finding> {
+    let attached = || entry.adapter(options).and_then(|adapter| network(conformance::toy()?, Some(adapter)));
+    let network = match attached() {
+        Ok(network) => network,
+        // It was told already whether that is right.
+        Err(e) => return vec![Finding::skipped("numbers", format!("not on the made-up model: {}", e.message))],
+    };
+    let mut findings = vec![same_start(&network)];
+    if let Err(e) = vary(&network) {
+        return vec![Finding::of::<()>("numbers", Err(e))];
+    }
+    findings.extend([
+        Finding::of("cache and padding change nothing", cached(&network)),
+        Finding::of("packing changes nothing", packed(&network)),
+        Finding::of("checkpointing changes nothing", checkpointed(&network)),
+        merged(&network),
+    ]);
+    findings
+}
+
+/// A network with random weights and an adapter at its start.
+fn network(model: ModelObject, adapter: Option<AdapterObject>) -> Result<Arc<Network>> {
+    let network = Arc::new(Network::new(Parts { model, adapter, device: Device::cpu() })?);
+    for param in &network.spec().params {
+        put(&network, param, start(network.spec(), param, 1).map_err(failed)?, 1.0)?;
+    }
+    for param in &network.plan().params {
+        put(&network, param, start(network.spec(), param, 1).map_err(failed)?, 0.0)?;
+    }
+    network.start_adapter()?;
+    Ok(network)
+}
+
+/// Moves an adapter's parameters away from their start.
+fn vary(network: &Arc<Network>) -> Result<()> {
+    for param in &network.plan().params {
+        let value = network.param(&param.name).ok_or_else(|| PluginError::new("a parameter was lost"))?;
+        put(network, param, value.to_f32()?, 1.0)?;
+    }
+    Ok(())
+}
+
+/// Sets a parameter to these numbers and random ones, of a size that its role makes harmless.
+fn put(network: &Network, param: &Param, mut numbers: Vec<f32>, noise: f64) -> Result<()> {
+    let input = param.shape.last().copied().unwrap_or(1).max(1);
+    let size = match param.role {
+        Role::Linear | Role::Output => 1.5 / (input as f64).sqrt(),
+        Role::Embedding => 0.5,
+        _ => 0.2,
+    };
+    let mut rng = rng(2, &param.name);
+    for number in &mut numbers {
+        let unit = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
+        *number += (unit * size * noise) as f32;
+    }
+    network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)
+}
+
+/// Two sequences of these lengths. The first ids are left to special tokens.
+fn sequences(network: &Network, lengths: [usize; 2]) -> [Sequence; 2] {
+    let (mut rng, vocabulary) = (rng(3, "sequences"), network.spec().vocab_size as u32);
+    let lowest = 4.min(vocabulary - 1);
+    lengths.map(|length| {
+        let ids: Vec<u32> = (0..length).map(|_| lowest + rng.next_u32() % (vocabulary - lowest)).collect();
+        Sequence { labels: ids.iter().map(|&id| id as i32).collect(), ids }
+    })
+}
+
+fn failed(e: crate::Error) -> PluginError {
+    PluginError::new(e.to_string())
+}
