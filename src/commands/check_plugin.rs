@@ -1,5 +1,8 @@
 use framework_engine::{Result, numeric};
-use framework_registry::{Registry, check::check_registry};
+use framework_registry::{
+    Registry,
+    check::{PluginReport, check_registry},
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Load a dynamic library and try out every plugin in it.
@@ -7,6 +10,12 @@ use std::{path::PathBuf, process::ExitCode};
 pub struct CheckPlugin {
     /// The library.
     library: PathBuf,
+    /// A Hugging Face folder whose architecture is in the library: its logits are compared with `--reference`.
+    #[arg(long, value_name = "FOLDER", requires = "reference")]
+    model: Option<PathBuf>,
+    /// A safetensors file with `input_ids`, and the `logits` that transformers gives for them.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    reference: Option<PathBuf>,
 }
 
 impl CheckPlugin {
@@ -15,6 +24,11 @@ impl CheckPlugin {
         let mut report = check_registry(&registry);
         for (entry, report) in registry.list(None).zip(&mut report.plugins) {
             report.findings.extend(numeric::check(entry));
+        }
+        if let (Some(folder), Some(reference)) = (&self.model, &self.reference) {
+            let finding = numeric::parity(&registry, folder, reference)?;
+            let plugin = format!("{}", folder.display());
+            report.plugins.push(PluginReport { plugin, version: "of its folder".into(), findings: vec![finding] });
         }
         println!("{report}");
         Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,7 +4,11 @@ use crate::{
     plugins,
     setting::{FACTS, Setting, question, said},
 };
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 const PARTS: [&str; 5] = ["lion", "mamba", "mirostat", "sqlite", "typos"];
 
@@ -79,7 +83,7 @@ fn a_run_of_others_plugins_learns_and_resumes_exactly() {
     };
     let right = FACTS.iter().filter(|fact| right(fact)).count();
     assert!(right >= 7, "{right} of 10");
-    let weights = |run: &str| std::fs::read(setting.path(&format!("runs/{run}/model/model.safetensors"))).unwrap();
+    let weights = |run: &str| fs::read(setting.path(&format!("runs/{run}/model/model.safetensors"))).unwrap();
     let whole = weights("colours");
 
     let half = |steps: &str, resume: &[&str]| {
@@ -89,6 +93,49 @@ fn a_run_of_others_plugins_learns_and_resumes_exactly() {
     half("train.max_steps=60", &[]);
     half("train.max_steps=120", &["--resume"]);
     assert!(weights("half") == whole);
+}
+
+/// An architecture of others is compared with transformers by the command itself.
+#[test]
+fn logits_are_compared_with_a_reference() {
+    let (setting, library) = (Setting::new(), plugins::third_party("mamba"));
+    let case = plugins::repository().join("tests/golden/mamba/plain");
+    let check = |reference: &Path| {
+        let mut check = setting.framework();
+        check.arg("check-plugin").arg(&library).arg("--model").arg(case.join("model"));
+        said(check.arg("--reference").arg(reference))
+    };
+    // The first row, which is not padded.
+    let file = fs::read(case.join("expected.safetensors")).unwrap();
+    let start = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&file[8..start]).unwrap();
+    let data = |name: &str, length: usize| {
+        let at = start + header[name]["data_offsets"][0].as_u64().unwrap() as usize;
+        file[at..at + length].to_vec()
+    };
+    let (ids, logits) = (data("input_ids", 12 * 8), data("logits", 12 * 48 * 4));
+    let write = |name: &str, logits: &[u8]| {
+        let end = ids.len() + logits.len();
+        let header = json!({
+            "input_ids": { "dtype": "I64", "shape": [1, 12], "data_offsets": [0, ids.len()] },
+            "logits": { "dtype": "F32", "shape": [1, 12, 48], "data_offsets": [ids.len(), end] },
+        });
+        let header = header.to_string().into_bytes();
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], &header, &ids, logits].concat();
+        fs::write(setting.path(name), bytes).unwrap();
+        setting.path(name)
+    };
+    let same = check(&write("same.safetensors", &logits)).succeeded().out;
+    assert!(same.contains("ok      logits are those of the reference"), "{same}");
+
+    let mut changed = logits.clone();
+    changed[48 * 4 * 2..][..4].copy_from_slice(&9.5_f32.to_le_bytes());
+    let other = check(&write("other.safetensors", &changed));
+    let expected = "FAILED  logits are those of the reference: they differ by up to ";
+    assert!(other.out.contains(expected) && other.out.contains("first at row 0, token 2"), "{}", other.out);
+    assert_eq!(other.code, Some(1));
+    // Of another model.
+    check(&plugins::repository().join("tests/golden/mamba/biased/expected.safetensors")).failed(2);
 }
 
 #[test]

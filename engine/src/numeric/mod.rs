@@ -4,6 +4,7 @@
 
 mod compare;
 mod gradient;
+mod parity;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use framework_core::{
 };
 use framework_registry::Entry;
 use gradient::finite_differences;
+pub use parity::parity;
 use rand::Rng;
 use serde_json::Value as Json;
 use std::sync::Arc;
