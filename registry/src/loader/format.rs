@@ -1,7 +1,12 @@
 //! Looks at a file's first bytes: is it a dynamic library for this machine?
 
 use crate::LoadError;
-use std::{env::consts, fs::File, io::Read, path::Path};
+use std::{
+    env::consts,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
 
 /// What a file is: a format, and the machine that it is for if its first bytes say so.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,8 +18,8 @@ struct Format {
 /// An error unless the file can be loaded on this machine, as far as its first bytes tell.
 pub(super) fn check(path: &Path) -> Result<(), LoadError> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    read.map_err(|e| LoadError::unreadable(&e))?;
+    let file = File::open(path).map_err(|e| LoadError::unreadable(&e))?;
+    (&file).take(64).read_to_end(&mut start).map_err(|e| LoadError::unreadable(&e))?;
     let Some(format) = identify(&start) else {
         return Err(LoadError::Format(
             "it is not a dynamic library; give the file that `cargo build` makes of a `cdylib` crate".into(),
@@ -22,12 +27,43 @@ pub(super) fn check(path: &Path) -> Result<(), LoadError> {
     };
     let (system, machine) = (native_system(), consts::ARCH);
     if format.system == system && format.machine.is_none_or(|m| m == machine) {
-        return Ok(());
+        return match is_whole(&file, &start) {
+            true => Ok(()),
+            false => Err(LoadError::Format(
+                "it is cut off: the file ends before what it says is in it; build or copy it again".into(),
+            )),
+        };
     }
     let built_for = format.machine.map_or_else(|| format.system.to_owned(), |m| format!("{} on {m}", format.system));
     Err(LoadError::Format(format!(
         "it was built for {built_for}, and this program runs on {system} on {machine}; rebuild it for this machine"
     )))
+}
+
+/// Whether the file has all that an ELF file of 64 bits says is to be loaded. The system maps what is not there, and ends
+/// the program when it is touched.
+fn is_whole(mut file: &File, start: &[u8]) -> bool {
+    let [0x7f, b'E', b'L', b'F', 2, 1, ..] = start else { return true };
+    let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return false };
+    let number = |bytes: &[u8], at: usize, size: usize| -> Option<u64> {
+        let mut number = [0; 8];
+        number[..size].copy_from_slice(bytes.get(at..at + size)?);
+        Some(u64::from_le_bytes(number))
+    };
+    let mut loadable = || -> Option<bool> {
+        let (offset, size, count) = (number(start, 32, 8)?, number(start, 54, 2)?, number(start, 56, 2)?);
+        let mut headers = Vec::new();
+        file.seek(SeekFrom::Start(offset)).ok()?;
+        file.take(size * count).read_to_end(&mut headers).ok()?;
+        let ends = |header: &[u8]| {
+            let (kind, from, bytes) = (number(header, 0, 4)?, number(header, 8, 8)?, number(header, 32, 8)?);
+            // PT_LOAD
+            Some(kind != 1 || from.checked_add(bytes)? <= length)
+        };
+        let whole = headers.len() as u64 == size * count && size >= 56;
+        Some(whole && headers.chunks(size as usize).all(|header| ends(header) == Some(true)))
+    };
+    loadable() == Some(true)
 }
 
 /// The format's name for this system: all but Apple's and Microsoft's use ELF.

@@ -61,3 +61,5 @@ impl Network for PanickingNet {
 }
 
 register!(model "panicking-model" => PanickingModel, example = "");
+
+mod everywhere;

@@ -1,0 +1,3 @@
+//! Built with the SDK, and registers nothing.
+
+pub use framework_sdk::prelude;
