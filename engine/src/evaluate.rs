@@ -10,7 +10,7 @@ use crate::{
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
     train::{examples, tokenizer},
-    vocabulary,
+    vocabulary, weights,
 };
 use serde::Serialize;
 use std::{path::Path, sync::Arc};
@@ -111,6 +111,7 @@ pub fn of_folders(
 ) -> Result<Evaluation> {
     let (model, adapter) = infer::folders(model, adapter)?;
     let (model, adapter) = (model.as_path(), adapter.as_deref());
+    weights::expect_weights(model)?;
     let session = bare_session(model, "plain", overrides, sources)?;
     let network = assemble::from_folders_without(
         &session.registry,

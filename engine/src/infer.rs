@@ -13,7 +13,7 @@ use crate::{
     session::{PluginSources, Session},
     tokenizer::Tokenizer,
     train::{Summary, encoder},
-    weights::ModelFolder,
+    weights::{self, ModelFolder},
 };
 use framework_core::{Kind, Record, ffi::DecoderObject};
 use serde::Serialize;
@@ -87,6 +87,7 @@ impl Speaker {
         let named = (model.to_owned(), adapter.map(Path::to_owned));
         let (model, adapter) = folders(model, adapter)?;
         let (model, adapter) = (model.as_path(), adapter.as_deref());
+        weights::expect_weights(model)?;
         let tokenizer = Tokenizer::load(with_tokenizer(model, adapter))?;
         let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;

@@ -17,6 +17,7 @@ pub mod hub;
 pub mod infer;
 mod inherit;
 mod init;
+pub mod json;
 mod memory;
 pub mod numeric;
 pub mod plan;

@@ -219,3 +219,34 @@ error: --set backend.name="gpu": `backend.name`: expected "cpu", "wgpu" or "cuda
     did you mean "wgpu"?
 "#);
 }
+
+/// What lies in a folder decides what is said, before anything else of it is read.
+#[test]
+fn folders_of_another_kind() {
+    let setting = Setting::new();
+    for (folder, file) in
+        [("empty", ""), ("gguf", "m-Q4.gguf"), ("a-model", "config.json"), ("an-adapter", "adapter_config.json")]
+    {
+        std::fs::create_dir(setting.path(folder)).unwrap();
+        if !file.is_empty() {
+            setting.write(&format!("{folder}/{file}"), "{}");
+        }
+    }
+    let refused = |args: &[&str]| setting.redact(&setting.run(args).failed(2));
+    let all: Vec<_> = ["empty", "gguf"].map(|model| refused(&["generate", "--model", model, "--prompt", "a"])).to_vec();
+    insta::assert_snapshot!(all.concat(), @r"
+error: empty: no `model.safetensors` and no `model.safetensors.index.json` is here
+    a Hugging Face model folder with its weights as safetensors is needed
+error: gguf: no `model.safetensors` and no `model.safetensors.index.json` is here
+    found m-Q4.gguf: GGUF is not read; use the Hugging Face folder that it was made from
+");
+    let all: Vec<_> = ["empty", "a-model", "an-adapter"].map(|run| refused(&["eval", run])).to_vec();
+    insta::assert_snapshot!(all.concat(), @r"
+error: empty is not a run's folder: there is no recipe.toml in it
+    Give the folder that `framework train` wrote, e.g. runs/quickstart.
+error: a-model is not a run's folder: there is no recipe.toml in it
+    It is a model's folder: give it with --model a-model
+error: an-adapter is not a run's folder: there is no recipe.toml in it
+    It is an adapter's folder: give its base model and the adapter, --model MODEL --adapter an-adapter
+");
+}

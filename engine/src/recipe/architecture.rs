@@ -73,8 +73,7 @@ impl Parsed {
         let file =
             path("weights", "model").map(|folder| folder.join("config.json")).or_else(|| path("config", "file"))?;
         let bytes = std::fs::read(file).ok()?;
-        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-        let config: serde_json::Value = serde_json::from_slice(text).ok()?;
+        let config: serde_json::Value = crate::json::from_slice(&bytes).ok()?;
         config["model_type"].as_str().map(str::to_owned)
     }
 }

@@ -162,7 +162,7 @@ impl Parsed {
     pub(crate) fn default_generation(&mut self, folder: &Path, catalog: &dyn Catalog) -> Vec<String> {
         let file = folder.join("generation_config.json");
         // What is wrong with the file, the tokenizer says, which reads it too.
-        let Some(config) = std::fs::read(&file).ok().and_then(|b| serde_json::from_slice::<Map<_, _>>(&b).ok()) else {
+        let Some(config) = std::fs::read(&file).ok().and_then(|b| crate::json::from_slice::<Map<_, _>>(&b).ok()) else {
             return Vec::new();
         };
         let found = Defaults::of(&config);

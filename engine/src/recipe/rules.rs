@@ -94,8 +94,7 @@ fn bad_config(checker: &mut Checker, config: &Node, about: &About, e: &PluginErr
 }
 
 fn config_file(bytes: &[u8], ignored: &[&str], plugin: &str, catalog: &dyn Catalog) -> Result<(), String> {
-    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let mut config: Value = serde_json::from_slice(text).map_err(|e| format!("the file is not JSON: {e}"))?;
+    let mut config: Value = crate::json::from_slice(bytes).map_err(|e| format!("the file is not JSON: {e}"))?;
     if let Some(config) = config.as_object_mut() {
         config.retain(|key, _| !ignored.contains(&key.as_str()));
     }

@@ -54,9 +54,17 @@ impl RunFolder {
             true => format!("{} is not a run's folder: there is no recipe.toml in it", root.display()),
             false => format!("there is no run's folder {}", root.display()),
         };
-        Err(Error::invalid(
-            Problem::new(message).help("Give the folder that `framework train` wrote, e.g. runs/quickstart."),
-        ))
+        let help = if root.join("adapter_config.json").is_file() {
+            format!(
+                "It is an adapter's folder: give its base model and the adapter, --model MODEL --adapter {}",
+                root.display()
+            )
+        } else if root.join("config.json").is_file() {
+            format!("It is a model's folder: give it with --model {}", root.display())
+        } else {
+            "Give the folder that `framework train` wrote, e.g. runs/quickstart.".into()
+        };
+        Err(Error::invalid(Problem::new(message).help(help)))
     }
 
     /// Refuses an output that a run must not take: a folder that no run has written, a file, `..`.

@@ -230,9 +230,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn parse(file: &Path, bytes: &[u8]) -> Result<Map<String, Value>> {
-    // Editors on Windows put a byte order mark first.
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    serde_json::from_slice(bytes).map_err(|e| {
+    crate::json::from_slice(bytes).map_err(|e| {
         let mut problem = at(file, format!("is not a JSON object: {e}"));
         problem.place = Some(Place { file: file.to_owned(), position: Some((e.line(), e.column())) });
         Error::invalid(problem)

@@ -89,7 +89,7 @@ pub(super) fn surrounded(before: &str, after: &str, ids: Vec<(String, u32)>) -> 
 
 /// The tokenizer of `vocab.json` and `merges.txt`, as transformers' `GPT2Tokenizer` or `Qwen2Tokenizer` makes it.
 pub(super) fn byte_level(vocab: &[u8], merges: &[u8], config: &mut Map<String, Value>) -> Result<Inner, Problem> {
-    let vocab: BTreeMap<String, u32> = serde_json::from_slice(vocab)
+    let vocab: BTreeMap<String, u32> = crate::json::from_slice(vocab)
         .map_err(|e| Problem::new(format!("`vocab.json` is not an object of tokens and ids: {e}")))?;
     let merges = String::from_utf8_lossy(merges);
     let lines =

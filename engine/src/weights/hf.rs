@@ -43,6 +43,7 @@ impl ModelFolder {
     /// Missing or damaged files, weights in another format, an index that points outside the folder or at a tensor
     /// that is not there: [`Error::Invalid`] with the file.
     pub fn open(folder: &Path) -> Result<Self> {
+        expect_weights(folder)?;
         let mut config = raw_config(folder)?;
         let quantized = config.shift_remove(QUANTIZED).filter(|q| !q.is_null()).map(|q| method(&q));
         let mut promised = BTreeMap::new();
@@ -51,10 +52,8 @@ impl ModelFolder {
             let file = TensorFile::open(&single)?;
             let places = file.names().map(|name| (name.to_owned(), 0)).collect();
             (vec![file], places)
-        } else if index.exists() {
-            sharded(folder, &index, &mut promised)?
         } else {
-            return Err(no_weights(folder));
+            sharded(folder, &index, &mut promised)?
         };
         let used = BTreeSet::new();
         Ok(Self { folder: folder.to_owned(), config, files, places, used, promised, quantized })
@@ -233,6 +232,15 @@ fn is_file_name(name: &str) -> bool {
 }
 
 /// What lies in a folder instead of weights that are read, and what to do with it.
+/// An error that says what lies there instead, unless a folder has weights.
+pub(crate) fn expect_weights(folder: &Path) -> Result<()> {
+    let there = |name: &str| folder.join(name).exists();
+    match there("model.safetensors") || there("model.safetensors.index.json") {
+        true => Ok(()),
+        false => Err(no_weights(folder)),
+    }
+}
+
 fn no_weights(folder: &Path) -> Error {
     let problem = at(folder, "no `model.safetensors` and no `model.safetensors.index.json` is here");
     let names = std::fs::read_dir(folder).into_iter().flatten().flatten();

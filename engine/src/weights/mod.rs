@@ -12,6 +12,7 @@ mod write;
 pub use crate::files::{atomically, sha256, write_bytes};
 pub use convert::Float;
 pub use file::{TensorFile, TensorInfo};
+pub(crate) use hf::expect_weights;
 pub use hf::{ModelFolder, config};
 pub use peft::{AdapterFolder, save_adapter};
 pub(crate) use peft::{MERGE_ELSEWHERE, adapter_config};
@@ -35,9 +36,7 @@ pub(crate) fn read_object(file: &Path, what: &str) -> Result<Map<String, Value>>
         std::io::ErrorKind::NotFound => Error::invalid(at(file, "there is no such file").help(what)),
         _ => Error::invalid(at(file, format!("cannot be read: {e}"))),
     })?;
-    // Editors on Windows put a byte order mark first.
-    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-    serde_json::from_slice(text).map_err(|e| {
+    crate::json::from_slice(&bytes).map_err(|e| {
         let place = Some(Place { file: file.to_owned(), position: Some((e.line(), e.column())) });
         Error::invalid(Problem { place, ..Problem::new(format!("is not a JSON object: {e}")) })
     })

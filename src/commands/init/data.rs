@@ -4,6 +4,7 @@ use framework_core::{Kind, PluginError, Record};
 use framework_engine::{
     Error, Problem, Result,
     hub::{self, Id, Use},
+    json,
 };
 use framework_registry::Registry;
 use serde_json::{Map, Value, json};
@@ -235,9 +236,9 @@ pub fn model(model: &Path, registry: &Registry) -> Result<Model> {
         let help = "Give a Hugging Face model folder, or an id on the hub: owner/name.";
         return Err(Error::invalid(about(format!("there is no {}", path.display())).help(help)));
     }
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
-    let config: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|e| Error::invalid(about(format!("{}: {e}", path.display()))))?;
+    let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+    let config: Value =
+        json::from_slice(&bytes).map_err(|e| Error::invalid(about(format!("{}: {e}", path.display()))))?;
     let kind = config["model_type"].as_str().unwrap_or_default();
     let entry = registry
         .by_alias(Kind::Model, kind)

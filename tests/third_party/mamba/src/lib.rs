@@ -5,8 +5,7 @@ use framework_sdk::{nn::causal::only, prelude::*, serde_json::Map};
 options! {
     /// Mamba (Gu and Dao, 2023, arXiv:2312.00752).
     ///
-    /// Numbers and parameter names are those of `MambaForCausalLM` in Hugging Face transformers. The options are its
-    /// `config.json`.
+    /// Computes what `MambaForCausalLM` in Hugging Face transformers does. The options are its `config.json`.
     pub struct Mamba {
         /// Number of tokens.
         vocab_size: usize,
@@ -24,8 +23,8 @@ options! {
         #[serde(default = "conv_kernel")]
         conv_kernel: usize,
         /// Width between the projections of the time steps: a number, or `auto` for a sixteenth of the hidden states.
-        #[serde(default = "auto")]
-        time_step_rank: Value,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time_step_rank: Option<Value>,
         /// Added to the mean square in norms.
         #[serde(default = "epsilon")]
         layer_norm_epsilon: f64,
@@ -62,9 +61,6 @@ fn expand() -> usize {
 }
 fn conv_kernel() -> usize {
     4
-}
-fn auto() -> Value {
-    "auto".into()
 }
 fn epsilon() -> f64 {
     1e-5
@@ -106,21 +102,17 @@ impl Mamba {
         NormConfig { size: self.hidden_size, kind: NormKind::Rms, eps: self.layer_norm_epsilon }
     }
 
-    fn channels(&self) -> usize {
-        self.expand * self.hidden_size
-    }
-
     fn rank(&self) -> Result<usize> {
-        match (&self.time_step_rank, self.time_step_rank.as_u64()) {
-            (_, Some(rank)) if rank > 0 => Ok(rank as usize),
-            (Value::String(auto), _) if auto == "auto" => Ok(self.hidden_size.div_ceil(16)),
-            (other, _) => Err(PluginError::option("time_step_rank", format!("is {other}; expected `auto` or a number"))),
+        match self.time_step_rank.as_ref().filter(|rank| **rank != "auto") {
+            None => Ok(self.hidden_size.div_ceil(16)),
+            Some(rank) => (rank.as_u64().filter(|rank| *rank > 0).map(|rank| rank as usize))
+                .ok_or_else(|| PluginError::option("time_step_rank", "must be `auto` or a number from 1 on")),
         }
     }
 
     fn block(&self, m: &Scope) -> Result<Block> {
-        let (hidden, channels, states, rank) = (self.hidden_size, self.channels(), self.state_size, self.rank()?);
-        let init = Init::Normal(self.initializer_range);
+        let (hidden, states, rank) = (self.hidden_size, self.state_size, self.rank()?);
+        let (channels, init) = (self.expand * hidden, Init::Normal(self.initializer_range));
         let norm = m.norm("norm", self.norm());
         let m = m.at("mixer");
         let linear = |name, input, out, bias| m.linear(name, Dense { input, out, bias, init, ..Dense::default() });
@@ -154,7 +146,8 @@ impl ModelArch for Mamba {
         if self.conv_kernel == 0 || self.state_size == 0 {
             return Err(PluginError::option("conv_kernel", "and `state_size` must be at least 1"));
         }
-        only("intermediate_size", &self.intermediate_size.unwrap_or(self.channels()), self.channels())?;
+        let given = |size: usize| only("intermediate_size", &size, self.expand * self.hidden_size);
+        self.intermediate_size.map_or(Ok(()), given)?;
         self.rank().map(drop)
     }
 
@@ -202,11 +195,7 @@ impl Network for Net {
     }
 }
 
-register!(model "mamba" aliases ["MambaForCausalLM"] => Mamba, example = "
-vocab_size = 50280
-hidden_size = 128
-num_hidden_layers = 4
-");
+register!(model "mamba" aliases ["MambaForCausalLM"] => Mamba, example = "vocab_size = 50280\nhidden_size = 128\nnum_hidden_layers = 4");
 
 #[cfg(test)]
 mod tests {
