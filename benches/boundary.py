@@ -47,8 +47,8 @@ plugin = "instruction-csv"
 path = {table}
 
 [prompt]
-template = "alpaca"
-max_length = 64
+template = "plain"
+max_length = 160
 
 [adapter]
 plugin = "lora"
