@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a decoder wants from the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DecoderTraits {
     /// Rows of the batch that each prompt starts with: the number of beams, or 1.
     pub rows_per_prompt: usize,
@@ -20,8 +21,29 @@ impl Default for DecoderTraits {
     }
 }
 
+impl DecoderTraits {
+    /// The same, with this many rows for each prompt.
+    #[must_use]
+    pub fn rows_per_prompt(self, rows_per_prompt: usize) -> Self {
+        Self { rows_per_prompt, ..self }
+    }
+
+    /// The same, drawing at random or not.
+    #[must_use]
+    pub fn sample(self, sample: bool) -> Self {
+        Self { sample, ..self }
+    }
+
+    /// The same, with log-probabilities or scores as the model gives them.
+    #[must_use]
+    pub fn log_probs(self, log_probs: bool) -> Self {
+        Self { log_probs, ..self }
+    }
+}
+
 /// What is to be decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DecodeRequest {
     /// Token ids of each prompt.
     pub prompts: Vec<Vec<u32>>,
@@ -31,6 +53,13 @@ pub struct DecodeRequest {
     pub max_new_tokens: usize,
     /// Seed of every random choice.
     pub seed: u64,
+}
+
+impl DecodeRequest {
+    /// A request.
+    pub fn new(prompts: Vec<Vec<u32>>, eos: Vec<u32>, max_new_tokens: usize, seed: u64) -> Self {
+        Self { prompts, eos, max_new_tokens, seed }
+    }
 }
 
 /// Next-token scores, one row after the other.
@@ -73,6 +102,7 @@ impl<'a> Scores<'a> {
 
 /// The rows that the engine computes next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Step {
     /// The token that each next row appends. Empty: everything is decoded.
     pub tokens: Vec<u32>,

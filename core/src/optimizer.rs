@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A tensor that an optimizer keeps for a parameter. It starts at zero and is saved in checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StateSpec {
     /// Its name, e.g. `exp_avg`.
     pub name: String,
@@ -13,6 +14,11 @@ pub struct StateSpec {
 }
 
 impl StateSpec {
+    /// State of any shape.
+    pub fn new(name: &str, shape: &[usize]) -> Self {
+        Self { name: name.to_owned(), shape: shape.to_vec() }
+    }
+
     /// State of the same shape as the parameter.
     pub fn like(name: &str, param: &Param) -> Self {
         Self { name: name.to_owned(), shape: param.shape.clone() }
@@ -21,6 +27,7 @@ impl StateSpec {
 
 /// What an update is told beside the tensors.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Update<'a> {
     /// The learning rate of this step, after the schedule.
     pub learning_rate: f64,

@@ -9,7 +9,10 @@ use abi_stable::{
     StableAbi,
     type_layout::{TLData, TypeLayout},
 };
-use framework_core::ffi::{ABI_VERSION, PluginRoot_Ref};
+use framework_core::{
+    AdapterPlan, Param, Role,
+    ffi::{ABI_VERSION, PluginRoot_Ref},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -56,4 +59,19 @@ fn the_interface_has_not_changed() {
     describe(<PluginRoot_Ref as StableAbi>::LAYOUT, &mut seen, &mut out);
     let text: Vec<_> = out.into_iter().map(|(name, text)| format!("{name}: {text}")).collect();
     insta::assert_snapshot!(format!("interface_{ABI_VERSION}"), text.join("\n"));
+}
+
+/// What a newer plugin adds to its declarations is passed over, or is an error that names it.
+#[test]
+fn declarations_of_newer_plugins_are_read() {
+    let param = |more: serde_json::Value| {
+        let mut param = serde_json::json!({"name": "w", "shape": [2], "init": "ones", "role": "bias"});
+        param.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value::<Param>(param)
+    };
+    let newer = param(serde_json::json!({"role": "kernel", "sharded": true})).unwrap();
+    assert_eq!((newer.role, newer.block), (Role::Other, None));
+    let e = param(serde_json::json!({"init": {"orthogonal": 1.0}})).unwrap_err().to_string();
+    assert!(e.contains("unknown variant `orthogonal`"), "{e}");
+    assert!(serde_json::from_str::<AdapterPlan>(r#"{"gates": 3}"#).is_ok());
 }

@@ -90,7 +90,7 @@ mod tests {
     fn without_chance_it_takes_the_most_likely() {
         // After token 0 comes 1, after 1 comes 2, after 2 the end, which is 0.
         let table = [vec![0.0, 1.0, 0.5], vec![0.0, 0.5, 1.0], vec![1.0, 0.0, 0.5]];
-        let request = DecodeRequest { prompts: vec![vec![0]], eos: vec![0], max_new_tokens: 9, seed: 1 };
+        let request = DecodeRequest::new(vec![vec![0]], vec![0], 9, 1);
         assert_eq!(test::decode("__name__", "epsilon = 0", &table, &request).unwrap(), [[1, 2, 0]]);
     }
 

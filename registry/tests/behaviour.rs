@@ -84,7 +84,7 @@ fn adapters_optimizers_and_decoders_are_the_same() {
     });
     assert!(text[0].starts_with("Sub(w, MulScalar(0.25)(Sign("), "{text:?}");
     same(Kind::Decoder, "contrary", |e| {
-        let request = DecodeRequest { prompts: vec![vec![1], vec![2]], eos: vec![9], max_new_tokens: 3, seed: 1 };
+        let request = DecodeRequest::new(vec![vec![1], vec![2]], vec![9], 3, 1);
         let mut session = e.decoder(&json!({"rank": 1}))?.start(&request)?;
         let step = session.step(Scores::new(&[0.5, 0.1, 0.9, 3.0, 2.0, 1.0], 3, &|_, token| Ok(token == 9)))?;
         Ok((step, session.finish()?))

@@ -35,7 +35,7 @@ fn attach(build: &Build, label: &str, options: &Value) -> Result<()> {
 fn decode(build: &Build, label: &str, options: &Value) -> Result<()> {
     let decoder = build.decoder(label, options)?;
     decoder.traits()?;
-    let request = DecodeRequest { prompts: vec![vec![1]], eos: vec![], max_new_tokens: 2, seed: 1 };
+    let request = DecodeRequest::new(vec![vec![1]], vec![], 2, 1);
     let mut session = decoder.start(&request)?;
     session.step(Scores::new(&[0.0, 1.0], 2, &|_, _| Ok(false)))?;
     session.finish().map(drop)

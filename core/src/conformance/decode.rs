@@ -64,7 +64,7 @@ pub fn decoder(build: &Build, label: &str, options: &Value) -> Result<()> {
     const VOCAB: usize = 16;
     let logit = |from: usize, to: usize| ((from * 7 + to * 5) % 11) as f32 / 3.0;
     let table: Vec<Vec<f32>> = (0..VOCAB).map(|t| (0..VOCAB).map(|u| logit(t, u)).collect()).collect();
-    let request = DecodeRequest { prompts: vec![vec![1, 2], vec![3]], eos: vec![0], max_new_tokens: 5, seed: 1 };
+    let request = DecodeRequest::new(vec![vec![1, 2], vec![3]], vec![0], 5, 1);
     if build.decoder(label, options)?.traits()?.rows_per_prompt == 0 {
         return Err(wrong(label, "it wants no rows for a prompt"));
     }

@@ -91,7 +91,7 @@ impl<'a> Generator<'a> {
         let most = self.limit();
         let room = prompts.iter().map(|prompt| most - prompt.len()).max().unwrap_or(0);
         let budget = self.settings.max_new_tokens.min(room);
-        let request = DecodeRequest { prompts: prompts.to_vec(), eos: self.eos.clone(), max_new_tokens: budget, seed };
+        let request = DecodeRequest::new(prompts.to_vec(), self.eos.clone(), budget, seed);
         let mut session = self.decoder.start(&request)?;
         if budget == 0 || prompts.is_empty() {
             return Ok(session.finish()?);

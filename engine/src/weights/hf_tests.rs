@@ -98,6 +98,7 @@ fn other_formats_get_a_remedy() {
         fs::write(dir.path().join(name), "").unwrap();
         assert!(opened(dir.path()).contains(said), "{name}: {}", opened(dir.path()));
     }
+    fs::write(dir.path().join("model.safetensors"), "").unwrap();
     fs::write(dir.path().join("config.json"), "{").unwrap();
     assert!(opened(dir.path()).contains("config.json:1:"));
     fs::remove_file(dir.path().join("config.json")).unwrap();

@@ -84,7 +84,7 @@ impl Decoder for Beam {
     }
 
     fn traits(&self) -> DecoderTraits {
-        DecoderTraits { rows_per_prompt: self.num_beams, sample: self.sample, log_probs: true }
+        DecoderTraits::default().rows_per_prompt(self.num_beams).sample(self.sample).log_probs(true)
     }
 
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {

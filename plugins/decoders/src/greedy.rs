@@ -41,7 +41,7 @@ mod tests {
 
     fn decode(table: &[Vec<f32>], prompts: &[&[u32]], eos: &[u32]) -> Result<Vec<Vec<u32>>> {
         let prompts = prompts.iter().map(|p| p.to_vec()).collect();
-        let request = DecodeRequest { prompts, eos: eos.to_vec(), max_new_tokens: 5, seed: 0 };
+        let request = DecodeRequest::new(prompts, eos.to_vec(), 5, 0);
         test::decode("greedy", "", table, &request)
     }
 

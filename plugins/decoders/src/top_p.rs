@@ -16,7 +16,7 @@ options! {
 
 impl Decoder for TopP {
     fn traits(&self) -> DecoderTraits {
-        DecoderTraits { sample: true, ..DecoderTraits::default() }
+        DecoderTraits::default().sample(true)
     }
 
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {
@@ -65,7 +65,7 @@ mod tests {
     const EXCLUDED: f32 = f32::NEG_INFINITY;
 
     fn decode(table: &[Vec<f32>], prompts: Vec<Vec<u32>>, eos: &[u32], steps: usize, seed: u64) -> Vec<Vec<u32>> {
-        let request = DecodeRequest { prompts, eos: eos.to_vec(), max_new_tokens: steps, seed };
+        let request = DecodeRequest::new(prompts, eos.to_vec(), steps, seed);
         test::decode("top-p", "", table, &request).unwrap()
     }
 

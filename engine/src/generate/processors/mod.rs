@@ -27,7 +27,7 @@ pub trait Processor: Send + Sync {
 /// The processors that the settings ask for, in the order in which transformers applies them. Those that shape a
 /// distribution are left out unless the decoder samples.
 pub fn pipeline(settings: &GenerateSettings, sample: bool, eos: &[u32]) -> Vec<Box<dyn Processor>> {
-    pipeline_for(settings, DecoderTraits { sample, ..DecoderTraits::default() }, eos)
+    pipeline_for(settings, DecoderTraits::default().sample(sample), eos)
 }
 
 /// The same for a decoder. Beams need something to go on with, so that the filters leave them a token that ends no

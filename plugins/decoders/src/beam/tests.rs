@@ -49,12 +49,12 @@ fn equal_to_transformers() {
         }
         let options = ["num_beams", "length_penalty", "early_stopping"].map(|key| (key.to_owned(), case[key].clone()));
         let beam: Beam = serde_json::from_value(Value::Object(options.into_iter().collect())).unwrap();
-        let request = DecodeRequest {
-            prompts: case["prompts"].as_array().unwrap().iter().map(ids).collect(),
-            eos: ids(&case["eos_token_id"]),
-            max_new_tokens: case["max_new_tokens"].as_u64().unwrap() as usize,
-            seed: 0,
-        };
+        let request = DecodeRequest::new(
+            case["prompts"].as_array().unwrap().iter().map(ids).collect(),
+            ids(&case["eos_token_id"]),
+            case["max_new_tokens"].as_u64().unwrap() as usize,
+            0,
+        );
         let logits = |row: &[u32]| match case["table"].as_str() {
             Some("last") => last[row[row.len() - 1] as usize].clone(),
             _ => last_two[row[row.len() - 2] as usize][row[row.len() - 1] as usize].clone(),
@@ -86,7 +86,7 @@ fn table() -> Logits {
 
 fn request(prompts: &[&[u32]], seed: u64) -> DecodeRequest {
     let prompts = prompts.iter().map(|p| p.to_vec()).collect();
-    DecodeRequest { prompts, eos: vec![0], max_new_tokens: 6, seed }
+    DecodeRequest::new(prompts, vec![0], 6, seed)
 }
 
 fn answers(beam: &Beam, table: &Logits, request: &DecodeRequest) -> Vec<Vec<u32>> {
@@ -104,7 +104,7 @@ fn it_finds_what_greedy_misses() {
         [1.0, 0.0, 0.0, 0.0, 0.0],
     ];
     let table: Logits = probabilities.map(|row| row.map(f32::ln).to_vec()).to_vec();
-    let request = DecodeRequest { prompts: vec![vec![1]], eos: vec![0], max_new_tokens: 3, seed: 0 };
+    let request = DecodeRequest::new(vec![vec![1]], vec![0], 3, 0);
     let found = answers(&beam(json!({ "num_beams": 2, "length_penalty": 0.0 })), &table, &request);
     assert_eq!(found, [[3, 4, 0]]);
     assert_eq!(test::decode("greedy", "", &table, &request).unwrap()[0][0], 2);
@@ -140,7 +140,7 @@ fn candidates_are_drawn_without_replacement() {
     let table = vec![probabilities.map(|p| p.ln() as f32).to_vec(); 4];
     let beam = beam(json!({ "num_beams": 2, "sample": true }));
     let mut pairs = [[0_u32; 4]; 4];
-    let request = DecodeRequest { prompts: vec![vec![0]; 20_000], eos: Vec::new(), max_new_tokens: 1, seed: 3 };
+    let request = DecodeRequest::new(vec![vec![0]; 20_000], Vec::new(), 1, 3);
     for search in run(&beam, &request, |_| table[0].clone()).unwrap().searches {
         // Both have ended, ordered by their scores: those of the first two drawn of four.
         let [a, b] = search.ended() else { panic!("two sequences end") };
@@ -160,12 +160,12 @@ fn candidates_are_drawn_without_replacement() {
 #[test]
 fn what_stops_a_row_ends_its_sequence() {
     let beam = beam(json!({ "num_beams": 2 }));
-    let request = DecodeRequest { eos: Vec::new(), ..request(&[&[1]], 0) };
+    let request = DecodeRequest::new(vec![vec![1]], Vec::new(), 6, 0);
     let mut session = Session::new(&beam, &request);
     let scores = [[-3.0, -0.1, -9.0], [-3.0, -0.1, -9.0]].concat();
     // Row 0 is finished with token 1; token 0 goes on.
     let step = session.step(Scores::new(&scores, 3, &|row, token| Ok((row, token) == (0, 1)))).unwrap();
-    assert_eq!(step, Step { tokens: vec![0, 2], parents: vec![0, 0] });
+    assert_eq!((step.tokens, step.parents), (vec![0, 2], vec![0, 0]));
     assert_eq!(session.finish().unwrap(), [[1]]);
 }
 
@@ -191,5 +191,5 @@ fn options_are_checked() {
     assert_eq!(options(json!({ "early_stopping": "never" })).unwrap()["early_stopping"], "never");
     assert!(options(json!({ "num_beams": 1 })).unwrap_err().message.contains("at least 2 beams"));
     let traits = build.decoder("beam", &json!({ "num_beams": 3, "sample": true })).unwrap().traits().unwrap();
-    assert_eq!(traits, DecoderTraits { rows_per_prompt: 3, sample: true, log_probs: true });
+    assert_eq!((traits.rows_per_prompt, traits.sample, traits.log_probs), (3, true, true));
 }

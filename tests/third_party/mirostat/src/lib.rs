@@ -32,7 +32,7 @@ impl Decoder for Mirostat {
     }
 
     fn traits(&self) -> DecoderTraits {
-        DecoderTraits { sample: true, ..DecoderTraits::default() }
+        DecoderTraits::default().sample(true)
     }
 
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {
@@ -130,7 +130,7 @@ mod tests {
         let weights: Vec<f64> = row.iter().map(|score| f64::from(*score).exp()).collect();
         let total: f64 = weights.iter().sum();
         for tau in [2.0, 4.0, 6.0] {
-            let request = DecodeRequest { prompts: vec![vec![0]], eos: vec![], max_new_tokens: 4000, seed: 3 };
+            let request = DecodeRequest::new(vec![vec![0]], vec![], 4000, 3);
             let table = vec![row.clone(); 512];
             let answers = test::decode("mirostat", &format!("tau = {tau:.1}"), &table, &request).unwrap();
             assert_eq!(answers[0].len(), 4000);
