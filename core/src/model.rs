@@ -29,7 +29,7 @@ pub enum Init {
 pub enum Role {
     /// The token embedding table `[vocab, hidden]`.
     Embedding,
-    /// The weight `[out, in]` of a projection that [`Ctx::linear`] applies.
+    /// The weight `[out, in]` of a projection that [`crate::Linear`] applies.
     Linear,
     /// The vocabulary projection `[vocab, hidden]`, which the engine applies together with the loss.
     Output,
@@ -125,7 +125,7 @@ impl Param {
 pub struct ModelSpec {
     /// Tells the layers of this network from those of others.
     pub(crate) network: u32,
-    /// Number of blocks; [`ModelArch::block`] is called with `0..blocks`.
+    /// Number of blocks; [`Network::block`] is called with `0..blocks`.
     pub blocks: usize,
     /// Width of the hidden states.
     pub hidden_size: usize,
@@ -272,7 +272,7 @@ impl ModelSpec {
         self.params.iter().find(|p| p.name == name)
     }
 
-    /// The modules that [`Ctx::linear`] can be asked for, in declaration order, with their weights.
+    /// The modules that [`crate::Linear`] applies, in declaration order, with their weights.
     pub fn linears(&self) -> impl Iterator<Item = &Param> {
         self.params.iter().filter(|p| p.role == Role::Linear)
     }

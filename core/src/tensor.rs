@@ -170,7 +170,7 @@ impl Tensor {
     pub fn matmul(self, other: impl Into<Tensor>) -> Tensor {
         self.binary(Op::Matmul, other)
     }
-    /// `self · weightᵀ` for a weight `[out, in]`. In a model, [`crate::Ctx::linear`] is the one to call.
+    /// `self · weightᵀ` for a weight `[out, in]`. In a model, [`crate::Linear`] is the one to use.
     pub fn linear(self, weight: impl Into<Tensor>) -> Tensor {
         self.binary(Op::Linear, weight)
     }
