@@ -1,4 +1,4 @@
-use framework_engine::{Result, numeric};
+use framework_engine::{Error, Problem, Result, numeric};
 use framework_registry::{
     Registry,
     check::{PluginReport, check_registry},
@@ -16,6 +16,9 @@ pub struct CheckPlugin {
     /// A safetensors file with `input_ids`, and the `logits` that transformers gives for them.
     #[arg(long, value_name = "FILE", requires = "model")]
     reference: Option<PathBuf>,
+    /// Keys of the folder's configuration that are passed over: `model.ignore_keys=["KEY"]`.
+    #[arg(long, value_name = "KEY=VALUE", requires = "model")]
+    set: Option<String>,
 }
 
 impl CheckPlugin {
@@ -26,11 +29,20 @@ impl CheckPlugin {
             report.findings.extend(numeric::check(entry));
         }
         if let (Some(folder), Some(reference)) = (&self.model, &self.reference) {
-            let finding = numeric::parity(&registry, folder, reference)?;
+            let finding = numeric::parity(&registry, folder, &self.ignored()?, reference)?;
             let plugin = format!("{}", folder.display());
             report.plugins.push(PluginReport { plugin, version: "of its folder".into(), findings: vec![finding] });
         }
         println!("{report}");
         Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn ignored(&self) -> Result<Vec<String>> {
+        let Some(set) = &self.set else { return Ok(Vec::new()) };
+        let keys = set.split_once('=').filter(|(key, _)| key.trim() == "model.ignore_keys");
+        keys.and_then(|(_, keys)| serde_json::from_str(keys).ok()).ok_or_else(|| {
+            let message = format!("--set {set}: only `model.ignore_keys=[\"KEY\", …]` can be set here");
+            Error::invalid(Problem::new(message))
+        })
     }
 }
