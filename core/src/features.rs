@@ -3,7 +3,10 @@
 use crate::{CtxOp, Op, PluginError, Result};
 use abi_stable::nonexhaustive_enum::GetEnumInfo;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{LazyLock, OnceLock},
+};
 
 /// What plugins can declare, beside operators and requests.
 const DECLARED: &[&str] = &[
@@ -33,6 +36,7 @@ pub(crate) struct Features {
 }
 
 static HOST: OnceLock<Features> = OnceLock::new();
+static OWN: LazyLock<Features> = LazyLock::new(Features::own);
 
 impl Features {
     /// What this version can do.
@@ -49,24 +53,19 @@ impl Features {
     pub fn attach(self) {
         let _ = HOST.set(self);
     }
-
-    fn lacks<'a>(&self, required: &'a [String]) -> Option<&'a String> {
-        required.iter().find(|name| !self.features.contains(*name))
-    }
 }
 
 /// Whether the host that runs this plugin has an operator (`op.rms_norm`), a request (`request.scan`) or something that
 /// a plugin declares (`output.softcap`), so that a plugin of a newer SDK can do without it on an older host.
 pub fn supports(feature: &str) -> bool {
-    HOST.get_or_init(Features::own).features.contains(feature)
+    HOST.get().unwrap_or(&OWN).features.contains(feature)
 }
 
 /// An error unless this host has all of `required`.
 pub(crate) fn require(required: &[String]) -> Result<()> {
-    let own = Features::own();
-    match own.lacks(required) {
+    match required.iter().find(|name| !OWN.features.contains(*name)) {
         None => Ok(()),
-        Some(name) => Err(PluginError::new(format!("needs `{name}`, which framework {} does not have", own.version))
+        Some(name) => Err(PluginError::new(format!("needs `{name}`, which framework {} does not have", OWN.version))
             .help("update this program, or use an older version of the plugin")),
     }
 }

@@ -172,7 +172,8 @@ pub(crate) fn start(spec: &ModelSpec, param: &Param, seed: u64) -> Result<Vec<f3
     }
 }
 
-fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {
+/// Sets a parameter to these numbers, row by row.
+pub(crate) fn put(network: &Network, param: &Param, data: Vec<f32>) -> Result<()> {
     Ok(network.set(&param.name, Value::from_f32(data, &param.shape, network.device())?)?)
 }
 

@@ -1,6 +1,6 @@
 //! Two ways to one result.
 
-use super::sequences;
+use super::{apart, sequences, value};
 use crate::{
     data::Batch,
     executor::{Network, Parts},
@@ -15,8 +15,8 @@ use std::{
 const NEAR: f32 = 2e-4;
 
 fn near(what: &str, found: &[f32], expected: &[f32]) -> Result<()> {
-    let largest = expected.iter().fold(1e-3, |most: f32, n| most.max(n.abs()));
-    let apart = found.iter().zip(expected).fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()));
+    let (apart, largest) = apart(found, expected);
+    let largest = largest.max(1e-3);
     // Written so that a number that is none fails, too.
     if found.len() == expected.len() && apart <= NEAR * largest {
         return Ok(());
@@ -106,8 +106,7 @@ fn toy(network: &Network) -> Result<Arc<Network>> {
 fn base(network: &Network) -> Result<Arc<Network>> {
     let base = toy(network)?;
     for param in &network.spec().params {
-        let lost = || PluginError::new(format!("`{}` was lost", param.name));
-        base.set(&param.name, network.param(&param.name).ok_or_else(lost)?)?;
+        base.set(&param.name, value(network, param)?)?;
     }
     Ok(base)
 }

@@ -1,13 +1,8 @@
 //! Gradients against differences of the loss.
 
-use super::{compare::gradients, sequences};
-use crate::{
-    data::Batch,
-    executor::{Network, Value},
-    init::rng,
-};
+use super::{compare::gradients, failed, random, sequences, value};
+use crate::{assemble::put, data::Batch, executor::Network};
 use framework_core::{Param, PluginError, Result};
-use rand::Rng;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The length of the step to either side.
@@ -19,7 +14,8 @@ pub(super) fn finite_differences(network: &Arc<Network>) -> Result<()> {
     let batch = Batch::new(&sequences(network, [5, 3]), 0);
     let (loss, grads) = gradients(network, &batch, false)?;
     for (name, params) in groups(&network.spec().params) {
-        let directions: Vec<_> = params.iter().map(|param| direction(param, grads.get(&param.name))).collect();
+        let directions = params.iter().map(|param| direction(param, grads.get(&param.name)));
+        let directions = directions.collect::<Result<Vec<_>>>()?;
         let length = directions.iter().flatten().map(|n| n * n).sum::<f64>().sqrt();
         if length == 0.0 {
             continue;
@@ -53,25 +49,24 @@ fn groups(params: &[Param]) -> BTreeMap<String, Vec<&Param>> {
     groups
 }
 
-fn direction(param: &Param, grad: Option<&Vec<f32>>) -> Vec<f64> {
-    let mut rng = rng(4, &param.name);
-    let random: Vec<f64> = (0..param.len()).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX) - 0.5).collect();
-    let length = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|n| n * n).sum::<f64>().sqrt();
-    let of_grad = length(&mut grad.into_iter().flatten().map(|g| f64::from(*g)));
-    let scale = of_grad / length(&mut random.iter().copied()).max(1e-12);
-    match grad.filter(|_| of_grad > 0.0) {
-        Some(grad) => grad.iter().zip(random).map(|(g, r)| f64::from(*g) + r * scale).collect(),
-        None => random,
-    }
+fn direction(param: &Param, grad: Option<&Vec<f32>>) -> Result<Vec<f64>> {
+    let random = random(param, 0.5, 4)?;
+    let length = |numbers: &[f32]| numbers.iter().map(|n| f64::from(*n).powi(2)).sum::<f64>().sqrt();
+    let of_grad = grad.map_or(0.0, |grad| length(grad));
+    let scale = of_grad / length(&random).max(1e-12);
+    Ok(match grad.filter(|_| of_grad > 0.0) {
+        Some(grad) => grad.iter().zip(random).map(|(g, r)| f64::from(*g) + f64::from(r) * scale).collect(),
+        None => random.into_iter().map(f64::from).collect(),
+    })
 }
 
 /// The loss with parameters moved.
 fn moved(network: &Arc<Network>, params: &[&Param], directions: &[Vec<f64>], by: f64, batch: &Batch) -> Result<f64> {
     let mut before = Vec::new();
     for (param, direction) in params.iter().zip(directions) {
-        let value = network.param(&param.name).ok_or_else(|| PluginError::new("a parameter was lost"))?;
+        let value = value(network, param)?;
         let numbers = value.to_f32()?.into_iter().zip(direction).map(|(n, d)| (f64::from(n) + by * d) as f32).collect();
-        network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)?;
+        put(network, param, numbers).map_err(failed)?;
         before.push(value);
     }
     let loss = gradients(network, batch, false).map(|(loss, _)| loss);

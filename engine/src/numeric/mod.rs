@@ -9,14 +9,14 @@ mod parity;
 mod tests;
 
 use crate::{
-    assemble::start,
+    assemble::{put, start},
     data::Sequence,
     executor::{Device, Network, Parts, Value},
-    init::rng,
+    init::{initial, rng},
 };
 use compare::{cached, checkpointed, merged, packed, same_start};
 use framework_core::{
-    Kind, Param, PluginError, Result, Role,
+    Init, Kind, Param, PluginError, Result, Role,
     conformance::{self, Finding},
     ffi::{AdapterObject, ModelObject},
 };
@@ -75,7 +75,7 @@ fn adapter(entry: &Entry, options: &Json) -> Vec<Finding> {
         Err(e) => return vec![Finding::skipped("numbers", format!("not on the made-up model: {}", e.message))],
     };
     let mut findings = vec![same_start(&network)];
-    if let Err(e) = vary(&network) {
+    if let Err(e) = network.plan().params.iter().try_for_each(|param| vary(&network, param)) {
         return vec![Finding::of::<()>("numbers", Err(e))];
     }
     findings.extend([
@@ -91,38 +91,44 @@ fn adapter(entry: &Entry, options: &Json) -> Vec<Finding> {
 fn network(model: ModelObject, adapter: Option<AdapterObject>) -> Result<Arc<Network>> {
     let network = Arc::new(Network::new(Parts { model, adapter, device: Device::cpu() })?);
     for param in &network.spec().params {
-        put(&network, param, start(network.spec(), param, 1).map_err(failed)?, 1.0)?;
+        put(&network, param, start(network.spec(), param, 1).map_err(failed)?).map_err(failed)?;
+        vary(&network, param)?;
     }
     for param in &network.plan().params {
-        put(&network, param, start(network.spec(), param, 1).map_err(failed)?, 0.0)?;
+        put(&network, param, start(network.spec(), param, 1).map_err(failed)?).map_err(failed)?;
     }
     network.start_adapter()?;
     Ok(network)
 }
 
-/// Moves an adapter's parameters away from their start.
-fn vary(network: &Arc<Network>) -> Result<()> {
-    for param in &network.plan().params {
-        let value = network.param(&param.name).ok_or_else(|| PluginError::new("a parameter was lost"))?;
-        put(network, param, value.to_f32()?, 1.0)?;
-    }
-    Ok(())
-}
-
-/// Sets a parameter to these numbers and random ones, of a size that its role makes harmless.
-fn put(network: &Network, param: &Param, mut numbers: Vec<f32>, noise: f64) -> Result<()> {
+/// Moves a parameter by random numbers, of a size that its role makes harmless.
+fn vary(network: &Network, param: &Param) -> Result<()> {
     let input = param.shape.last().copied().unwrap_or(1).max(1);
     let size = match param.role {
         Role::Linear | Role::Output => 1.5 / (input as f64).sqrt(),
         Role::Embedding => 0.5,
         _ => 0.2,
     };
-    let mut rng = rng(2, &param.name);
-    for number in &mut numbers {
-        let unit = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
-        *number += (unit * size * noise) as f32;
-    }
-    network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)
+    let numbers = value(network, param)?.to_f32()?.into_iter().zip(random(param, size, 2)?);
+    put(network, param, numbers.map(|(number, noise)| number + noise).collect()).map_err(failed)
+}
+
+/// As many numbers as a parameter has, between minus and plus `size`.
+fn random(param: &Param, size: f64, seed: u64) -> Result<Vec<f32>> {
+    let mut param = param.clone();
+    param.init = Init::Uniform(size);
+    initial(&param, seed)
+}
+
+fn value(network: &Network, param: &Param) -> Result<Value> {
+    network.param(&param.name).ok_or_else(|| PluginError::new(format!("`{}` was lost", param.name)))
+}
+
+/// By how much numbers differ at most, and the largest that is expected. What is no number stays none.
+fn apart(found: &[f32], expected: &[f32]) -> (f32, f32) {
+    let most = |most: f32, n: f32| if most.is_nan() || n <= most { most } else { n };
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    (differences.fold(0.0, most), expected.iter().map(|n| n.abs()).fold(0.0, most))
 }
 
 /// Two sequences of these lengths. The first ids are left to special tokens.

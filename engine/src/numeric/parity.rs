@@ -1,5 +1,6 @@
 //! A model against what another program computed with the same weights.
 
+use super::apart;
 use crate::{Error, Result, assemble::from_folders_without, error::Problem, executor::Device, weights::TensorFile};
 use framework_core::{PluginError, conformance::Finding};
 use framework_registry::Registry;
@@ -10,7 +11,8 @@ use std::path::Path;
 const NEAR: f32 = 1e-4;
 
 /// Compares the logits of a Hugging Face folder with those in a safetensors file: `input_ids` `[rows, time]` as 64-bit
-/// integers, without padding, and `logits` `[rows, time, vocab]`. The folder's architecture is one of `registry`; `ignored` are keys of its configuration that are passed over.
+/// integers, without padding, and `logits` `[rows, time, vocab]`. The folder's architecture is one of `registry`; `ignored`
+/// are keys of its configuration that are passed over.
 ///
 /// # Errors
 /// The folder or the file cannot be read. What is computed otherwise is a finding.
@@ -24,14 +26,12 @@ pub fn parity(registry: &Registry, folder: &Path, ignored: &[String], reference:
     let expected = file.tensor_shaped("logits", &[shape[0], shape[1], network.spec().vocab_size])?;
     let compare = || {
         let found = network.logits(ids, shape[0])?;
-        let largest = expected.iter().fold(0.0, |most: f32, n| most.max(n.abs()));
-        let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-        // Not `max`, which passes over what is no number.
-        let apart = apart.fold(0.0, |most: f32, n| if n <= most { most } else { n });
+        let (apart, largest) = apart(&found, &expected);
         if apart <= NEAR * largest {
             return Ok(());
         }
-        let first = found.iter().zip(&expected).position(|(a, b)| (a - b).abs() > NEAR * largest).unwrap_or(0);
+        let differs = |(a, b): (&f32, &f32)| (a - b).is_nan() || (a - b).abs() > NEAR * largest;
+        let first = found.iter().zip(&expected).position(differs).unwrap_or(0);
         let (row, token) = (first / expected.len().div_ceil(shape[0]), first / network.spec().vocab_size % shape[1]);
         let message =
             format!("they differ by up to {apart:e}, the largest being {largest}, first at row {row}, token {token}");

@@ -189,3 +189,14 @@ fn each_mistake_is_found() {
     assert_eq!(failed(Kind::Adapter, "scale-start"), ["its start changes nothing"]);
     assert_eq!(failed(Kind::Adapter, "scale-bias"), ["merging changes nothing"]);
 }
+
+/// Numbers that are none are not passed over, wherever they stand.
+#[test]
+fn what_is_no_number_is_apart() {
+    assert_eq!(super::apart(&[1.0, 5.0, -3.0], &[1.5, 5.0, -4.0]), (1.0, 5.0));
+    for at in 0..3 {
+        let mut found = [1.0; 3];
+        found[at] = f32::NAN;
+        assert!(super::apart(&found, &[1.0; 3]).0.is_nan() && super::apart(&[1.0; 3], &found).1.is_nan());
+    }
+}
