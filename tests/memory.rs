@@ -6,11 +6,10 @@
 
 use framework_core::{Kind, Param};
 use framework_engine::{
-    PluginSources,
-    executor::{Device, Network},
+    Float, PluginSources,
+    executor::{Device, Frozen, Network},
     from_folders,
-    recipe::Frozen,
-    weights::{Float, SHARD, TensorShape, save_model},
+    weights::{SHARD, TensorShape, save_model},
 };
 use plugin_models as _;
 use serde_json::{Map, Value, json};

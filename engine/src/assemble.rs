@@ -1,18 +1,16 @@
 //! Networks from folders and configurations.
 
-use crate::{
-    error::{Error, Problem, Result},
-    executor::{Device, Network, Parts, Value},
-    fit,
-    hub::{self, Use},
-    inherit,
-    init::initial,
-    recipe::{Frozen, ModelConfig, Recipe},
-    session::Session,
-    weights::{self, AdapterFolder, Float, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files},
-};
+use crate::{fit, inherit, init::initial, session::Session};
+use framework_base::Float;
+use framework_base::{Error, Problem, Result};
 use framework_core::{Kind, ModelSpec, Param, Role, ffi::AdapterObject, ffi::HostTensor};
+use framework_executor::{Device, Frozen, Network, Parts, Value};
+use framework_hub as hub;
+use framework_hub::Use;
+use framework_recipe::{ModelConfig, Recipe};
 use framework_registry::Registry;
+use framework_weights as weights;
+use framework_weights::{AdapterFolder, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files};
 use serde_json::{Map, Value as Json};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -142,7 +140,7 @@ pub fn build(
 
 /// A parameter in the number format of its file.
 fn stored(folder: &ModelFolder, param: &Param, device: &Device) -> Result<Value> {
-    match folder.info(&param.name).and_then(|info| Float::of(info.dtype)) {
+    match folder.info(&param.name).and_then(|info| weights::format_of(info.dtype)) {
         Some(format @ (Float::F16 | Float::BF16)) => {
             folder.check(&param.name, &shape_in_files(param))?;
             let halves = from_file(param, folder.halves(&param.name)?);
@@ -277,8 +275,11 @@ fn only_peft(e: Error, folder: &AdapterFolder) -> Error {
 }
 
 /// Shapes of parameters, for files.
-pub fn shapes<'a>(params: impl IntoIterator<Item = &'a Param>) -> Vec<crate::weights::TensorShape> {
-    params.into_iter().map(|p| crate::weights::TensorShape { name: p.name.clone(), shape: p.shape.clone() }).collect()
+pub fn shapes<'a>(params: impl IntoIterator<Item = &'a Param>) -> Vec<framework_weights::TensorShape> {
+    params
+        .into_iter()
+        .map(|p| framework_weights::TensorShape { name: p.name.clone(), shape: p.shape.clone() })
+        .collect()
 }
 
 /// A parameter's numbers, for files.

@@ -1,17 +1,14 @@
 //! What a recipe's model and adapter come to, found on shapes alone.
 
-use crate::{
-    assemble::Source,
-    error::{Error, Problem, Result},
-    fit, hub,
-    session::Session,
-    weights,
-};
+use crate::{assemble::Source, fit, session::Session};
+use framework_base::{Error, Problem, Result};
 use framework_core::{
     AdapterPlan, DType, Kind, ModelSpec, Param, PluginError,
     ffi::ModelObject,
     meta::{self, MetaHost},
 };
+use framework_hub as hub;
+use framework_weights as weights;
 use std::collections::BTreeSet;
 
 /// A model and what an adapter does to it; no number has been read.

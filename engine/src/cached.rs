@@ -4,16 +4,17 @@
 //! tokenizer. A dataset whose schema does not say `"x-reads": "paths"` may read anything, and is not cached.
 
 use crate::{
-    data::{Corpus, cache},
-    error::Result,
-    files,
     run::{LockedPlugin, read_files},
     session::Session,
-    tokenizer::Tokenizer,
-    weights::sha256,
 };
+use framework_base::files::sha256;
+use framework_base::{Result, files};
 use framework_core::Kind;
 use framework_registry::Origin;
+use framework_text::{
+    data::{Corpus, cache},
+    tokenizer::Tokenizer,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

@@ -1,20 +1,23 @@
 //! The registry as recipes see it.
 
-use crate::recipe::Catalog;
 use framework_core::{About, Kind, PluginError};
+use framework_recipe::Catalog;
 use framework_registry::Registry;
 use serde_json::Value;
 
-impl Catalog for Registry {
+/// The plugins of a registry, for recipes.
+pub(crate) struct Plugins<'a>(pub &'a Registry);
+
+impl Catalog for Plugins<'_> {
     fn about(&self, kind: Kind, name: &str) -> Result<About, String> {
-        self.find(kind, name).map(|entry| entry.about.clone()).map_err(|unknown| unknown.to_string())
+        self.0.find(kind, name).map(|entry| entry.about.clone()).map_err(|unknown| unknown.to_string())
     }
 
     fn named(&self, kind: Kind, name: &str) -> Option<String> {
-        self.by_alias(kind, name).ok().map(|entry| entry.about.name.clone())
+        self.0.by_alias(kind, name).ok().map(|entry| entry.about.name.clone())
     }
 
     fn fill(&self, kind: Kind, name: &str, options: &Value) -> Result<Value, PluginError> {
-        self.find(kind, name).map_err(|unknown| PluginError::new(unknown.to_string()))?.fill(options)
+        self.0.find(kind, name).map_err(|unknown| PluginError::new(unknown.to_string()))?.fill(options)
     }
 }

@@ -1,9 +1,7 @@
 //! Conversations: what was said so far, as far as the model's context reaches.
 
-use crate::{
-    error::{Error, Problem, Result},
-    infer::{Reply, Speaker},
-};
+use crate::infer::{Reply, Speaker};
+use framework_base::{Error, Problem, Result};
 use framework_core::Record;
 use serde_json::{Value, json};
 
@@ -139,10 +137,10 @@ fn record(system: Option<&str>, turns: &[[String; 2]], line: &str) -> Record {
 #[cfg(test)]
 mod tests {
     use super::record;
-    use crate::{
+    use framework_recipe::Prompt;
+    use framework_text::{
         data::{Encoder, Template},
-        recipe::Prompt,
-        tokenizer::{Tokenizer, tests::trained},
+        tokenizer::Tokenizer,
     };
     use serde_json::Value;
     use std::path::Path;
@@ -174,21 +172,5 @@ mod tests {
             ids += 1;
         }
         assert!(texts >= 9 && ids >= 2, "{texts} {ids}");
-    }
-
-    #[test]
-    fn instructions_are_no_dialogue() {
-        let tokenizer = trained();
-        let kinds = |source: &str| {
-            let template = Template::new(source, &tokenizer).unwrap();
-            (template.has_turns(), template.is_dialogue())
-        };
-        for template in ["chatml", "zephyr", "phi-3", "deepseek", "deepseek-r1"] {
-            assert_eq!(kinds(template), (true, true), "{template}");
-        }
-        for template in ["alpaca", "plain", "think"] {
-            assert_eq!(kinds(template), (true, false), "{template}");
-        }
-        assert_eq!(kinds("{{ instruction }} {{ output }}"), (false, false));
     }
 }

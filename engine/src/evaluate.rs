@@ -2,16 +2,20 @@
 
 use crate::{
     assemble,
-    data::{Batch, Sequence},
-    error::{Error, Problem, Result},
-    executor::{Device, Network},
+    device::device,
     infer::{self, bare_session, trained},
     run::RunFolder,
     session::{PluginSources, Session},
-    tokenizer::Tokenizer,
     train::{examples, tokenizer},
-    vocabulary, weights,
+    vocabulary,
 };
+use framework_base::{Error, Problem, Result};
+use framework_executor::Network;
+use framework_text::{
+    data::{Batch, Sequence},
+    tokenizer::Tokenizer,
+};
+use framework_weights as weights;
 use serde::Serialize;
 use std::{path::Path, sync::Arc};
 
@@ -60,7 +64,7 @@ pub fn of_recipe_or_run(
     if run.is_some() && text.is_none() {
         warn_of_trained(overrides);
     }
-    let device = Device::open(&session.recipe.backend)?;
+    let device = device(&session.recipe.backend)?;
     let network = match &run {
         Some(run) => trained(run, &session, device)?,
         None => assemble::network(&session, device, true)?,
@@ -117,7 +121,7 @@ pub fn of_folders(
         &session.registry,
         model,
         adapter,
-        Device::open(&session.recipe.backend)?,
+        device(&session.recipe.backend)?,
         &session.recipe.model.ignore_keys,
     )?;
     let tokenizer = Tokenizer::load(infer::with_tokenizer(model, adapter))?;

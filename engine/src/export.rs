@@ -2,22 +2,25 @@
 
 use crate::{
     assemble,
-    data::{self, Template},
-    error::{Error, Problem, Result},
-    executor::{Device, Network},
-    files,
     infer::{self, trained},
-    recipe::{Prompt, SaveDtype},
     run::RunFolder,
     session::{PluginSources, Session},
-    tokenizer::Tokenizer,
     train::model_type,
-    weights::{
-        AdapterFolder, Float, ModelFolder, SHARD, TensorShape, for_file, save_adapter, save_model, shape_in_files,
-        write_bytes,
-    },
 };
+use framework_base::Float;
+use framework_base::files::write_bytes;
+use framework_base::{Error, Problem, Result, files};
 use framework_core::{Kind, Param, Stored};
+use framework_executor::{Device, Network};
+use framework_recipe::{Prompt, SaveDtype};
+use framework_text::{
+    data::{self, Template},
+    tokenizer::Tokenizer,
+};
+use framework_weights as weights;
+use framework_weights::{
+    AdapterFolder, ModelFolder, SHARD, TensorShape, for_file, save_adapter, save_model, shape_in_files,
+};
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, fs, path::Path, sync::Arc};
 
@@ -148,7 +151,8 @@ fn adapter(run: &RunFolder, to: &Path, options: &Options) -> Result<()> {
         name: name.to_owned(),
         shape: tensors.info(name).map_or(vec![], |i| i.shape.clone()),
     };
-    let stored = tensors.names().next().and_then(|name| Float::of(tensors.info(name)?.dtype)).unwrap_or_default();
+    let stored =
+        tensors.names().next().and_then(|name| weights::format_of(tensors.info(name)?.dtype)).unwrap_or_default();
     let format = options.dtype.map_or(stored, Float::from);
     let shapes: Vec<_> = tensors.names().map(shape).collect();
     files::write_folder(to, |dir| {
@@ -175,23 +179,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn stored(folder: &ModelFolder) -> Float {
     let mut bytes = [Float::F32, Float::BF16, Float::F16].map(|format| (0, format));
     for info in folder.names().filter_map(|name| folder.info(name)) {
-        let format = Float::of(info.dtype);
+        let format = weights::format_of(info.dtype);
         bytes
             .iter_mut()
             .filter(|(_, f)| Some(*f) == format)
             .for_each(|(n, _)| *n += info.shape.iter().product::<usize>());
     }
     bytes.into_iter().rev().max_by_key(|(n, _)| *n).map_or(Float::F32, |(_, format)| format)
-}
-
-impl From<SaveDtype> for Float {
-    fn from(dtype: SaveDtype) -> Self {
-        match dtype {
-            SaveDtype::F32 => Float::F32,
-            SaveDtype::Bf16 => Float::BF16,
-            SaveDtype::F16 => Float::F16,
-        }
-    }
 }
 
 /// A whole model folder that is to be written.

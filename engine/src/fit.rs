@@ -8,16 +8,14 @@
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
 //!   experts in one.
 
-use crate::{
-    assemble::Source,
-    error::{Error, Problem, Result},
-    weights::{ModelFolder, at, shape_in_files},
-};
+use crate::assemble::Source;
+use framework_base::{Error, Problem, Result};
 use framework_core::{
     ErrorKind, ModelSpec, Param, PluginError, Role,
     config::{self, Verdict},
 };
 use framework_registry::Entry;
+use framework_weights::{ModelFolder, at, shape_in_files};
 use serde_json::Value;
 use std::path::Path;
 

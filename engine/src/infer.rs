@@ -2,20 +2,23 @@
 
 use crate::{
     assemble,
-    data::Template,
-    error::{Error, Problem, Result},
-    executor::{Device, Network},
+    device::device,
     export::adapter_folder,
-    generate::{Finish, Generator, LanguageModel as _, Reader},
-    hub::{self, Use},
-    recipe,
+    generate::{Finish, Generator, LanguageModel as _},
     run::RunFolder,
     session::{PluginSources, Session},
-    tokenizer::Tokenizer,
     train::{Summary, encoder},
-    weights::{self, ModelFolder},
 };
+use framework_base::{Error, Problem, Result};
 use framework_core::{Kind, Record, ffi::DecoderObject};
+use framework_executor::{Device, Network};
+use framework_hub as hub;
+use framework_hub::Use;
+use framework_recipe as recipe;
+use framework_text::Reader;
+use framework_text::{data::Template, tokenizer::Tokenizer};
+use framework_weights as weights;
+use framework_weights::ModelFolder;
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
@@ -65,7 +68,7 @@ impl Speaker {
     pub fn of_run(root: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
         let run = RunFolder::open(root)?;
         let session = Session::open(&run.recipe(), &generation_overrides(overrides), sources)?;
-        let device = Device::open(&session.recipe.backend)?;
+        let device = device(&session.recipe.backend)?;
         let network = trained(&run, &session, device)?;
         let tokenizer = tokenizer(&run, &session)?;
         let on_text = Summary::read(&run).is_some_and(|summary| summary.trained_on_text);
@@ -91,7 +94,7 @@ impl Speaker {
         let tokenizer = Tokenizer::load(with_tokenizer(model, adapter))?;
         let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
         let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
-        let device = Device::open(&session.recipe.backend)?;
+        let device = device(&session.recipe.backend)?;
         let network = assemble::from_folders_without(
             &session.registry,
             model,

@@ -1,13 +1,10 @@
 //! What a recipe takes over from the folders that it names: settings of a PEFT adapter, settings of generation.
 
-use crate::{
-    blueprint,
-    error::{Error, Problem, Result},
-    session::Session,
-    weights,
-};
+use crate::{blueprint, session::Session};
+use framework_base::{Error, Problem, Result};
 use framework_core::{AdapterPlan, Kind, ModelSpec, PluginError};
 use framework_registry::Entry;
+use framework_weights as weights;
 use serde_json::{Map, Value};
 use std::path::Path;
 

@@ -3,22 +3,25 @@
 use crate::{
     assemble::Source,
     blueprint::Blueprint,
-    data::{Batches, Corpus, DataReport, Progress},
-    error::{Error, Result},
-    executor::Device,
-    hub::{self, Missing},
+    device::device,
     memory,
-    recipe::{BackendName, Frozen, Recipe, Train},
     run::RunFolder,
     session::Session,
     train::{batches, examples, total_steps},
     units, unused,
-    weights::Float,
 };
+use framework_base::Float;
+use framework_base::{Error, Result};
 use framework_core::{
     Param,
     meta::{self, MetaHost},
 };
+use framework_executor::Device;
+use framework_hub as hub;
+use framework_hub::Missing;
+use framework_recipe::{BackendName, Frozen, Recipe, Train};
+use framework_text::data::{Batches, Corpus, DataReport, Progress};
+use framework_weights as weights;
 use serde::Serialize;
 use std::fmt;
 
@@ -120,7 +123,7 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
-    let device = Device::open(&recipe.backend)?;
+    let device = device(&recipe.backend)?;
     RunFolder::check_output(&recipe.output)?;
     if !recipe.dataset.is_empty() {
         recipe.check_trainable()?;
@@ -222,7 +225,7 @@ fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
     };
     let bytes = |param: &Param| match &source {
         Some(Source::Folder(folder)) if !trained.iter().any(|t| t.name == param.name) => {
-            folder.info(&param.name).and_then(|info| Float::of(info.dtype)).map_or(4, Float::size)
+            folder.info(&param.name).and_then(|info| weights::format_of(info.dtype)).map_or(4, Float::size)
         }
         _ => 4,
     };

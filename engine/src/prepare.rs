@@ -2,19 +2,19 @@
 
 use crate::{
     blueprint,
-    data::{
-        self, Apart, DataReport, Example, Progress, SetReport, Template, apart,
-        write::{Format, Row, rows},
-    },
-    error::{Error, Problem, Result},
-    recipe::Split,
     run::read_files,
     session::Session,
     train::{augmenters, encoder, inputs, sources, tokenizer},
     vocabulary,
-    weights::atomically,
 };
+use framework_base::files::atomically;
+use framework_base::{Error, Problem, Result};
 use framework_core::Record;
+use framework_recipe::Split;
+use framework_text::data::{
+    self, Apart, DataReport, Example, Progress, SetReport, Template, apart,
+    write::{Format, Row, rows},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -202,7 +202,10 @@ fn text_row(example: Example) -> Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::test::record;
+
+    fn record(fields: Value) -> Record {
+        fields.as_object().unwrap().clone()
+    }
 
     #[test]
     fn a_split_of_the_records_own_is_not_lost() {

@@ -1,12 +1,12 @@
 //! Examples as they are trained, and whether they can be.
 
 use crate::{
-    data::{self, Marks, Progress, Template},
-    error::{Problem, Result},
-    recipe::Split,
     session::Session,
     train::{augmenters, encoder, inputs, sources, tokenizer},
 };
+use framework_base::{Problem, Result};
+use framework_recipe::Split;
+use framework_text::data::{self, Marks, Progress, Template};
 
 /// Examples, what is wrong with them, and how many there are.
 pub struct Preview {

@@ -1,14 +1,12 @@
 //! A recipe and the plugins that it can name: where every command begins.
 
-use crate::{
-    error::{Error, Problem, Result},
-    generate,
-    hub::{self, Id},
-    inherit,
-    recipe::{self, Parsed, Recipe},
-    unused,
-};
+use crate::{catalog::Plugins, generate, inherit, unused};
+use framework_base::{Error, Problem, Result};
 use framework_core::{Kind, ffi};
+use framework_hub as hub;
+use framework_hub::Id;
+use framework_recipe as recipe;
+use framework_recipe::{Parsed, Recipe};
 use framework_registry::{Entry, Registry, RegistryError, Sources};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -32,13 +30,8 @@ impl PluginSources {
     /// Finds the plugins, those of `more` libraries included.
     pub fn open(&self, more: &[PathBuf]) -> Result<Registry> {
         let libraries: Vec<_> = more.iter().chain(&self.libraries).cloned().collect();
-        Ok(Registry::open_with(&Sources { linked: self.linked, ..Sources::new(&libraries) })?)
-    }
-}
-
-impl From<RegistryError> for Error {
-    fn from(e: RegistryError) -> Self {
-        Error::Failed(e.to_string())
+        let sources = Sources { linked: self.linked, ..Sources::new(&libraries) };
+        Registry::open_with(&sources).map_err(|e: RegistryError| Error::Failed(e.to_string()))
     }
 }
 
@@ -57,8 +50,8 @@ pub struct Session {
 /// A recipe with every default, those of the weights' folder included, and the keys that come from there.
 fn filled(parsed: &Parsed, weights: Option<&Path>, registry: &Registry) -> Result<(Recipe, Vec<String>)> {
     let mut parsed = parsed.clone();
-    let taken = weights.map_or(Vec::new(), |folder| parsed.default_generation(folder, registry));
-    Ok((parsed.resolve(registry)?, taken))
+    let taken = weights.map_or(Vec::new(), |folder| parsed.default_generation(folder, &Plugins(registry)));
+    Ok((parsed.resolve(&Plugins(registry))?, taken))
 }
 
 impl Session {
@@ -189,6 +182,15 @@ impl Session {
             );
         }
         Ok(())
+    }
+
+    /// The filled recipe as TOML. What came from the hub is named by its id and commit.
+    pub(crate) fn recipe_to_toml(&self) -> String {
+        let mut recipe = self.recipe.clone();
+        for path in recipe.on_hub().into_iter().filter_map(|(_, _, path)| path.as_mut()) {
+            *path = hub::id_of(path).map_or(std::mem::take(path), |id| id.to_string().into());
+        }
+        recipe.to_toml()
     }
 
     /// Where a key stands, for the beginning of a message; empty if nobody wrote it.

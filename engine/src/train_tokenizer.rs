@@ -1,13 +1,12 @@
 //! Training a tokenizer by itself.
 
 use crate::{
-    data,
-    error::{Error, Place, Problem, Result},
-    recipe::TokenizerTraining,
     session::Session,
-    tokenizer::Tokenizer,
     train::{augmenters, inputs, sources},
 };
+use framework_base::{Error, Place, Problem, Result};
+use framework_recipe::TokenizerTraining;
+use framework_text::{data, tokenizer::Tokenizer};
 use std::{fs, path::PathBuf};
 
 /// What a tokenizer is trained on.

@@ -2,12 +2,9 @@
 //!
 //! What depends on the length of the run is in `train/idle.rs`.
 
-use crate::{
-    blueprint::Blueprint,
-    data::Template,
-    recipe::{Frozen, Recipe, Split, TokenizerKind},
-    session::Session,
-};
+use crate::{blueprint::Blueprint, session::Session};
+use framework_recipe::{Frozen, Recipe, Split, TokenizerKind};
+use framework_text::data::Template;
 
 /// Keys whose effect the recipe alone rules out, each with the reason.
 pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {

@@ -3,11 +3,8 @@
 //! A tokenizer may have more tokens than its model, as those of Gemma 3 and of Llama 2 with an added padding token
 //! have: only tokens that occur matter.
 
-use crate::{
-    data::Sequence,
-    error::{Error, Problem, Result},
-    tokenizer::Tokenizer,
-};
+use framework_base::{Error, Problem, Result};
+use framework_text::{data::Sequence, tokenizer::Tokenizer};
 
 /// # Errors
 /// A token that the model does not know: [`Error::Invalid`] with its text and number.

@@ -23,7 +23,8 @@ pub struct CheckPlugin {
 
 impl CheckPlugin {
     pub fn run(&self) -> Result<ExitCode> {
-        let registry = Registry::from_libraries(std::slice::from_ref(&self.library))?;
+        let registry =
+            Registry::from_libraries(std::slice::from_ref(&self.library)).map_err(|e| Error::failed(e.to_string()))?;
         let mut report = check_registry(&registry);
         for (entry, report) in registry.list(None).zip(&mut report.plugins) {
             report.findings.extend(numeric::check(entry));

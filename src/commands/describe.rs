@@ -6,7 +6,8 @@ use framework_core::Kind;
 use framework_engine::{
     Error, PluginSources, Problem, Result,
     executor::{BackendInfo, backends},
-    recipe::{nearest, reference},
+    recipe::reference,
+    suggest::nearest,
 };
 use framework_registry::{Entry, Registry};
 use std::process::ExitCode;

@@ -2,7 +2,8 @@
 
 use crate::table::{Table, decoder};
 use framework_engine::{
-    generate::{Generator, Reader},
+    Reader,
+    generate::Generator,
     recipe::{GenerateSettings, TokenizerKind, TokenizerTraining},
     tokenizer::Tokenizer,
 };

@@ -2,18 +2,14 @@
 
 mod model;
 mod processors;
-mod text;
-mod verse;
 
+use framework_text::{Reader, Transcript};
 pub use model::{Continuation, LanguageModel};
 pub use processors::{Processor, pipeline, sampling_only};
-pub use text::{Reader, Transcript};
 
-use crate::{
-    error::{Error, Result},
-    recipe::GenerateSettings,
-};
+use framework_base::{Error, Result};
 use framework_core::{DecodeRequest, DecoderTraits, PluginError, Scores, ffi::DecoderObject};
+use framework_recipe::GenerateSettings;
 
 /// Generates with one model and one decoder.
 pub struct Generator<'a> {

@@ -1,9 +1,7 @@
 //! What gives next-token scores.
 
-use crate::{
-    error::Result,
-    executor::{Cache, Network},
-};
+use framework_base::Result;
+use framework_executor::{Cache, Network};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A model that scores next tokens: a network.

@@ -1,11 +1,9 @@
 //! Two ways to one result.
 
 use super::{apart, sequences, value};
-use crate::{
-    data::Batch,
-    executor::{Network, Parts},
-};
 use framework_core::{PluginError, Result, conformance, conformance::Finding};
+use framework_executor::{Network, Parts};
+use framework_text::data::Batch;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},

@@ -1,8 +1,10 @@
 //! Gradients against differences of the loss.
 
 use super::{compare::gradients, failed, random, sequences, value};
-use crate::{assemble::put, data::Batch, executor::Network};
+use crate::assemble::put;
 use framework_core::{Param, PluginError, Result};
+use framework_executor::Network;
+use framework_text::data::Batch;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The length of the step to either side.

@@ -10,8 +10,6 @@ mod tests;
 
 use crate::{
     assemble::{put, start},
-    data::Sequence,
-    executor::{Device, Network, Parts, Value},
     init::{initial, rng},
 };
 use compare::{cached, checkpointed, merged, packed, same_start};
@@ -20,7 +18,9 @@ use framework_core::{
     conformance::{self, Finding},
     ffi::{AdapterObject, ModelObject},
 };
+use framework_executor::{Device, Network, Parts, Value};
 use framework_registry::Entry;
+use framework_text::data::Sequence;
 use gradient::finite_differences;
 pub use parity::parity;
 use rand::Rng;
@@ -141,6 +141,6 @@ fn sequences(network: &Network, lengths: [usize; 2]) -> [Sequence; 2] {
     })
 }
 
-fn failed(e: crate::Error) -> PluginError {
+fn failed(e: framework_base::Error) -> PluginError {
     PluginError::new(e.to_string())
 }

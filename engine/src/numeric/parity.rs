@@ -1,10 +1,13 @@
 //! A model against what another program computed with the same weights.
 
 use super::apart;
-use crate::{Error, Result, assemble::from_folders_without, error::Problem, executor::Device, weights::TensorFile};
+use crate::assemble::from_folders_without;
+use framework_base::{Error, Problem, Result};
 use framework_core::{PluginError, conformance::Finding};
+use framework_executor::Device;
 use framework_registry::Registry;
-use safetensors::Dtype;
+use framework_weights::Dtype;
+use framework_weights::TensorFile;
 use std::path::Path;
 
 /// Parts of the largest logit by which logits may differ.

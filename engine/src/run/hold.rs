@@ -1,6 +1,6 @@
 //! One process at a time writes into a run's folder.
 
-use crate::error::{Error, Problem, Result};
+use framework_base::{Error, Problem, Result};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,

@@ -1,12 +1,11 @@
 //! `lock.toml`: what exactly the run was made of.
 
-use crate::{
-    error::Result,
-    session::Session,
-    weights::{ModelFolder, sha256},
-};
+use crate::session::Session;
+use framework_base::Result;
+use framework_base::files::sha256;
 use framework_core::{About, Kind};
 use framework_registry::Entry;
+use framework_weights::ModelFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::PathBuf};

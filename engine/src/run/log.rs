@@ -1,6 +1,6 @@
 //! `train.log`.
 
-use crate::error::{Error, Result};
+use framework_base::{Error, Result};
 use std::{
     fs::{File, OpenOptions},
     io::Write,

@@ -1,6 +1,6 @@
 //! `metrics.jsonl`.
 
-use crate::error::{Error, Result};
+use framework_base::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::{fs::OpenOptions, io::Write, path::Path};
 
@@ -56,7 +56,7 @@ pub fn truncate(path: &Path, step: u64) -> Result<()> {
     let lines = read(path)?;
     let kept: Vec<_> = lines.iter().filter(|m| m.step <= step).filter_map(|m| serde_json::to_string(m).ok()).collect();
     let text = kept.iter().map(|line| format!("{line}\n")).collect::<String>();
-    crate::weights::write_bytes(path, text.as_bytes())
+    framework_base::files::write_bytes(path, text.as_bytes())
 }
 
 #[cfg(test)]

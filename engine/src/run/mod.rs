@@ -13,10 +13,7 @@ pub use log::LogFile;
 pub(crate) use log::now;
 pub use metrics::{Metrics, append as append_metrics, read as read_metrics, truncate as truncate_metrics};
 
-use crate::{
-    error::{Error, Problem, Result},
-    files,
-};
+use framework_base::{Error, Problem, Result, files};
 use std::path::{Path, PathBuf};
 
 /// Whether there is nothing in a folder to keep: it is empty, or a run was killed in it before it was described.
@@ -192,7 +189,7 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::write_bytes;
+    use framework_base::files::write_bytes;
 
     #[test]
     fn only_runs_that_have_begun_are_kept() {

@@ -3,13 +3,14 @@
 use super::{State, Stepper};
 use crate::{
     assemble::{numbers, shapes},
-    error::{Error, Result},
-    executor::{Network, Value},
-    files,
     run::RunFolder,
-    weights::{Float, TensorFile, TensorShape, write_bytes, write_tensors},
 };
+use framework_base::Float;
+use framework_base::files::write_bytes;
+use framework_base::{Error, Result, files};
 use framework_core::ffi::HostTensor;
+use framework_executor::{Network, Value};
+use framework_weights::{TensorFile, TensorShape, write_tensors};
 use std::{borrow::Cow, collections::BTreeMap, fs, path::PathBuf};
 
 const TRAINED: &str = "trained.safetensors";

@@ -2,14 +2,14 @@
 
 use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish};
 use crate::{
-    data::{Batch, Batches, Corpus, Epoch, Order, alone, pack},
-    error::{Error, Result},
     evaluate::{Evaluation, evaluate},
-    executor::Grads,
     init::derive,
-    recipe::{Every, EveryName, Recipe, Train},
     run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
 };
+use framework_base::{Error, Result};
+use framework_executor::Grads;
+use framework_recipe::{Every, EveryName, Recipe, Train};
+use framework_text::data::{Batch, Batches, Corpus, Epoch, Order, alone, pack};
 use std::time::Instant;
 
 /// A run under way.

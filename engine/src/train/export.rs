@@ -3,13 +3,13 @@
 use super::Prepared;
 use crate::{
     assemble::{numbers, peft_key, replaced},
-    error::{Error, Result},
     export::{End, Whole, model_config},
-    files, hub,
     run::RunFolder,
-    weights::{AdapterFolder, SHARD, TensorShape, for_file, save_adapter, shape_in_files},
 };
+use framework_base::{Error, Result, files};
 use framework_core::Param;
+use framework_hub as hub;
+use framework_weights::{AdapterFolder, SHARD, TensorShape, for_file, save_adapter, shape_in_files};
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 /// Writes the run's `adapter/` or `model/` and returns which.

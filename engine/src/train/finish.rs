@@ -1,15 +1,12 @@
 //! The end of a run, and the answers that are sampled on the way.
 
 use super::{Event, Observer, Prepared, checkpoint, course::Course, encoder, export};
-use crate::{
-    error::{Error, Result},
-    generate::{Generator, Reader},
-    memory,
-    recipe::SaveDtype,
-    run::RunFolder,
-    weights::write_bytes,
-};
+use crate::{generate::Generator, memory, run::RunFolder};
+use framework_base::files::write_bytes;
+use framework_base::{Error, Result};
 use framework_core::Record;
+use framework_recipe::SaveDtype;
+use framework_text::Reader;
 use serde::{Deserialize, Serialize};
 use std::{fmt::Write, path::PathBuf};
 

@@ -1,9 +1,7 @@
 //! Settings that change nothing in a run of this length.
 
-use crate::{
-    error::{Error, Problem, Result},
-    recipe::{Every, EveryName, Train},
-};
+use framework_base::{Error, Problem, Result};
+use framework_recipe::{Every, EveryName, Train};
 
 /// Sentences about settings of `[train]` without effect. The run has so many steps in all and in an epoch, and so many
 /// sequences to evaluate on.
@@ -65,7 +63,7 @@ fn evaluations(every: Every, steps: u64, per_epoch: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::EarlyStopping;
+    use framework_recipe::EarlyStopping;
 
     #[test]
     fn what_has_an_effect_is_not_named() {

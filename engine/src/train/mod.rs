@@ -21,11 +21,11 @@ pub use schedule::factor;
 pub use state::State;
 
 use crate::{
-    error::{Error, Result},
     run::{LogFile, Metrics, RunFolder},
     session::Session,
 };
 use course::Course;
+use framework_base::{Error, Result};
 use std::path::PathBuf;
 
 /// What happens during training, for whoever watches.

@@ -1,13 +1,11 @@
 //! One step of the optimizer over all trained parameters.
 
-use crate::{
-    error::{Error, Result},
-    executor::{Grads, Network, Value},
-};
+use framework_base::{Error, Result};
 use framework_core::{
     Param, StateSpec, ffi,
     ffi::{OptimizerObject, OptimizingObject},
 };
+use framework_executor::{Grads, Network, Value};
 
 /// An optimizer, opened for the trained parameters, and what it keeps for each.
 pub struct Stepper {

@@ -4,17 +4,21 @@ use crate::{
     assemble::{self, Source},
     blueprint::Blueprint,
     cached,
-    data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
-    error::{Error, Problem, Result},
-    executor::{Device, Network},
-    files, plan,
+    device::device,
+    plan,
     run::{Lock, RunFolder},
     session::Session,
-    tokenizer::Tokenizer,
     unused, vocabulary,
-    weights::{Float, write_bytes},
 };
+use framework_base::Float;
+use framework_base::files::write_bytes;
+use framework_base::{Error, Problem, Result, files};
 use framework_core::Kind;
+use framework_executor::Network;
+use framework_text::{
+    data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
+    tokenizer::Tokenizer,
+};
 use std::sync::Arc;
 
 /// A run that is ready to begin.
@@ -48,7 +52,7 @@ type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
-    let device = Device::open(&session.recipe.backend)?;
+    let device = device(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
     for dataset in &corpus.report.datasets {
@@ -95,7 +99,7 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result
 
 /// The recipe's datasets.
 pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
-    let open = |d: &crate::recipe::Dataset| {
+    let open = |d: &framework_recipe::Dataset| {
         let dataset = session.entry(Kind::Dataset, &d.plugin)?.dataset(&d.options.clone().into())?;
         let dataset = dataset.into();
         Ok(data::Source { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
@@ -105,7 +109,7 @@ pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
 
 /// The recipe's augmenters.
 pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
-    let open = |a: &crate::recipe::Component| {
+    let open = |a: &framework_recipe::Component| {
         let entry = session.entry(Kind::Augmenter, &a.plugin)?;
         let keeps_first = entry.about.schema["x-keeps"] == "first";
         let augmenter = entry.augmenter(&a.options.clone().into())?;
@@ -196,7 +200,7 @@ impl Prepared {
             self.tokenizer.save(&run.tokenizer())?;
         }
         write_bytes(&run.lock(), self.lock.to_toml().as_bytes())?;
-        write_bytes(&run.recipe(), self.session.recipe.to_toml().as_bytes())
+        write_bytes(&run.recipe(), self.session.recipe_to_toml().as_bytes())
     }
 
     /// Number format of what is saved.

@@ -1,11 +1,11 @@
 //! Going on with a run: which keys of its recipe may have changed.
 
 use crate::{
-    error::{Error, Problem, Result},
     run::{RunFolder, now},
     session::Session,
-    weights::write_bytes,
 };
+use framework_base::files::write_bytes;
+use framework_base::{Error, Problem, Result};
 use serde_json::{Map, Value, json};
 
 /// Keys that change nothing of what a run has computed: the steps to come, what is written and where it is computed.
@@ -41,7 +41,7 @@ pub(super) fn changes(run: &RunFolder, session: &Session) -> Result<Vec<Change>>
     let saved = std::fs::read_to_string(run.recipe()).map_err(|e| Error::io("read", &run.recipe(), e))?;
     let unreadable = |e: toml::de::Error| Error::failed(format!("{}: {e}", run.recipe().display()));
     let saved: Value = toml::from_str(&saved).map_err(unreadable)?;
-    let now: Value = toml::from_str(&session.recipe.to_toml()).map_err(unreadable)?;
+    let now: Value = toml::from_str(&session.recipe_to_toml()).map_err(unreadable)?;
     let mut found = Vec::new();
     compare("", Some(&saved), Some(&now), &mut found);
     let (free, fixed): (Vec<_>, Vec<_>) = found.into_iter().partition(|(key, ..)| is_free(key));
@@ -65,7 +65,7 @@ pub(super) fn note(run: &RunFolder, session: &Session, step: u64, changes: &[Cha
     let mut text = std::fs::read_to_string(run.resumed()).unwrap_or_default();
     text += &format!("{}\n", json!({ "time": now(), "step": step, "changes": table }));
     write_bytes(&run.resumed(), text.as_bytes())?;
-    write_bytes(&run.recipe(), session.recipe.to_toml().as_bytes())
+    write_bytes(&run.recipe(), session.recipe_to_toml().as_bytes())
 }
 
 /// Changes in a sentence: `train.save_dtype = "bf16" (was "f16")`.
@@ -119,7 +119,7 @@ mod tests {
     /// Every key of the recipe that a resume may change is a key of the recipe.
     #[test]
     fn free_keys_exist() {
-        let schema = framework_core::schema_of::<crate::recipe::Recipe>();
+        let schema = framework_core::schema_of::<framework_recipe::Recipe>();
         let text = schema.to_string();
         for free in FREE {
             let last = free.trim_end_matches('.').rsplit('.').next().unwrap();

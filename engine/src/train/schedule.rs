@@ -1,6 +1,6 @@
 //! The learning rate's course.
 
-use crate::recipe::Schedule;
+use framework_recipe::Schedule;
 
 /// The factor on the learning rate of step `step`, counted from 0, of `total`: it rises in a line over the warm-up,
 /// then follows the schedule. The first step of a warm-up has the rate 0, as in transformers.

@@ -8,8 +8,8 @@ mod temperature;
 mod top_k;
 mod top_p;
 
-use crate::recipe::GenerateSettings;
 use framework_core::DecoderTraits;
+use framework_recipe::GenerateSettings;
 use min_new_tokens::MinNewTokens;
 use min_p::MinP;
 use no_repeat_ngram::NoRepeatNgram;

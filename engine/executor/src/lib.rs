@@ -1,0 +1,26 @@
+//! The only place that knows burn: devices, values, operators, gradients.
+
+mod attention;
+mod backend;
+mod balance;
+mod cache;
+mod layout;
+mod loss;
+mod network;
+mod ops;
+mod pass;
+mod probe;
+mod recurrent;
+mod train;
+mod value;
+
+pub use backend::{BackendInfo, BackendName, Device, Frozen, backends};
+pub use cache::Cache;
+pub use network::{Network, Parts};
+pub use train::Grads;
+pub use value::Value;
+
+#[cfg(test)]
+mod test;
+#[cfg(test)]
+mod train_tests;

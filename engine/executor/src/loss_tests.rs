@@ -1,0 +1,78 @@
+use super::*;
+use crate::test::{close, floats, random};
+use burn::tensor::activation;
+use framework_core::ffi::HostTensor;
+
+const ALL: Want = Want { hidden: true, weight: true, bias: true };
+const TARGETS: [i32; 5] = [3, 0, 6, 3, 2];
+const FACTOR: f64 = 0.3;
+
+fn head(weight: Value, bias: Option<Value>) -> Head {
+    Head { weight, bias, added: None, squash: Squash::default() }
+}
+
+fn inputs() -> [Value; 3] {
+    [floats(&[5, 4], 1), floats(&[7, 4], 2), floats(&[7], 3)]
+}
+
+/// Sum and gradients of hidden, weight and bias, by burn's own softmax and backward pass.
+fn naive(squash: Squash) -> (f64, [Vec<f32>; 3]) {
+    let leaves = inputs().map(|v| v.leaf().unwrap().into_float().unwrap());
+    let [hidden, weight, bias] = leaves.clone();
+    let logits = hidden.reshape([5, 4]).matmul(weight.reshape([7, 4]).transpose()) + bias.reshape([1, 7]);
+    let logits = logits.mul_scalar(squash.scale.unwrap_or(1.0));
+    let logits = match squash.softcap {
+        Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
+        None => logits,
+    };
+    let targets = Burn::<2, Int>::from_data(TensorData::new(TARGETS.to_vec(), [5, 1]), &logits.device());
+    let loss = activation::log_softmax(logits, 1).gather(1, targets.autodiff()).sum().neg();
+    let mut grads = loss.clone().mul_scalar(FACTOR).backward();
+    let grads = leaves.map(|leaf| Value::float(leaf.grad_remove(&mut grads).unwrap(), 2).to_f32().unwrap());
+    (f64::from(loss.into_scalar::<f32>()), grads)
+}
+
+#[test]
+fn is_the_naive_loss_however_many_rows_at_once() {
+    let squashes = [(None, None), (Some(0.5), None), (None, Some(0.7)), (Some(3.0), Some(1.5))];
+    let squashes = squashes.map(|(scale, softcap)| Squash { scale, softcap });
+    for (squash, at_once) in squashes.iter().flat_map(|squash| [1, 2, 3, 5, 100].map(|n| (*squash, n))) {
+        let (sum, [hidden, weight, bias]) = naive(squash);
+        let [h, w, b] = inputs();
+        let loss = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, ALL).unwrap();
+        assert!((loss.sum - sum).abs() < 1e-5, "{} and {sum}", loss.sum);
+        let found = [loss.hidden, loss.weight, loss.bias].map(Option::unwrap);
+        assert_eq!(found.each_ref().map(HostTensor::shape), [vec![5, 4], vec![7, 4], vec![7]]);
+        for (found, expected) in found.iter().zip([&hidden, &weight, &bias]) {
+            close(&found.to_f32().unwrap(), expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn gives_only_what_is_wanted() {
+    let [h, w, _] = inputs();
+    let loss = linear_cross_entropy(h.clone(), head(w.clone(), None), &TARGETS, 1.0, Want::default()).unwrap();
+    assert!(loss.hidden.is_none() && loss.weight.is_none() && loss.bias.is_none());
+    let want = Want { hidden: true, ..Want::default() };
+    let again = linear_cross_entropy(h, head(w, None), &TARGETS, 1.0, want).unwrap();
+    assert!(again.hidden.is_some() && again.weight.is_none() && again.bias.is_none());
+    assert_eq!(again.sum, loss.sum);
+}
+
+#[test]
+fn large_logits_do_not_overflow() {
+    let hidden = crate::test::value(random(4, 1).iter().map(|x| 1e4 * x).collect(), &[1, 4]);
+    let loss = linear_cross_entropy(hidden, head(floats(&[7, 4], 2), None), &[3], 1.0, ALL).unwrap();
+    assert!(loss.sum.is_finite() && loss.sum >= 0.0, "{}", loss.sum);
+    assert!(loss.hidden.unwrap().to_f32().unwrap().iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn tokens_outside_of_the_vocabulary_are_refused() {
+    for bad in [7, -1] {
+        let [h, w, b] = inputs();
+        let error = linear_cross_entropy(h, head(w, Some(b)), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
+        assert_eq!(error.message, format!("token id {bad} is outside of the model's vocabulary of 7"));
+    }
+}

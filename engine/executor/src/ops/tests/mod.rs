@@ -1,0 +1,9 @@
+mod gradients;
+mod shapes;
+mod values;
+
+use crate::{
+    Value,
+    test::{beside, floats, ints, run, value},
+};
+use framework_core::{Activation, DType, Op, Rotary, ffi::HostTensor};

@@ -1,0 +1,126 @@
+//! Reading: text to values with places, and overrides on top.
+
+use super::{
+    node::{Content, Node},
+    overrides, paths, read,
+    source::{Findings, Origin, Source},
+};
+use framework_base::{Problem, Result};
+use std::path::{Path, PathBuf};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// What to do about a path of Windows in a string with escapes.
+pub(super) const BACKSLASH: &str =
+    "in \"…\" a backslash begins an escape; write the path in single quotation marks, 'C:\\data\\x', or with /";
+
+/// A recipe that has been read but not checked.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    pub(super) source: Source,
+    pub(super) root: Node,
+    pub(super) needs_tokenizer: bool,
+}
+
+/// Reads a recipe file and applies overrides of the form `path.to.key=value`.
+pub fn parse(path: &Path, overrides: &[String]) -> Result<Parsed> {
+    parse_text(path, read::text(path)?, overrides)
+}
+
+/// As [`parse`], for a text; `path` is where it would lie.
+pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) -> Result<Parsed> {
+    let source = Source { path: path.to_owned(), text: text.into(), overrides: overrides.to_vec() };
+    let mut found = Findings::default();
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut line = 0;
+    let mut errors: Vec<_> = errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message())).collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    for (span, message) in errors {
+        // what follows on the same line is most often a consequence
+        let origin = Origin::File(span.start);
+        let this_line = source.place(origin).position.map_or(0, |(line, _)| line);
+        if this_line != line {
+            let backslash = source.line(span.start).contains('\\');
+            found.add(&source, origin, "", syntax(message, source.text.get(span).unwrap_or_default(), backslash));
+        }
+        line = this_line;
+    }
+    let mut too_large = Vec::new();
+    let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+    let mut root = Node::from_toml(&table, &mut too_large);
+    root.origin = Origin::File(0);
+    for byte in too_large {
+        found.add(&source, Origin::File(byte), "", Problem::new("the integer is too large"));
+    }
+    for (index, text) in overrides.iter().enumerate() {
+        if let Err(problem) = overrides::apply(&mut root, index, text) {
+            let key = problem.key.clone().unwrap_or_default();
+            found.add(&source, Origin::Set(index), &key, problem);
+        }
+    }
+    found.finish()?;
+    Ok(Parsed { source, root, needs_tokenizer: true })
+}
+
+/// What a problem with the grammar means; `backslash` says whether there is one in the line.
+fn syntax(message: &str, text: &str, backslash: bool) -> Problem {
+    let escape = ["escape", "unicode", "hexadecimal"].iter().any(|word| message.contains(word));
+    if escape && backslash {
+        return Problem::new(format!("not valid TOML: {message}")).help(BACKSLASH);
+    }
+    match message.split(',').next().unwrap_or(message) {
+        "string values must be quoted" | "invalid boolean" => {
+            Problem::new("expected a value: a string in quotation marks, a number, true, false, [a list] or {a table}")
+        }
+        "duplicate key" => Problem::new(format!("`{text}` is given twice")).help("remove one of the two"),
+        "unexpected leading zero" => Problem::new("a number must not start with 0").help("or is it a string? \"…\""),
+        "key with no value" => Problem::new("expected `=` and a value after the key").help("a key is one word"),
+        _ => Problem::new(format!("not valid TOML: {message}")),
+    }
+}
+
+impl Parsed {
+    /// The same recipe for work that stops at records: a model from scratch may have no tokenizer then.
+    #[must_use]
+    pub fn for_records(self) -> Self {
+        Self { needs_tokenizer: false, ..self }
+    }
+
+    /// The dynamic libraries that the recipe names, as absolute paths.
+    pub fn plugins(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Findings::default();
+        let mut all = Vec::new();
+        let nodes = self.root.get("plugins").map(Node::elements).unwrap_or_default();
+        for (i, node) in nodes.iter().enumerate() {
+            // what is not a string is reported by `resolve`
+            let Content::Text(given) = &node.content else { continue };
+            match paths::resolve(&self.source, node.origin, given, None) {
+                Ok(path) => all.push(path),
+                Err(problem) => found.add(&self.source, node.origin, &format!("plugins.{i}"), problem),
+            }
+        }
+        found.finish()?;
+        Ok(all)
+    }
+
+    /// The recipe's file and the overrides that were given with it.
+    pub fn named(&self) -> (&Path, &[String]) {
+        (&self.source.path, &self.source.overrides)
+    }
+
+    /// A problem with a key, at its place: `plugins.0`, `dataset.1.path`, or the nearest table that there is.
+    pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        let mut path = key;
+        let node = loop {
+            match (self.root.at(path), path.rsplit_once('.')) {
+                (Some(node), _) => break node,
+                (None, Some((parent, _))) => path = parent,
+                (None, None) => break &self.root,
+            }
+        };
+        let place = Some(self.source.place(node.origin));
+        Problem { place, ..Problem::new(message).key(key) }
+    }
+}

@@ -1,0 +1,220 @@
+//! Documentation from types.
+
+use super::Fake;
+use crate::{Catalog, reference};
+use framework_core::Kind;
+use insta::assert_snapshot;
+
+#[test]
+fn the_options_of_a_plugin() {
+    let about = Fake.about(Kind::Adapter, "lora").unwrap();
+    assert_snapshot!(reference::options_markdown(&about), @r#"
+| key | takes | default | |
+|---|---|---|---|
+| `r` | integer, at least 1 | `8` | The rank. |
+| `alpha` | number | `16.0` | The scale times the rank. |
+| `targets` | string or list of strings | `["q_proj"]` | Which projections: names, or one regular expression. |
+| `quant` | "nf4", "fp4" or "int8" |  | Number format. |
+"#);
+    let about = Fake.about(Kind::Dataset, "csv").unwrap();
+    assert_snapshot!(reference::columns(&reference::options(&about)), @r#"
+path       path             required  The file. It has a header.
+delimiter  string           ","       The character between fields.
+columns    list of strings  -         The columns to read.
+source     table            -         Where the rest comes from.
+"#);
+    let about = Fake.about(Kind::Adapter, "full").unwrap();
+    assert_snapshot!(reference::columns(&reference::options(&about)), @"no options");
+}
+
+#[test]
+fn the_recipe_reference() {
+    assert_snapshot!(reference::markdown(), @r#"
+# The recipe
+
+## Top level
+
+| key | takes | default | |
+|---|---|---|---|
+| `name` | string |  | Name of the run. Default: the recipe file's name. |
+| `seed` | integer | `42` | Seed for everything random: initial weights, order of the data, dropout, sampling. |
+| `output` | string |  | The run's folder, relative to the working directory. Default: `runs/<name>`. |
+| `plugins` | list of paths | `[]` | Dynamic libraries with plugins, relative to the recipe's folder. |
+
+## `[backend]`
+
+The device that the run computes on.
+
+| key | takes | default | |
+|---|---|---|---|
+| `name` | "cpu", "wgpu" or "cuda" | `"cpu"` | The backend. `cpu`: Central processor. `wgpu`: Any GPU, through WebGPU's shading language. `cuda`: NVIDIA GPUs. |
+| `device` | integer | `0` | Index of the device, in the order of `list-plugins --kind backend`, from 0. |
+| `precision` | "f32" | `"f32"` | Number format of the computation. `f32`: 32-bit. |
+| `frozen` | "f32" or "stored" | `"f32"` | Number format in which weights that are not trained are kept in memory. `f32`: In 32 bits. `stored`: As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes time. |
+
+## `[model]`
+
+The base model: trained weights, or a configuration to start from scratch.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights` is a folder, or `config` names a `model_type`. |
+| `weights` | path |  | A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub: `owner/name`, `owner/name@revision`. |
+| `config` | path or table |  | From scratch: the configuration as a table, or the path of a `config.json`. |
+| `ignore_keys` | list of strings |  | Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know them. |
+
+## `[tokenizer]`
+
+The tokenizer. Default: the one in the weights' folder.
+
+| key | takes | default | |
+|---|---|---|---|
+| `path` | path |  | A `tokenizer.json`, or a folder with one or with `vocab.txt` or `vocab.json` and `merges.txt`, relative to the recipe's folder, or an id on the hub. |
+
+## `[tokenizer.train]`
+
+Train one on the recipe's datasets instead.
+
+| key | takes | default | |
+|---|---|---|---|
+| `kind` | "byte-level-bpe", "wordpiece", "unigram" or "character" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character. |
+| `vocab_size` | integer, at least 1 | required | Most tokens, special ones included. |
+| `min_frequency` | integer, at least 1 | `1` | Minimum number of occurrences of a pair or character that enters the vocabulary. |
+| `lowercase` | boolean | `false` | Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only. |
+| `special_tokens` | list of strings |  | Special tokens beside those that the kind has, e.g. `["<\|im_start\|>", "<\|im_end\|>"]`. |
+
+## `[[dataset]]`
+
+Where records come from; several are mixed.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The dataset's plugin. |
+| `limit` | integer, at least 1 |  | Read only this many records, from the beginning. |
+| `split` | "train" or "validation" | `"train"` | Whether the records are trained or only evaluated. `train`: Training, except for the records that `validation.fraction` holds back. `validation`: Validation only. |
+| `weight` | number, above 0 | `1.0` | Average number of times that each record occurs in an epoch. |
+
+The other keys are the plugin's own: `framework list-plugins --kind dataset` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[[augment]]`
+
+Augmenters, which change, add or remove records, in the order in which they are applied.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | required | The plugin's name. |
+
+The other keys are the plugin's own: `framework list-plugins --kind augmenter` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[prompt]`
+
+How a record becomes a prompt and a response.
+
+| key | takes | default | |
+|---|---|---|---|
+| `template` | string | `"alpaca"` | `alpaca`, `chatml`, `deepseek`, `deepseek-r1`, `phi-3`, `plain`, `think`, `zephyr`, `chat` (the tokenizer's own; `chat:NAME` is one of its others), a Jinja template that contains `{{ response }}` or `{{ output }}` once, at the end, or a chat template that reads `messages`. |
+| `system` | string |  | System message of conversations that begin without one. Not for Jinja templates with `{{ output }}`. |
+| `turns` | "all" or "last" | `"all"` | Which messages of the assistant in a conversation are trained. `all`: Every one. `last`: Only the last one; the messages before it are the prompt. |
+| `date` | string |  | What `strftime_now` in a chat template takes for today, e.g. `2026-01-31`. Default: the day of the call. |
+| `max_length` | integer, at least 2 | `512` | Maximum length of a sequence in tokens. Longer sequences are cut at the end. |
+| `train_on_prompt` | boolean | `false` | Train on the tokens of the prompt as well as on those of the response. |
+| `variables` | table |  | More variables for the template, e.g. `{ enable_thinking = false }`. |
+
+## `[validation]`
+
+Records that are held back for evaluation.
+
+| key | takes | default | |
+|---|---|---|---|
+| `fraction` | number, from 0 to below 1 | `0.0` | Share of the training records, from 0 to below 1. |
+
+## `[data]`
+
+What is kept of the data between runs.
+
+| key | takes | default | |
+|---|---|---|---|
+| `cache` | boolean | `true` | Keep the tokens in a cache. A later run with the same data, template and tokenizer reads them from there. |
+
+## `[adapter]`
+
+What is trained.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"lora"` | The adapter's plugin. |
+| `init_from` | path |  | An adapter folder in PEFT's format to start from, relative to the recipe's folder, or an id on the hub. |
+
+The other keys are the plugin's own: `framework list-plugins --kind adapter` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[optimizer]`
+
+The optimizer.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"adamw"` | The plugin's name. |
+
+The other keys are the plugin's own: `framework list-plugins --kind optimizer` lists the plugins,
+`framework describe NAME` one plugin's keys.
+
+## `[train]`
+
+Length, batches, schedule, evaluation and checkpoints of the training.
+
+| key | takes | default | |
+|---|---|---|---|
+| `epochs` | number, above 0 |  | Number of passes over the data. Default: 1, unless `max_steps` is given. |
+| `max_steps` | integer, at least 1 |  | Maximum number of optimizer steps. |
+| `batch_size` | integer, at least 1 | `8` | Number of sequences in a forward pass. |
+| `gradient_accumulation` | integer, at least 1 | `1` | Number of forward passes in an optimizer step. |
+| `schedule` | "constant", "linear" or "cosine" | `"linear"` | How the learning rate changes after the warm-up. `constant`: Stays the same. `linear`: Falls linearly to zero at the last step. `cosine`: Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983). |
+| `warmup_steps` | integer | `0` | Number of steps in which the learning rate rises from 0 to its full value. |
+| `warmup_ratio` | number, from 0 to 1 |  | The same as a share of all steps, rounded up; instead of `warmup_steps`. |
+| `max_grad_norm` | number, at least 0 | `1.0` | Maximum norm of the gradient, which is scaled down to it; 0 turns clipping off. |
+| `shuffle` | boolean | `true` | Shuffle the examples anew in every epoch. |
+| `group_by_length` | boolean | `false` | Put sequences of similar length into the same batch. |
+| `packing` | boolean | `false` | Put several sequences into one row of up to `prompt.max_length` tokens. They do not attend to each other. |
+| `activation_checkpointing` | boolean | `false` | Keep only the inputs of each block and recompute the rest for the gradients: less memory, a third more time. |
+| `log_every` | integer, at least 1 | `10` | Number of steps between lines of `metrics.jsonl`. |
+| `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data, besides the end of the run. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `save_every` | "epoch", "end" or a number of steps | `"epoch"` | When to write a checkpoint. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `keep_checkpoints` | integer | `2` | Number of checkpoints to keep, not counting the best one. |
+| `load_best` | boolean | `false` | Finish with the weights that had the lowest validation loss instead of the last ones. |
+| `save_dtype` | "f32", "bf16" or "f16" | `"f32"` | Number format of the saved adapter or model. `f32`: 32-bit. `bf16`: 16-bit with f32's range. `f16`: 16-bit, IEEE 754. |
+
+## `[train.early_stopping]`
+
+Stop when the validation loss stops falling.
+
+| key | takes | default | |
+|---|---|---|---|
+| `patience` | integer, at least 1 | required | Number of evaluations without a new lowest loss after which the run stops. |
+
+## `[generate]`
+
+How text is generated, for samples and by `generate` and `chat`.
+
+| key | takes | default | |
+|---|---|---|---|
+| `plugin` | string | `"greedy"` | The decoder's plugin. |
+| `prompts` | list of strings | `[]` | Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`. |
+| `max_new_tokens` | integer, at least 1 | `128` | Maximum number of tokens to generate. |
+| `max_length` | integer | `0` | Most tokens of prompt and answer together; 0 leaves it to the model's positions. |
+| `min_new_tokens` | integer | `0` | Minimum number of tokens to generate. The end token is excluded until then. |
+| `temperature` | number, above 0 | `1.0` | The logits are divided by it before sampling: below 1 makes likely tokens likelier (only decoders that sample). |
+| `top_k` | integer | `0` | Sample from this many of the most likely tokens; 0 means all (only decoders that sample). |
+| `top_p` | number, above 0, up to 1 | `1.0` | Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (decoders that sample). |
+| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (decoders that sample). |
+| `repetition_penalty` | number, above 0 | `1.0` | Lowers the probability of tokens that already occurred (Keskar et al., 2019, arXiv:1909.05858); 1 is off. |
+| `no_repeat_ngram_size` | integer | `0` | Length of token sequences that must not occur twice; 0 is off. |
+| `stop` | list of strings | `[]` | Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token ids end with the one that completes it. |
+| `verse` | boolean | `false` | Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence, and nothing of a last one that was cut off. Shown as a whole, not token by token. |
+
+The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
+`framework describe NAME` one plugin's keys.
+"#);
+}

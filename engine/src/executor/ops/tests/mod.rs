@@ -1,9 +1,0 @@
-mod gradients;
-mod shapes;
-mod values;
-
-use crate::executor::{
-    Value,
-    test::{beside, floats, ints, run, value},
-};
-use framework_core::{Activation, DType, Op, Rotary, ffi::HostTensor};

@@ -1,0 +1,217 @@
+//! The whole pipeline: records in, sequences out.
+
+use super::{
+    Encoder, Example, Inputs, Sequence,
+    apart::{Apart, of_sequence},
+    report::{Counted, DataReport, Lengths, SetReport},
+    source::{Flow, Reading},
+};
+use framework_base::{Error, Result};
+use framework_core::Record;
+use framework_recipe::Split;
+use rayon::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Records that are worked on side by side while the next ones are read: so many at most, and about so many bytes.
+const CHUNK: usize = 1024;
+const CHUNK_BYTES: usize = 2 << 20;
+
+/// What is trained and evaluated on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Corpus {
+    /// Sequences for training, in the records' order.
+    pub train: Vec<Sequence>,
+    /// Sequences for validation.
+    pub validation: Vec<Sequence>,
+    /// What was read, kept and dropped.
+    pub report: DataReport,
+}
+
+/// How far the work on the records is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that the datasets gave.
+    pub records: usize,
+    /// All that they will give, if that is known.
+    pub total: Option<usize>,
+    /// Examples that the augmenters made of them.
+    pub examples: usize,
+}
+
+impl Corpus {
+    /// An error that says why, if nothing is left to train on.
+    pub fn require_training(&self) -> Result<()> {
+        if self.report.train.kept > 0 { Ok(()) } else { Err(self.report.nothing_left()) }
+    }
+}
+
+/// Reads, augments, renders and tokenizes everything. The same inputs give the same corpus, however many threads.
+///
+/// Records are read as a stream and kept as tokens only. `progress` is told how far that is, from time to time.
+///
+/// # Errors
+/// Wrong data, or records that the template cannot render: [`Error::Invalid`].
+pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(Progress)) -> Result<Corpus> {
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    let compact = |mut sequence: Sequence, _| {
+        sequence.ids.shrink_to_fit();
+        sequence.labels.shrink_to_fit();
+        Ok(sequence)
+    };
+    let report = sequences(inputs, encoder, progress, compact, &mut |set, sequence| {
+        if set == Split::Train {
+            train.push(sequence)
+        } else {
+            validation.push(sequence)
+        }
+        Ok(())
+    })?;
+    Ok(Corpus { train, validation, report })
+}
+
+/// What is evaluated on, one sequence after the other, then what is trained. `ready` is called for several side by
+/// side.
+pub fn sequences<T: Send>(
+    inputs: &Inputs,
+    encoder: &Encoder,
+    progress: &mut dyn FnMut(Progress),
+    ready: impl Fn(Sequence, Split) -> Result<T> + Sync,
+    keep: &mut dyn FnMut(Split, T) -> Result<()>,
+) -> Result<DataReport> {
+    let (mut lengths, mut apart) = (BTreeMap::new(), Apart::default());
+    let tokenize = |set: Split, record: Record| {
+        let made = encoder.template.examples(&record)?.into_iter();
+        let encode = |example: Example| {
+            let encoded = encoder.encode(&example)?;
+            let (counted, hash) = (Counted::of(&encoded, &example), of_sequence(&encoded.sequence));
+            Ok((ready(encoded.sequence, set)?, counted, hash))
+        };
+        made.map(encode).collect::<Result<Vec<_>>>()
+    };
+    let mut report = each(inputs, progress, tokenize, &mut |set, report, encoded| {
+        for (sequence, counted, hash) in encoded {
+            *lengths.entry((set == Split::Train, counted.length)).or_insert(0) += 1;
+            if report.count(&counted, apart.keeps(set, hash)) {
+                keep(set, sequence)?;
+            }
+        }
+        Ok(())
+    })?;
+    let of = |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
+    report.train.lengths = Lengths::of_counts(of(true));
+    report.validation.lengths = Lengths::of_counts(of(false));
+    Ok(report)
+}
+
+/// Does `work` on all records, several at a time, and hands what comes of it to `take` in the records' order: first
+/// those for validation, so that those for training can be compared with them. The next records are read meanwhile.
+pub fn each<T: Send>(
+    inputs: &Inputs,
+    progress: &mut dyn FnMut(Progress),
+    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
+) -> Result<DataReport> {
+    each_of(inputs, usize::MAX, progress, work, take)
+}
+
+/// As [`each`], with at most `most` records of each set.
+pub fn each_of<T: Send>(
+    inputs: &Inputs,
+    most: usize,
+    progress: &mut dyn FnMut(Progress),
+    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
+) -> Result<DataReport> {
+    let reading = Reading::new(inputs)?;
+    let mut report = DataReport::default();
+    let mut done = Progress { total: reading.total(), ..Progress::default() };
+    for (set, name) in [(Split::Validation, "validation"), (Split::Train, "training")] {
+        let mut flow = reading.flow(set)?;
+        let counts = if set == Split::Train { &mut report.train } else { &mut report.validation };
+        let (before, examples, mut number) = (done.records, done.examples, 0);
+        let mut chunk = Chunk::read(&mut flow, most);
+        while !chunk.records.is_empty() {
+            let (at, left) = (before + flow.read(), most - number - chunk.records.len());
+            let (results, next) = rayon::join(
+                || chunk.records.into_par_iter().map(|record| work(set, record)).collect::<Vec<_>>(),
+                || {
+                    if chunk.end.is_none() {
+                        Chunk::read(&mut flow, left)
+                    } else {
+                        Chunk { end: chunk.end, ..Chunk::default() }
+                    }
+                },
+            );
+            // One after the other, so that the first wrong record is the one that is named.
+            for result in results {
+                number += 1;
+                let result = result.and_then(|made| take(set, counts, made));
+                result.map_err(|e| in_record(e, name, number))?;
+            }
+            (done.records, done.examples) = (at, examples + counts.examples);
+            progress(done);
+            chunk = next;
+        }
+        if let Some(Err(e)) = chunk.end {
+            return Err(e);
+        }
+        done.records = before + flow.read();
+        counts.records = flow.read();
+        counts.stages = reading.stages(&flow);
+    }
+    report.datasets = reading.datasets();
+    Ok(report)
+}
+
+/// Records that are worked on side by side.
+#[derive(Default)]
+struct Chunk {
+    records: Vec<Record>,
+    /// Whether it is the last, and why.
+    end: Option<Result<()>>,
+}
+
+impl Chunk {
+    fn read(flow: &mut Flow, most: usize) -> Self {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        while records.len() < CHUNK.min(most) && bytes < CHUNK_BYTES {
+            match flow.next() {
+                Some(Ok(record)) => {
+                    bytes += record.values().map(size).sum::<usize>();
+                    records.push(record);
+                }
+                Some(Err(e)) => return Self { records, end: Some(Err(e)) },
+                None => return Self { records, end: Some(Ok(())) },
+            }
+        }
+        Self { records, end: None }
+    }
+}
+
+/// About so many bytes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size).sum::<usize>(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + size(value)).sum(),
+        _ => 8,
+    }
+}
+
+/// Says which record it was; what it came from is not known after the augmenters.
+fn in_record(e: Error, set: &str, number: usize) -> Error {
+    match e {
+        Error::Invalid(mut problems) => {
+            for problem in &mut problems {
+                problem.message = format!("{set} example {number}: {}", problem.message);
+            }
+            Error::Invalid(problems)
+        }
+        failed => failed,
+    }
+}
+
+#[cfg(test)]
+#[path = "corpus_tests.rs"]
+mod tests;
