@@ -6,9 +6,10 @@
 
 use framework_core::{Kind, Param};
 use framework_engine::{
-    Float, PluginSources,
-    executor::{Device, Frozen, Network},
+    Float, Placement, PluginSources,
+    executor::{Device, Network},
     from_folders,
+    recipe::Frozen,
     weights::{SHARD, TensorShape, save_model},
 };
 use plugin_models as _;
@@ -24,7 +25,7 @@ const STORED: &str = "FRAMEWORK_TEST_STORED";
 
 fn open(folder: &Path, frozen: Frozen) -> Arc<Network> {
     let registry = PluginSources::default().open(&[]).unwrap();
-    from_folders(&registry, folder, None, Device::cpu().keeping(frozen)).unwrap()
+    from_folders(&registry, folder, None, Placement { frozen: Some(frozen), ..Device::cpu().into() }).unwrap()
 }
 
 /// A configuration with about as many parameters.

@@ -34,6 +34,10 @@ pub struct AdapterPlan {
     /// What a host must have to compute with this adapter: see [`Attach::requires`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// The number format in which weights that are not trained are kept, unless the user says another: see
+    /// [`Attach::storage`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// PEFT's `adapter_config.json`, without the base model's path. None: the whole model is saved instead.
     pub peft_config: Option<serde_json::Value>,
 }

@@ -78,6 +78,12 @@ impl Attach {
         self.plan.borrow_mut().requires.push(feature.to_owned());
     }
 
+    /// Weights that are not trained are kept in this number format, one of the recipe's `backend.frozen`, unless the user
+    /// says another.
+    pub fn storage(&self, format: &str) {
+        self.plan.borrow_mut().storage = Some(format.to_owned());
+    }
+
     /// PEFT's `adapter_config.json`, without the base model's path.
     pub fn peft_config(&self, config: serde_json::Value) {
         self.plan.borrow_mut().peft_config = Some(config);

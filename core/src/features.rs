@@ -16,6 +16,7 @@ const DECLARED: &[&str] = &[
     "adapter.prefix",
     "adapter.prompt",
     "adapter.saved",
+    "adapter.storage",
     "attention.bidirectional",
     "attention.dropout",
     "attention.softcap",

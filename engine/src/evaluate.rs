@@ -1,54 +1,19 @@
 //! Evaluation: the loss of a model on validation data or on a text.
 
 use crate::{
-    assemble,
-    device::device,
-    infer::{self, bare_session, trained},
+    build::{self, Placement},
+    evaluation::{Evaluation, evaluate},
+    open::bare_session,
+    pipeline::{examples, tokenizer, vocabulary},
     run::RunFolder,
     session::{PluginSources, Session},
-    train::{examples, tokenizer},
-    vocabulary,
+    trained::{self, trained},
 };
 use framework_base::{Error, Problem, Result};
 use framework_executor::Network;
-use framework_text::{
-    data::{Batch, Sequence},
-    tokenizer::Tokenizer,
-};
+use framework_text::{data::Sequence, tokenizer::Tokenizer};
 use framework_weights as weights;
-use serde::Serialize;
-use std::{path::Path, sync::Arc};
-
-/// The outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Evaluation {
-    /// Mean cross-entropy per predicted token, in nats.
-    #[serde(serialize_with = "crate::run::number::serialize")]
-    pub loss: f64,
-    /// e to the power of the loss.
-    #[serde(serialize_with = "crate::run::number::serialize")]
-    pub perplexity: f64,
-    /// Predicted tokens.
-    pub tokens: usize,
-}
-
-/// Mean loss over sequences, `batch` at a time; none if they predict nothing.
-pub fn evaluate<'s>(
-    network: &Arc<Network>,
-    sequences: impl IntoIterator<Item = &'s Sequence>,
-    batch: usize,
-    pad: u32,
-) -> Result<Option<Evaluation>> {
-    let all: Vec<_> = sequences.into_iter().collect();
-    let (mut sum, mut tokens) = (0.0, 0);
-    for rows in all.chunks(batch.max(1)) {
-        let (loss, n) = network.evaluate(&Batch::new(rows.iter().copied(), pad))?;
-        sum += loss;
-        tokens += n;
-    }
-    let loss = sum / tokens as f64;
-    Ok((tokens > 0).then(|| Evaluation { loss, perplexity: loss.exp(), tokens }))
-}
+use std::path::Path;
 
 /// Evaluates a recipe, with its model and adapter as they start, or a run, with what it has trained, on `text` or on
 /// the recipe's validation data.
@@ -64,16 +29,16 @@ pub fn of_recipe_or_run(
     if run.is_some() && text.is_none() {
         warn_of_trained(overrides);
     }
-    let device = device(&session.recipe.backend)?;
+    let place = Placement::open(&session.recipe.backend)?;
     let network = match &run {
-        Some(run) => trained(run, &session, device)?,
-        None => assemble::network(&session, device, true)?,
+        Some(run) => trained(run, &session, place)?,
+        None => build::network(&session, place, true)?,
     };
     let batch = session.recipe.train.batch_size;
     let outcome = match text {
         Some(file) => {
             let tokenizer = match &run {
-                Some(run) => infer::tokenizer(run, &session)?,
+                Some(run) => trained::tokenizer(run, &session)?,
                 None => tokenizer(&session)?,
             };
             let sequences = of_text(file, &tokenizer, window(&session, &network))?;
@@ -113,18 +78,18 @@ pub fn of_folders(
     overrides: &[String],
     sources: &PluginSources,
 ) -> Result<Evaluation> {
-    let (model, adapter) = infer::folders(model, adapter)?;
+    let (model, adapter) = trained::folders(model, adapter)?;
     let (model, adapter) = (model.as_path(), adapter.as_deref());
     weights::expect_weights(model)?;
     let session = bare_session(model, "plain", overrides, sources)?;
-    let network = assemble::from_folders_without(
+    let network = build::from_folders_without(
         &session.registry,
         model,
         adapter,
-        device(&session.recipe.backend)?,
+        Placement::open(&session.recipe.backend)?,
         &session.recipe.model.ignore_keys,
     )?;
-    let tokenizer = Tokenizer::load(infer::with_tokenizer(model, adapter))?;
+    let tokenizer = Tokenizer::load(trained::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
     vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
     let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;

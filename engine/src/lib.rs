@@ -1,34 +1,32 @@
 //! Runs recipes: from a recipe to sequences and to a network, and one module a task. The rooms that it stands on are
 //! crates of their own, and are exported again here.
 
-mod assemble;
-mod blueprint;
-mod cached;
+mod budget;
+mod build;
 mod catalog;
-pub mod converse;
-mod device;
 pub mod evaluate;
+mod evaluation;
 pub mod export;
-mod fit;
 pub mod generate;
-pub mod infer;
-mod inherit;
-mod init;
+pub mod generation;
 mod memory;
 pub mod numeric;
+mod open;
+mod pipeline;
 pub mod plan;
 pub mod prepare;
 pub mod preview;
 pub mod run;
+mod save;
 mod session;
 pub mod train;
 mod train_tokenizer;
+mod trained;
 mod units;
 mod unused;
-mod vocabulary;
 
-pub use assemble::{Source, build, from_folders, load_adapter, network};
-pub use device::device;
+pub use build::{Placement, Source, build, from_folders, load_adapter, network};
+pub use evaluation::Evaluation;
 pub use framework_base::{Error, Float, Place, Problem, Result, files, json, suggest};
 pub use framework_executor as executor;
 pub use framework_hub as hub;

@@ -1,27 +1,22 @@
 //! The plan of a run: what it would train, for how long and with how much memory, before anything is allocated.
 
+pub use crate::budget::Memory;
+
 use crate::{
-    assemble::Source,
-    blueprint::Blueprint,
-    device::device,
-    memory,
+    budget::{Pass, free_memory, remedies},
+    build::{Placement, blueprint::Blueprint},
+    pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
     session::Session,
-    train::{batches, examples, total_steps},
     units, unused,
 };
-use framework_base::Float;
 use framework_base::{Error, Result};
-use framework_core::{
-    Param,
-    meta::{self, MetaHost},
-};
+use framework_core::Param;
 use framework_executor::Device;
 use framework_hub as hub;
 use framework_hub::Missing;
-use framework_recipe::{BackendName, Frozen, Recipe, Train};
+use framework_recipe::{Recipe, Train};
 use framework_text::data::{Batches, Corpus, DataReport, Progress};
-use framework_weights as weights;
 use serde::Serialize;
 use std::fmt;
 
@@ -95,27 +90,6 @@ impl Padding {
     }
 }
 
-/// Estimated peak memory by part, in bytes.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Memory {
-    /// Weights of the base model and of the adapter.
-    pub weights: u64,
-    /// Gradients of what is trained.
-    pub gradients: u64,
-    /// States of the optimizer.
-    pub optimizer: u64,
-    /// What the forward pass keeps for the backward pass.
-    pub activations: u64,
-    /// Logits of the vocabulary projection and what the loss makes of them.
-    pub loss: u64,
-}
-
-impl Memory {
-    fn total(&self) -> u64 {
-        self.weights + self.gradients + self.optimizer + self.activations + self.loss
-    }
-}
-
 /// Plans a checked recipe: reads its data and its configuration, runs the model on shapes, and opens the device.
 pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     plan_of(session, progress).map_err(|e| session.placed(e))
@@ -123,7 +97,7 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
-    let device = device(&recipe.backend)?;
+    let Placement { device, .. } = Placement::open(&recipe.backend)?;
     RunFolder::check_output(&recipe.output)?;
     if !recipe.dataset.is_empty() {
         recipe.check_trainable()?;
@@ -162,8 +136,8 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     };
     if let Some((tokenizer, _, corpus)) = data {
         corpus.require_training()?;
-        crate::train::require_validation(&session.recipe.train, corpus.validation.len())?;
-        crate::train::fits(&blueprint, &tokenizer, &corpus)?;
+        unused::require_validation(&session.recipe.train, corpus.validation.len())?;
+        fits(&blueprint, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, &device)?;
     }
     plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);
@@ -173,126 +147,6 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     Ok(plan)
 }
 
-/// What is free on the recipe's device.
-fn free_memory(recipe: &Recipe) -> Option<u64> {
-    (recipe.backend.name == BackendName::Cpu).then(memory::available).flatten()
-}
-
-/// Warns before the weights are loaded if the run takes more memory than is free.
-pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) -> Result<()> {
-    let Some(free) = free_memory(&session.recipe) else { return Ok(()) };
-    let pass = Pass::largest(session, blueprint, &batches(corpus, &session.recipe, 0))?;
-    let memory =
-        Memory { activations: pass.activations, loss: pass.loss, ..Memory::of_parameters(session, blueprint)? };
-    if memory.total() > free {
-        let advice = remedies(&session.recipe, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
-        let (needed, free) = (units::bytes(memory.total()), units::bytes(free));
-        tracing::warn!("the run takes about {needed} of memory, but {free} are free; to take less: {advice}");
-    }
-    Ok(())
-}
-
-/// Settings that make a plan smaller, by what the recipe has not set yet.
-fn remedies(recipe: &Recipe, trains_all: bool, (rows, tokens): (usize, usize)) -> Vec<String> {
-    let train = &recipe.train;
-    let mut all = Vec::new();
-    if !train.activation_checkpointing && rows > 0 {
-        all.push("train.activation_checkpointing = true".to_owned());
-    }
-    if rows > 1 {
-        let accumulation = train.gradient_accumulation * 2;
-        let half = train.batch_size.min(rows).div_ceil(2);
-        all.push(format!("train.batch_size = {half} with train.gradient_accumulation = {accumulation}"));
-    }
-    if tokens > 64 {
-        all.push(format!("prompt.max_length = {}", recipe.prompt.max_length.min(tokens) / 2));
-    }
-    if trains_all {
-        all.push("an adapter instead of all weights (`framework list-plugins --kind adapter`)".to_owned());
-    } else if recipe.backend.frozen == Frozen::F32 && recipe.model.weights.is_some() {
-        all.push("backend.frozen = \"stored\", if the folder has 16-bit weights".to_owned());
-    }
-    all.push("a smaller model".to_owned());
-    all
-}
-
-/// Bytes of the weights of the base model and of the adapter, as they are kept.
-fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
-    let (recipe, trained) = (&session.recipe, blueprint.trained());
-    let source = match recipe.backend.frozen {
-        Frozen::F32 => None,
-        Frozen::Stored => Some(crate::blueprint::source(session)?),
-    };
-    let bytes = |param: &Param| match &source {
-        Some(Source::Folder(folder)) if !trained.iter().any(|t| t.name == param.name) => {
-            folder.info(&param.name).and_then(|info| weights::format_of(info.dtype)).map_or(4, Float::size)
-        }
-        _ => 4,
-    };
-    let params = blueprint.spec.params.iter().chain(&blueprint.adapted.params);
-    Ok(params.map(|param| (bytes(param) * param.len()) as u64).sum())
-}
-
-impl Memory {
-    /// What the parameters take: their values, gradients and the optimizer's states.
-    fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
-        let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
-        let optimizer = session.optimizer()?;
-        let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
-        memory.gradients = params.iter().map(|param| 4 * param.len() as u64).sum();
-        let opened = optimizer.open(&params)?;
-        let states = opened.states().iter().flatten();
-        memory.optimizer = states.map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum();
-        Ok(memory)
-    }
-
-    /// Whether what is trained is most of the model.
-    fn trains_all(&self) -> bool {
-        self.gradients > self.weights / 2
-    }
-}
-
-/// The largest forward pass of a run.
-#[derive(Default)]
-struct Pass {
-    rows: usize,
-    tokens: usize,
-    /// Floating-point operations, forward and backward.
-    flops: u64,
-    /// Bytes that are kept for the backward pass.
-    activations: u64,
-    /// Bytes of the logits and of what the loss makes of them.
-    loss: u64,
-}
-
-impl Pass {
-    fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
-        let Blueprint { model, spec, adapted } = blueprint;
-        let train = &session.recipe.train;
-        let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
-        if rows == 0 || tokens == 0 {
-            return Ok(Self { rows, tokens, ..Self::default() });
-        }
-        let host = MetaHost::new(spec, Some(session.adapter()?), rows, tokens)?;
-        meta::forward(model, &host, spec)?;
-        let cost = host.cost();
-        // Frozen weights need no gradient of their own: one backward product instead of two.
-        let back = if adapted.trained.is_empty() { 2 } else { 3 };
-        let logits = (rows * tokens * spec.vocab_size) as u64;
-        let activations = cost.elements.saturating_sub(logits);
-        let kept = match train.activation_checkpointing {
-            false => activations,
-            true => {
-                let inputs = (spec.blocks + 1) * rows * tokens * spec.hidden_size;
-                inputs as u64 + activations / spec.blocks.max(1) as u64
-            }
-        };
-        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
-        let loss = 4 * 4 * logits.min(1 << 24);
-        Ok(Self { rows, tokens, flops: cost.flops * back, activations: 4 * kept, loss })
-    }
-}
-
 impl Plan {
     fn of_data(&mut self, session: &Session, blueprint: &Blueprint, corpus: Corpus, device: &Device) -> Result<()> {
         let train = &session.recipe.train;
@@ -300,7 +154,7 @@ impl Plan {
         self.steps_per_epoch = batches.steps_per_epoch() as u64;
         self.steps = total_steps(train, self.steps_per_epoch);
         let validation = corpus.validation.len();
-        let idle = crate::train::idle(train, self.steps, self.steps_per_epoch, validation);
+        let idle = unused::idle(train, self.steps, self.steps_per_epoch, validation);
         idle.iter().for_each(|text| tracing::warn!("{text}"));
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
         self.padding = Padding::of(&batches, &corpus, &session.recipe);

@@ -1,11 +1,10 @@
 //! What would be trained, as a file.
 
 use crate::{
-    blueprint,
+    build::blueprint,
+    pipeline::{augmenters, encoder, inputs, sources, tokenizer, vocabulary},
     run::read_files,
     session::Session,
-    train::{augmenters, encoder, inputs, sources, tokenizer},
-    vocabulary,
 };
 use framework_base::files::atomically;
 use framework_base::{Error, Problem, Result};

@@ -1,8 +1,8 @@
 //! Examples as they are trained, and whether they can be.
 
 use crate::{
+    pipeline::{augmenters, encoder, inputs, sources, tokenizer},
     session::Session,
-    train::{augmenters, encoder, inputs, sources, tokenizer},
 };
 use framework_base::{Problem, Result};
 use framework_recipe::Split;

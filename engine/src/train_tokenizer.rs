@@ -1,8 +1,8 @@
 //! Training a tokenizer by itself.
 
 use crate::{
+    pipeline::{augmenters, inputs, sources},
     session::Session,
-    train::{augmenters, inputs, sources},
 };
 use framework_base::{Error, Place, Problem, Result};
 use framework_recipe::TokenizerTraining;

@@ -107,11 +107,18 @@ fn names(entry: &Entry) -> impl Iterator<Item = &str> {
     std::iter::once(&entry.about.name).chain(&entry.about.aliases).map(String::as_str)
 }
 
+fn is_alias(entry: &Entry, name: &str) -> bool {
+    entry.about.aliases.iter().any(|alias| alias == name)
+}
+
 fn duplicates(entries: &[Entry]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (i, second) in entries.iter().enumerate() {
         for first in entries[..i].iter().filter(|e| e.about.kind == second.about.kind) {
-            if let Some(name) = names(second).find(|name| names(first).any(|n| n == *name)) {
+            // Several adapters may read one type of PEFT's files.
+            let shared =
+                |name: &str| second.about.kind == Kind::Adapter && is_alias(first, name) && is_alias(second, name);
+            if let Some(name) = names(second).find(|name| names(first).any(|n| n == *name) && !shared(name)) {
                 problems.push(Problem::Duplicate {
                     kind: second.about.kind,
                     name: name.to_owned(),

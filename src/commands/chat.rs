@@ -1,8 +1,8 @@
-use super::generate::Voice;
+use super::generate::ModelArgs;
 use framework_engine::{
     Error, PluginSources, Result,
-    converse::{Conversation, Memory},
-    infer::Speaker,
+    generate::TextGenerator,
+    generate::chat::{Conversation, Memory},
 };
 use rustyline::{DefaultEditor, error::ReadlineError};
 use std::{
@@ -15,7 +15,7 @@ use std::{
 #[derive(clap::Args)]
 pub struct Chat {
     #[command(flatten)]
-    voice: Voice,
+    from: ModelArgs,
     /// A system message for the conversation.
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
@@ -47,21 +47,21 @@ A line that begins with // is sent with one / less.";
 
 impl Chat {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
-        let speaker = self.voice.open(None, sources)?;
+        let generator = self.from.open(None, sources)?;
         let memory = match self.memory {
             Keep::Auto => Memory::Auto,
             Keep::On => Memory::On,
             Keep::Off => Memory::Off,
         };
-        let mut talk = Conversation::new(&speaker, memory, self.system.clone())?;
-        eprintln!("{}", self.banner(&speaker, &talk));
+        let mut talk = Conversation::new(&generator, memory, self.system.clone())?;
+        eprintln!("{}", self.banner(&generator, &talk));
         let mut editor = DefaultEditor::new().map_err(|e| Error::failed(e.to_string()))?;
         for turn in 0.. {
             match editor.readline("> ") {
                 Ok(line) => {
                     let _ = editor.add_history_entry(&line);
                     // One bad prompt does not end the conversation.
-                    match self.line(&speaker, &mut talk, line.trim(), turn) {
+                    match self.line(&generator, &mut talk, line.trim(), turn) {
                         Ok(true) => {}
                         Ok(false) => break,
                         Err(error) => eprintln!("error: {error}"),
@@ -75,7 +75,7 @@ impl Chat {
     }
 
     /// Does what a line says; `false` ends the conversation.
-    fn line(&self, speaker: &Speaker, talk: &mut Conversation, line: &str, turn: u64) -> Result<bool> {
+    fn line(&self, generator: &TextGenerator, talk: &mut Conversation, line: &str, turn: u64) -> Result<bool> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match word {
             "" => {}
@@ -90,28 +90,31 @@ impl Chat {
                 None => eprintln!("no system message was set; /system TEXT sets one"),
             },
             "/system" => {
-                talk.set_system(speaker, rest.trim().to_owned())?;
+                talk.set_system(generator, rest.trim().to_owned())?;
                 eprintln!("the system message is set; the conversation begins anew");
             }
             _ if is_command(word) => eprintln!("there is no command {word}; /help lists the commands"),
-            _ => {
-                self.answer(speaker, talk, line.strip_prefix('/').filter(|l| l.starts_with('/')).unwrap_or(line), turn)?
-            }
+            _ => self.answer(
+                generator,
+                talk,
+                line.strip_prefix('/').filter(|l| l.starts_with('/')).unwrap_or(line),
+                turn,
+            )?,
         }
         Ok(true)
     }
 
-    fn answer(&self, speaker: &Speaker, talk: &mut Conversation, line: &str, turn: u64) -> Result<()> {
+    fn answer(&self, generator: &TextGenerator, talk: &mut Conversation, line: &str, turn: u64) -> Result<()> {
         let mut show = |piece: &str| {
             print!("{piece}");
             let _ = std::io::stdout().flush();
         };
         if self.raw {
-            speaker.reply(line, true, turn, &mut show)?;
+            generator.reply(line, true, turn, &mut show)?;
             println!();
             return Ok(());
         }
-        let answer = talk.say(speaker, line, &mut show)?;
+        let answer = talk.say(generator, line, &mut show)?;
         println!();
         if answer.dropped > 0 {
             let turns = if answer.dropped == 1 { "turn was" } else { "turns were" };
@@ -121,12 +124,12 @@ impl Chat {
     }
 
     /// What is talked to, and how.
-    fn banner(&self, speaker: &Speaker, talk: &Conversation) -> String {
-        let adapter = speaker.adapter().map(|adapter| format!(", adapter {}", shown(adapter))).unwrap_or_default();
-        let (template, keeps) = (speaker.template(), talk.keeps_turns());
+    fn banner(&self, generator: &TextGenerator, talk: &Conversation) -> String {
+        let adapter = generator.adapter().map(|adapter| format!(", adapter {}", shown(adapter))).unwrap_or_default();
+        let (template, keeps) = (generator.template(), talk.keeps_turns());
         let how = match () {
             () if self.raw => "none (--raw): each line is continued as it is".to_owned(),
-            () if speaker.continues_text() => {
+            () if generator.continues_text() => {
                 "none: the model was trained on texts, and continues each line on its own".to_owned()
             }
             () if keeps => format!("{}, the turns are kept", template.name()),
@@ -137,9 +140,9 @@ impl Chat {
             ),
             () => format!("{}, which has no form for several turns: each line is answered on its own", template.name()),
         };
-        let model = shown(speaker.model());
+        let model = shown(generator.model());
         let end = if std::io::stdin().is_terminal() { "\n/help lists the commands, Ctrl-D ends" } else { "" };
-        format!("model     {model}{adapter}\ntemplate  {how}\ndecoder   {}{end}", speaker.decoder())
+        format!("model     {model}{adapter}\ntemplate  {how}\ndecoder   {}{end}", generator.decoder())
     }
 }
 

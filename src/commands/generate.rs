@@ -1,7 +1,7 @@
 use crate::cli::{TextFormat, overrides, print_json};
 use framework_engine::{
     Error, PluginSources, Problem, Result,
-    infer::{Reply, Speaker},
+    generate::{Reply, TextGenerator},
 };
 use std::{
     io::Write,
@@ -11,7 +11,7 @@ use std::{
 
 /// What is to speak, and how.
 #[derive(clap::Args)]
-pub struct Voice {
+pub struct ModelArgs {
     /// A run's folder, or a model folder.
     #[arg(value_name = "RUN")]
     target: Option<PathBuf>,
@@ -41,9 +41,9 @@ pub struct Voice {
     backend: Option<String>,
 }
 
-impl Voice {
+impl ModelArgs {
     /// Opens what is named. `text`: the first positional argument is that where a run or a model has an option.
-    pub fn open(&self, text: Option<&Path>, sources: &PluginSources) -> Result<Speaker> {
+    pub fn open(&self, text: Option<&Path>, sources: &PluginSources) -> Result<TextGenerator> {
         let mut set = overrides(&self.set, self.backend.as_ref());
         set.extend(self.decoder.iter().map(|d| format!("generate.plugin=\"{d}\"")));
         set.extend(self.seed.iter().map(|seed| format!("seed={seed}")));
@@ -53,10 +53,10 @@ impl Voice {
         }
         let target = self.target.as_deref().filter(|target| Some(*target) != text);
         match (target, &self.run, &self.model) {
-            (Some(target), None, None) if is_model(target) => Speaker::of_folders(target, None, &set, sources),
-            (Some(run), None, None) => Speaker::of_run(run, &set, sources),
-            (None, Some(run), _) => Speaker::of_run(run, &set, sources),
-            (None, None, Some(model)) => Speaker::of_folders(model, self.adapter.as_deref(), &set, sources),
+            (Some(target), None, None) if is_model(target) => TextGenerator::of_folders(target, None, &set, sources),
+            (Some(run), None, None) => TextGenerator::of_run(run, &set, sources),
+            (None, Some(run), _) => TextGenerator::of_run(run, &set, sources),
+            (None, None, Some(model)) => TextGenerator::of_folders(model, self.adapter.as_deref(), &set, sources),
             (None, None, None) => Err(unnamed()),
             (Some(target), ..) => {
                 let message = format!("{} and an option both name a model", target.display());
@@ -91,7 +91,7 @@ fn is_model(folder: &Path) -> bool {
 #[derive(clap::Args)]
 pub struct Generate {
     #[command(flatten)]
-    voice: Voice,
+    from: ModelArgs,
     /// A prompt: an instruction, put into the recipe's template.
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
@@ -113,20 +113,20 @@ pub struct Generate {
 
 impl Generate {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
-        if !self.voice.is_named() {
+        if !self.from.is_named() {
             return Err(unnamed());
         }
         let prompts = self.all()?;
-        let speaker = self.voice.open(self.voice.free_argument(), sources)?;
-        if let Some(origin) = speaker.template_origin().filter(|_| !self.raw) {
+        let generator = self.from.open(self.from.free_argument(), sources)?;
+        if let Some(origin) = generator.template_origin().filter(|_| !self.raw) {
             eprintln!("{origin}");
         }
         let batch = self.batch_size as usize;
         match (&prompts[..], self.format) {
-            ([prompt], TextFormat::Json) => print_json(&speaker.reply(prompt, self.raw, 0, &mut |_| {})?),
-            (_, TextFormat::Json) => print_json(&speaker.replies(&prompts, self.raw, batch, &mut |_, _| {})?),
+            ([prompt], TextFormat::Json) => print_json(&generator.reply(prompt, self.raw, 0, &mut |_| {})?),
+            (_, TextFormat::Json) => print_json(&generator.replies(&prompts, self.raw, batch, &mut |_, _| {})?),
             ([prompt], TextFormat::Text) => {
-                say(&speaker, prompt, self.raw, 0)?;
+                say(&generator, prompt, self.raw, 0)?;
                 Ok(ExitCode::SUCCESS)
             }
             (_, TextFormat::Text) => {
@@ -134,7 +134,7 @@ impl Generate {
                     let gap = if i > 0 { "\n" } else { "" };
                     println!("{gap}> {}\n{}", prompts[i], reply.text);
                 };
-                speaker.replies(&prompts, self.raw, batch, &mut tell)?;
+                generator.replies(&prompts, self.raw, batch, &mut tell)?;
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -142,7 +142,7 @@ impl Generate {
 
     /// The prompts given here and in the file.
     fn all(&self) -> Result<Vec<String>> {
-        let first = self.voice.free_argument().map(|text| text.to_string_lossy().into_owned());
+        let first = self.from.free_argument().map(|text| text.to_string_lossy().into_owned());
         let mut prompts: Vec<_> = first.into_iter().chain(self.text.clone()).chain(self.prompt.clone()).collect();
         if let Some(file) = &self.prompts {
             let text = match file.to_str() {
@@ -168,8 +168,8 @@ impl Generate {
 }
 
 /// Prints an answer as it comes.
-fn say(speaker: &Speaker, prompt: &str, raw: bool, turn: u64) -> Result<()> {
-    speaker.reply(prompt, raw, turn, &mut |piece| {
+fn say(generator: &TextGenerator, prompt: &str, raw: bool, turn: u64) -> Result<()> {
+    generator.reply(prompt, raw, turn, &mut |piece| {
         print!("{piece}");
         let _ = std::io::stdout().flush();
     })?;

@@ -1,7 +1,7 @@
 //! `framework export`: folders for use elsewhere.
 
 use crate::setting::{FACTS, Setting, base, question};
-use framework_engine::{PluginSources, infer::Speaker};
+use framework_engine::{PluginSources, generate::TextGenerator};
 use plugin_adapters as _;
 use plugin_augmenters as _;
 use plugin_datasets as _;
@@ -161,12 +161,12 @@ max_new_tokens = 30
 /// same prompts and stops at the same tokens.
 fn answered_by_transformers(setting: &Setting, run: &str, model: &Path, adapter: Option<&Path>, system: Option<&str>) {
     let Some(python) = env::var_os("FRAMEWORK_PYTHON") else { return };
-    let speaker = Speaker::of_run(&setting.path(run), &[], &PluginSources::default()).unwrap();
+    let generator = TextGenerator::of_run(&setting.path(run), &[], &PluginSources::default()).unwrap();
     let case = |(thing, _): &(&str, &str)| {
         let asked = question(thing);
-        let answer = speaker.reply(&asked, false, 0, &mut |_| {}).unwrap().token_ids;
+        let answer = generator.reply(&asked, false, 0, &mut |_| {}).unwrap().token_ids;
         assert!(answer.len() < 30, "{asked} has no end: {answer:?}");
-        let prompt = speaker.ids(&asked, false).unwrap();
+        let prompt = generator.ids(&asked, false).unwrap();
         json!({ "messages": [{ "role": "user", "content": asked }], "prompt": prompt, "answer": answer })
     };
     let mut cases: Vec<_> = FACTS.iter().map(case).collect();

@@ -114,7 +114,7 @@ fn quoted(source: &str) -> Vec<String> {
 fn keys_and_flags_in_messages_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    ["src", "engine/src", "registry/src"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    ["src", "engine", "registry/src"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
     let tables = reference::tables();
     let registry = Registry::open_with(&Sources { linked: true, ..Sources::default() }).unwrap();
     let mut keys: BTreeSet<String> =

@@ -3,7 +3,7 @@
 use crate::table::{Table, decoder};
 use framework_engine::{
     Reader,
-    generate::Generator,
+    generation::Generator,
     recipe::{GenerateSettings, TokenizerKind, TokenizerTraining},
     tokenizer::Tokenizer,
 };

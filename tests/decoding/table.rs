@@ -4,7 +4,7 @@ use crate::golden::repository;
 use framework_core::{Kind, ffi::DecoderObject};
 use framework_engine::{
     PluginSources, Result,
-    generate::{Continuation, Generator, LanguageModel},
+    generation::{Continuation, Generator, LanguageModel},
     recipe::GenerateSettings,
 };
 use serde_json::Value;

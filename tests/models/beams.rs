@@ -2,7 +2,7 @@
 
 use crate::golden::{Golden, id, list, plugins};
 use framework_core::Kind;
-use framework_engine::{executor::Network, generate::Generator, recipe::GenerateSettings};
+use framework_engine::{executor::Network, generation::Generator, recipe::GenerateSettings};
 use serde_json::{Value, json};
 use std::{slice::from_ref, sync::Arc};
 

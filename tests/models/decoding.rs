@@ -2,7 +2,7 @@
 
 use crate::golden::{Golden, plugins};
 use framework_core::Kind;
-use framework_engine::{executor::Network, generate::Generator, recipe::GenerateSettings};
+use framework_engine::{executor::Network, generation::Generator, recipe::GenerateSettings};
 use serde_json::json;
 use std::{cell::Cell, slice::from_ref, sync::Arc};
 
@@ -24,7 +24,7 @@ fn greedy(network: &Arc<Network>, settings: &GenerateSettings, prompts: &[Vec<u3
 /// The same without a cache: everything is computed again for each token.
 fn uncached(network: &Arc<Network>, settings: &GenerateSettings, prompt: &[u32]) -> Vec<u32> {
     let vocab = network.spec().vocab_size;
-    let processors = framework_engine::generate::pipeline(settings, false, &[]);
+    let processors = framework_engine::generation::pipeline(settings, false, &[]);
     let mut ids = prompt.to_vec();
     for _ in 0..settings.max_new_tokens {
         let logits = network.logits(ids.iter().map(|&id| id as i32).collect(), 1).unwrap();

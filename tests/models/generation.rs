@@ -4,7 +4,7 @@ use crate::{
     golden::{Golden, id, list, repository},
     run::write_tokenizer,
 };
-use framework_engine::{PluginSources, infer::Speaker};
+use framework_engine::{PluginSources, generate::TextGenerator};
 use serde_json::Value;
 use std::fs;
 use tempfile::TempDir;
@@ -32,9 +32,9 @@ fn tokens_are_those_of_transformers() {
         let dir = folder(&golden, &case["file"]);
         let set: Vec<_> =
             case["arguments"].as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let speaker = Speaker::of_folders(dir.path(), None, &set, &PluginSources::default()).unwrap();
+        let generator = TextGenerator::of_folders(dir.path(), None, &set, &PluginSources::default()).unwrap();
         for (prompt, expected) in golden.rows("prompts").into_iter().zip(case["expected"].as_array().unwrap()) {
-            let found = speaker.answer(prompt, 0, &mut |_| {}).unwrap().token_ids;
+            let found = generator.answer(prompt, 0, &mut |_| {}).unwrap().token_ids;
             assert_eq!(found, list(expected, id), "{}: {} {set:?}", golden.case, case["file"]);
             compared += 1;
         }

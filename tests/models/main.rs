@@ -15,6 +15,7 @@ mod generation;
 mod gradients;
 mod methods;
 mod peft_files;
+mod quantized;
 mod run;
 mod training;
 

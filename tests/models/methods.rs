@@ -8,7 +8,7 @@ use framework_core::Kind;
 use framework_engine::{
     executor::{Device, Network, Value as Tensor},
     from_folders,
-    generate::Generator,
+    generation::Generator,
     recipe::GenerateSettings,
     weights::TensorFile,
 };

@@ -15,19 +15,9 @@ pub enum BackendName {
     Cuda,
 }
 
-/// How weights that are not trained are kept in memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Frozen {
-    /// In 32 bits.
-    #[default]
-    F32,
-    /// In the number format of their file.
-    Stored,
-}
-
-/// Where tensors live, and how weights that are not trained are kept there.
+/// Where tensors live.
 #[derive(Clone)]
-pub struct Device(pub(super) BurnDevice, Frozen);
+pub struct Device(pub(super) BurnDevice);
 
 /// A backend as `list-plugins` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -128,14 +118,14 @@ pub fn backends() -> Vec<BackendInfo> {
 impl Device {
     /// The first processor device, which always answers.
     pub fn cpu() -> Self {
-        Self(BurnDevice::flex(), Frozen::F32)
+        Self(BurnDevice::flex())
     }
 
     /// Opens a backend's device by its index, or says in one sentence why not and what to do.
     ///
     /// # Errors
     /// [`Error::Invalid`], about keys of the recipe's `[backend]`.
-    pub fn open(backend: BackendName, index: usize, frozen: Frozen) -> Result<Self> {
+    pub fn open(backend: BackendName, index: usize) -> Result<Self> {
         let name = spelled(backend);
         let fail = |message: String| {
             Error::invalid(Problem::new(message).key("backend").help(format!("To go on: {}.", remedy(backend))))
@@ -143,30 +133,14 @@ impl Device {
         if !compiled_in(backend) {
             return Err(fail(format!("backend `{name}` is not compiled into this program")));
         }
-        if frozen == Frozen::Stored && backend != BackendName::Cpu {
-            let problem = Problem::new(format!("backend `{name}` keeps weights in 32 bits only"));
-            return Err(Error::invalid(
-                problem.key("backend.frozen").help("Leave it out, or set backend.name = \"cpu\"."),
-            ));
-        }
         let found = devices(backend);
         if found.is_empty() {
             return Err(fail(format!("backend `{name}` finds no device")));
         }
         let count = found.len();
-        found.into_iter().nth(index).map(|device| Self(device, frozen)).ok_or_else(|| {
+        found.into_iter().nth(index).map(Self).ok_or_else(|| {
             let message = format!("backend `{name}` has no device {index}; it has {count}, from 0");
             Error::invalid(Problem::new(message).key("backend.device"))
         })
-    }
-
-    /// Keeping weights that are not trained like this.
-    pub fn keeping(self, frozen: Frozen) -> Self {
-        Self(self.0, frozen)
-    }
-
-    /// How weights that are not trained are kept.
-    pub fn frozen(&self) -> Frozen {
-        self.1
     }
 }

@@ -11,12 +11,14 @@ mod ops;
 mod pass;
 mod probe;
 mod recurrent;
+mod storage;
 mod train;
 mod value;
 
-pub use backend::{BackendInfo, BackendName, Device, Frozen, backends};
+pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
 pub use network::{Network, Parts};
+pub use storage::Storage;
 pub use train::Grads;
 pub use value::Value;
 

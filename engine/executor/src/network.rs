@@ -131,10 +131,9 @@ impl Network {
         self.read().keys().cloned().collect()
     }
 
-    /// A parameter's present value, in 32 bits.
+    /// A parameter's present value, as it is kept.
     pub fn param(&self, name: &str) -> Option<Value> {
-        let kept = self.read().get(name).cloned(); // not locked while it is widened
-        kept.map(Value::widened)
+        self.read().get(name).cloned()
     }
 
     /// Takes a parameter out, so that it can be changed in place.

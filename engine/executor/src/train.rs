@@ -54,12 +54,6 @@ pub(super) fn pick(hidden: Value, rows: Vec<i32>, device: &Device) -> Result<Val
     Value::execute(Op::IndexSelect { dim: 0 }, vec![flat, rows])
 }
 
-impl Value {
-    pub(super) fn is_tracked(&self) -> bool {
-        matches!(&self.data, super::value::Data::Float(t) if t.is_autodiff())
-    }
-}
-
 /// One batch's way through the network and back.
 struct Step<'a> {
     network: &'a Arc<Network>,

@@ -1,10 +1,9 @@
 //! Tensors of any rank and kind behind one type.
 
-use super::{Device, ops};
+use super::{Device, ops, storage::Stored};
 use burn::tensor::{Bool, Int, Tensor as Burn, TensorData};
-use framework_base::Float;
 use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
-use half::{bf16, f16, vec::HalfBitsVecExt};
+use std::sync::Arc;
 
 /// Every tensor is held with this rank, ones in front: burn's types count ranks, plugins do not.
 pub(super) const R: usize = 5;
@@ -12,8 +11,15 @@ pub(super) const R: usize = 5;
 /// A tensor on a device.
 #[derive(Clone)]
 pub struct Value {
-    pub(super) data: Data,
+    held: Held,
     pub(super) rank: usize,
+}
+
+#[derive(Clone)]
+enum Held {
+    Dense(Data),
+    /// Floats that are decoded where they are used, and whether they are constants of a gradient graph.
+    Stored(Arc<Stored>, bool),
 }
 
 #[derive(Clone)]
@@ -43,14 +49,35 @@ macro_rules! reshaped {
 pub(super) use reshaped;
 
 impl Value {
+    pub(super) fn dense(data: Data, rank: usize) -> Self {
+        Self { held: Held::Dense(data), rank }
+    }
     pub(super) fn float(t: Burn<R>, rank: usize) -> Self {
-        Self { data: Data::Float(t), rank }
+        Self::dense(Data::Float(t), rank)
     }
     pub(super) fn int(t: Burn<R, Int>, rank: usize) -> Self {
-        Self { data: Data::Int(t), rank }
+        Self::dense(Data::Int(t), rank)
     }
     pub(super) fn bool(t: Burn<R, Bool>, rank: usize) -> Self {
-        Self { data: Data::Bool(t), rank }
+        Self::dense(Data::Bool(t), rank)
+    }
+
+    /// What burn computes with: a stored weight in 32 bits.
+    pub(super) fn into_data(self) -> Data {
+        match self.held {
+            Held::Dense(data) => data,
+            Held::Stored(stored, true) => Data::Float(stored.dense().autodiff()),
+            Held::Stored(stored, false) => Data::Float(stored.dense()),
+        }
+    }
+
+    pub(super) fn device(&self) -> burn::tensor::Device {
+        match &self.held {
+            Held::Dense(Data::Float(t)) => t.device(),
+            Held::Dense(Data::Int(t)) => t.device(),
+            Held::Dense(Data::Bool(t)) => t.device(),
+            Held::Stored(stored, _) => stored.device(),
+        }
     }
 
     /// A float tensor from row-major data.
@@ -59,23 +86,26 @@ impl Value {
         Ok(Self::float(Burn::from_data(TensorData::new(data, full), &device.0), shape.len()))
     }
 
-    /// A float tensor from 16-bit numbers, which are kept as they are: nothing is computed with it before it is
-    /// [`Value::widened`].
-    pub fn from_halves(halves: Vec<u16>, format: Float, shape: &[usize], device: &Device) -> Result<Self> {
-        let full = padded(shape)?;
-        let (data, dtype) = match format {
-            Float::F16 => (TensorData::new(halves.reinterpret_into::<f16>(), full), burn::tensor::DType::F16),
-            _ => (TensorData::new(halves.reinterpret_into::<bf16>(), full), burn::tensor::DType::BF16),
-        };
-        Ok(Self::float(Burn::from_data(data, (&device.0, dtype)), shape.len()))
+    /// A weight that is decoded where it is used.
+    pub(super) fn constant(stored: Arc<Stored>) -> Self {
+        let rank = stored.shape().len();
+        Self { held: Held::Stored(stored, false), rank }
     }
 
-    /// In 32 bits.
-    pub fn widened(self) -> Self {
-        let rank = self.rank;
-        match (self.dtype(), self.data) {
-            (DType::F16 | DType::BF16, Data::Float(t)) => Self::float(t.cast(burn::tensor::DType::F32), rank),
-            (_, data) => Self { data, rank },
+    /// The weight, if it is one that is decoded where it is used.
+    pub(super) fn as_stored(&self) -> Option<&Arc<Stored>> {
+        match &self.held {
+            Held::Stored(stored, _) => Some(stored),
+            Held::Dense(_) => None,
+        }
+    }
+
+    /// Whether it is part of a gradient graph.
+    pub(super) fn is_tracked(&self) -> bool {
+        match &self.held {
+            Held::Dense(Data::Float(t)) => t.is_autodiff(),
+            Held::Dense(_) => false,
+            Held::Stored(_, tracked) => *tracked,
         }
     }
 
@@ -97,10 +127,10 @@ impl Value {
                 .try_into_vec::<f32>()
                 .map_err(|e| PluginError::new(format!("cannot read a tensor: {e:?}")))
         };
-        read(match &self.data {
-            Data::Float(t) => t.clone().inner().into_data(),
-            Data::Int(t) => t.clone().into_data(),
-            Data::Bool(t) => t.clone().into_data(),
+        read(match self.clone().plain().into_data() {
+            Data::Float(t) => t.into_data(),
+            Data::Int(t) => t.into_data(),
+            Data::Bool(t) => t.into_data(),
         })
     }
 
@@ -129,42 +159,47 @@ impl Value {
     }
 
     pub(super) fn into_float(self) -> Result<Burn<R>> {
-        match self.data {
+        let dtype = self.dtype();
+        match self.into_data() {
             Data::Float(t) => Ok(t),
-            _ => Err(PluginError::new(format!("a float tensor was expected, not {:?}", self.dtype()))),
+            _ => Err(PluginError::new(format!("a float tensor was expected, not {dtype:?}"))),
         }
     }
 
     pub(super) fn into_int(self) -> Result<Burn<R, Int>> {
-        match self.data {
+        let dtype = self.dtype();
+        match self.into_data() {
             Data::Int(t) => Ok(t),
-            _ => Err(PluginError::new(format!("an integer tensor was expected, not {:?}", self.dtype()))),
+            _ => Err(PluginError::new(format!("an integer tensor was expected, not {dtype:?}"))),
         }
     }
 
     pub(super) fn into_bool(self) -> Result<Burn<R, Bool>> {
-        match self.data {
+        let dtype = self.dtype();
+        match self.into_data() {
             Data::Bool(t) => Ok(t),
-            _ => Err(PluginError::new(format!("a mask was expected, not {:?}", self.dtype()))),
+            _ => Err(PluginError::new(format!("a mask was expected, not {dtype:?}"))),
         }
     }
 
     pub(super) fn dims(&self) -> [usize; R] {
-        match &self.data {
-            Data::Float(t) => t.dims(),
-            Data::Int(t) => t.dims(),
-            Data::Bool(t) => t.dims(),
+        match &self.held {
+            Held::Dense(Data::Float(t)) => t.dims(),
+            Held::Dense(Data::Int(t)) => t.dims(),
+            Held::Dense(Data::Bool(t)) => t.dims(),
+            Held::Stored(stored, _) => stored.dims(),
         }
     }
 
     /// In a gradient graph, without being differentiated itself.
     pub(super) fn tracked(self) -> Self {
-        let data = match self.data {
-            Data::Float(t) => Data::Float(t.autodiff()),
-            Data::Int(t) => Data::Int(t.autodiff()),
-            Data::Bool(t) => Data::Bool(t.autodiff()),
+        let held = match self.held {
+            Held::Dense(Data::Float(t)) => Held::Dense(Data::Float(t.autodiff())),
+            Held::Dense(Data::Int(t)) => Held::Dense(Data::Int(t.autodiff())),
+            Held::Dense(Data::Bool(t)) => Held::Dense(Data::Bool(t.autodiff())),
+            Held::Stored(stored, _) => Held::Stored(stored, true),
         };
-        Self { data, rank: self.rank }
+        Self { held, rank: self.rank }
     }
 
     /// A leaf of a gradient graph.
@@ -175,12 +210,13 @@ impl Value {
 
     /// Outside of any gradient graph.
     pub(super) fn plain(self) -> Self {
-        let data = match self.data {
-            Data::Float(t) => Data::Float(t.inner()),
-            Data::Int(t) => Data::Int(t.inner()),
-            Data::Bool(t) => Data::Bool(t.inner()),
+        let held = match self.held {
+            Held::Dense(Data::Float(t)) => Held::Dense(Data::Float(t.inner())),
+            Held::Dense(Data::Int(t)) => Held::Dense(Data::Int(t.inner())),
+            Held::Dense(Data::Bool(t)) => Held::Dense(Data::Bool(t.inner())),
+            Held::Stored(stored, _) => Held::Stored(stored, false),
         };
-        Self { data, rank: self.rank }
+        Self { held, rank: self.rank }
     }
 }
 
@@ -190,10 +226,11 @@ impl HostTensor for Value {
     }
 
     fn dtype(&self) -> DType {
-        match &self.data {
-            Data::Int(_) => DType::Int,
-            Data::Bool(_) => DType::Bool,
-            Data::Float(t) => match t.dtype() {
+        match &self.held {
+            Held::Dense(Data::Int(_)) => DType::Int,
+            Held::Dense(Data::Bool(_)) => DType::Bool,
+            Held::Stored(..) => DType::F32,
+            Held::Dense(Data::Float(t)) => match t.dtype() {
                 burn::tensor::DType::F16 => DType::F16,
                 burn::tensor::DType::BF16 => DType::BF16,
                 _ => DType::F32,

@@ -35,7 +35,7 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "adapter_name_or_path" | "lora_model_dir" | "peft_model_id" => "adapter.init_from";
     "finetuning_type" | "peft_type" | "use_peft" | "use_lora" | "tuner_type" => "adapter.plugin", "plugin = \"lora\", or \"full\" to train all weights";
     "lora" | "lora_config" | "peft" | "peft_config" => "[adapter]";
-    "load_in_4bit" | "load_in_8bit" | "quantization_bit" | "quantization_config" | "bnb_4bit_compute_dtype" | "bnb_4bit_quant_type" | "use_qlora" => "backend.frozen", "weights are not quantized; frozen = \"stored\" keeps 16-bit weights in 16 bits, which halves their memory";
+    "load_in_4bit" | "load_in_8bit" | "quantization_bit" | "quantization_config" | "bnb_4bit_compute_dtype" | "bnb_4bit_quant_type" | "use_qlora" => "backend.frozen", "frozen = \"nf4\", \"fp4\" or \"int8\"; or adapter.plugin = \"qlora\", which is LoRA over nf4";
     // the loop
     "per_device_train_batch_size" | "per_gpu_train_batch_size" | "micro_batch_size" | "train_batch_size" | "per_device_batch_size" => "train.batch_size";
     "per_device_eval_batch_size" | "eval_batch_size" => "train.batch_size", "evaluation uses the same batch size";

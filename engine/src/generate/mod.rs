@@ -1,236 +1,275 @@
-//! Generation: prompts in, tokens out, with any decoder.
+//! A model that answers: for `generate`, `chat` and sampling.
 
-mod model;
-mod processors;
+pub mod chat;
 
-use framework_text::{Reader, Transcript};
-pub use model::{Continuation, LanguageModel};
-pub use processors::{Processor, pipeline, sampling_only};
+use crate::{
+    build::{self, Placement},
+    generation::{Finish, Generator, LanguageModel as _},
+    open::bare_session,
+    pipeline::encoder,
+    run::{RunFolder, Summary},
+    session::{PluginSources, Session},
+    trained::{adapter_folder, folders, tokenizer, trained, with_tokenizer},
+};
+use framework_base::Result;
+use framework_core::{Record, ffi::DecoderObject};
+use framework_executor::Network;
+use framework_text::{Reader, data::Template, tokenizer::Tokenizer};
+use framework_weights as weights;
+use serde::Serialize;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
-use framework_base::{Error, Result};
-use framework_core::{DecodeRequest, DecoderTraits, PluginError, Scores, ffi::DecoderObject};
-use framework_recipe::GenerateSettings;
-
-/// Generates with one model and one decoder.
-pub struct Generator<'a> {
-    model: &'a dyn LanguageModel,
-    decoder: &'a DecoderObject,
-    traits: DecoderTraits,
-    processors: Vec<Box<dyn Processor>>,
-    settings: &'a GenerateSettings,
-    /// What stop strings are looked for with.
-    reader: Option<Reader<'a>>,
-    eos: Vec<u32>,
-    pad: u32,
+/// A model, its tokenizer, its prompt template and a decoder.
+pub struct TextGenerator {
+    session: Session,
+    network: Arc<Network>,
+    tokenizer: Tokenizer,
+    template: Template,
+    decoder: DecoderObject,
+    /// Whether the model was trained on whole texts, which it continues, rather than on instructions.
+    on_text: bool,
+    /// Of a bare folder: where its prompt template comes from.
+    origin: Option<String>,
+    /// Where the model and its adapter are.
+    folders: (PathBuf, Option<PathBuf>),
 }
 
-/// Why an answer has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Finish {
-    /// An end token or a stop string.
-    Stop,
-    /// It has as many tokens as the settings allow.
-    Length,
-    /// Prompt and answer fill the model's positions.
-    Context,
+/// An answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reply {
+    /// The text, without special tokens.
+    pub text: String,
+    /// The new tokens, with the one that ended them.
+    pub token_ids: Vec<u32>,
+    /// Why it ends where it does.
+    pub finish_reason: Finish,
+    /// New tokens per second, of this answer alone where several are generated together.
+    pub tokens_per_second: f64,
 }
 
-/// The rows of a batch under way.
-struct Rows<'a> {
-    /// Prompt and new tokens of each row.
-    history: Vec<Vec<u32>>,
-    /// The prompt that each row answers.
-    prompt: Vec<usize>,
-    /// The text of each row's new tokens; empty if nothing is looked for in it.
-    text: Vec<Transcript<'a>>,
+/// `temperature=1` is `generate.temperature=1`; the seed is the recipe's.
+fn generation_overrides(overrides: &[String]) -> Vec<String> {
+    let full = |o: &String| match o.split_once('=') {
+        Some((key, _)) if !key.contains('.') && key.trim() != "seed" => format!("generate.{o}"),
+        _ => o.clone(),
+    };
+    overrides.iter().map(full).collect()
 }
 
-impl<'a> Generator<'a> {
-    /// A generator; `eos` ends a sequence, `pad` fills shorter prompts of a batch and is never seen.
-    pub fn new(
-        model: &'a dyn LanguageModel,
-        decoder: &'a DecoderObject,
-        settings: &'a GenerateSettings,
-        eos: &[u32],
-        pad: u32,
-    ) -> Result<Self> {
-        let traits = decoder.traits()?;
-        let processors = processors::pipeline_for(settings, traits, eos);
-        Ok(Self { model, decoder, traits, processors, settings, reader: None, eos: eos.to_vec(), pad })
+impl TextGenerator {
+    /// What a run has trained.
+    pub fn of_run(root: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
+        let run = RunFolder::open(root)?;
+        let session = Session::open(&run.recipe(), &generation_overrides(overrides), sources)?;
+        let place = Placement::open(&session.recipe.backend)?;
+        let network = trained(&run, &session, place)?;
+        let tokenizer = tokenizer(&run, &session)?;
+        let on_text = Summary::read(&run).is_some_and(|summary| summary.trained_on_text);
+        let folders = match &session.recipe.model.weights {
+            Some(weights) if !run.model().is_dir() => (weights.clone(), Some(adapter_folder(&run)?.path().to_owned())),
+            _ => (run.model(), None),
+        };
+        Self::new(session, network, tokenizer, on_text, folders)
     }
 
-    /// The same, ending sequences at the reader's stop strings, too. One that is a special token, which is not part of
-    /// the text, becomes an end token.
-    pub fn stopping(mut self, reader: Reader<'a>) -> Result<Self> {
-        for token in reader.special_stops()? {
-            if !self.eos.contains(&token) {
-                self.eos.push(token);
+    /// A model folder with, maybe, a PEFT adapter on it. Without a recipe the prompt template is the tokenizer's own
+    /// chat template or, if it has none, the prompt alone.
+    pub fn of_folders(
+        model: &Path,
+        adapter: Option<&Path>,
+        overrides: &[String],
+        sources: &PluginSources,
+    ) -> Result<Self> {
+        let named = (model.to_owned(), adapter.map(Path::to_owned));
+        let (model, adapter) = folders(model, adapter)?;
+        let (model, adapter) = (model.as_path(), adapter.as_deref());
+        weights::expect_weights(model)?;
+        let tokenizer = Tokenizer::load(with_tokenizer(model, adapter))?;
+        let template = if tokenizer.chat_template.is_some() { "chat" } else { "plain" };
+        let session = bare_session(model, template, &generation_overrides(overrides), sources)?;
+        let place = Placement::open(&session.recipe.backend)?;
+        let network =
+            build::from_folders_without(&session.registry, model, adapter, place, &session.recipe.model.ignore_keys)?;
+        let folder = with_tokenizer(model, adapter).display();
+        let origin = match template {
+            "chat" => format!("prompts are written with the chat template in {folder}"),
+            _ => format!("there is no chat template in {folder}: prompts are given as they are, and a line break"),
+        };
+        Ok(Self { origin: Some(origin), ..Self::new(session, network, tokenizer, false, named)? })
+    }
+
+    fn new(
+        session: Session,
+        network: Arc<Network>,
+        tokenizer: Tokenizer,
+        on_text: bool,
+        folders: (PathBuf, Option<PathBuf>),
+    ) -> Result<Self> {
+        let template = Template::of(&session.recipe.prompt, &tokenizer)?;
+        let decoder = session.decoder()?;
+        Ok(Self { session, network, tokenizer, template, decoder, on_text, origin: None, folders })
+    }
+
+    /// The folder or the hub's id of the model.
+    pub fn model(&self) -> &Path {
+        &self.folders.0
+    }
+
+    /// The folder or the hub's id of the adapter, if there is one.
+    pub fn adapter(&self) -> Option<&Path> {
+        self.folders.1.as_deref()
+    }
+
+    /// The prompt template.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Where the prompt template of a bare folder comes from; none for runs, whose recipe names it.
+    pub fn template_origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// The name of the decoder's plugin.
+    pub fn decoder(&self) -> &str {
+        &self.session.recipe.generate.plugin
+    }
+
+    /// Whether the model was trained on whole texts, which it continues, rather than on instructions.
+    pub fn continues_text(&self) -> bool {
+        self.on_text
+    }
+
+    /// Most tokens of prompt and answer together, if there is a limit.
+    pub fn positions(&self) -> Option<usize> {
+        self.network.positions()
+    }
+
+    /// Most tokens of an answer.
+    pub fn max_new_tokens(&self) -> usize {
+        self.session.recipe.generate.settings.max_new_tokens
+    }
+
+    /// Answers an instruction, or continues it as it is if `raw`. `stream` gets the text piece by piece where the
+    /// decoder allows it, and as a whole where it does not. `turn` counts the answers of a conversation, each of which
+    /// has random numbers of its own.
+    pub fn reply(&self, prompt: &str, raw: bool, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
+        self.continued(self.ids(prompt, raw)?, raw, turn, stream)
+    }
+
+    /// [`TextGenerator::reply`] to a prompt's ids, as the template has rendered it.
+    pub fn answer(&self, ids: Vec<u32>, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
+        self.continued(ids, false, turn, stream)
+    }
+
+    fn continued(&self, ids: Vec<u32>, raw: bool, turn: u64, stream: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let reader = self.reader(raw);
+        let (mut transcript, mut streamed, mut failed) = (reader.transcript(), 0, None);
+        let mut on_token = |_: usize, token: u32| match transcript.push(token) {
+            Ok(piece) => {
+                stream(&piece);
+                streamed += 1;
+            }
+            Err(e) => failed = Some(e),
+        };
+        let reply = self.generate(&[ids], reader, turn, &mut on_token)?.swap_remove(0);
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        // What was certain only at the end: the last token, or with beams all of them.
+        let mut rest = String::new();
+        for &token in &reply.token_ids[streamed..] {
+            rest += &transcript.push(token)?;
+        }
+        stream(&(rest + &transcript.finish()?));
+        Ok(reply)
+    }
+
+    /// Answers several, `batch_size` at a time and in their order; `each` gets an answer's number and the answer as
+    /// soon as its batch is complete.
+    pub fn replies(
+        &self,
+        prompts: &[String],
+        raw: bool,
+        batch_size: usize,
+        each: &mut dyn FnMut(usize, &Reply),
+    ) -> Result<Vec<Reply>> {
+        let ids = prompts.iter().map(|prompt| self.ids(prompt, raw)).collect::<Result<Vec<_>>>()?;
+        self.generator(self.reader(raw))?.check(&ids)?;
+        let mut replies = Vec::new();
+        for (turn, batch) in ids.chunks(batch_size.max(1)).enumerate() {
+            for reply in self.generate(batch, self.reader(raw), turn as u64, &mut |_, _| {})? {
+                each(replies.len(), &reply);
+                replies.push(reply);
             }
         }
-        self.processors = processors::pipeline_for(self.settings, self.traits, &self.eos);
-        self.reader = Some(reader);
-        Ok(self)
+        Ok(replies)
     }
 
-    /// The new tokens of each prompt, with the one that ended it.
-    ///
-    /// `stream` is called with the prompt's number and each token as soon as it is certain that it is part of the
-    /// answer and does not end it: at once with one row per prompt, never with beams.
-    pub fn generate(
+    /// The ids that an instruction is answered from, or a text continued if `raw`.
+    pub fn ids(&self, prompt: &str, raw: bool) -> Result<Vec<u32>> {
+        if raw {
+            return self.tokenizer.encode_open(prompt, true);
+        }
+        let field = if self.on_text { "text" } else { "instruction" };
+        self.prompt_ids(&Record::from_iter([(field.to_owned(), prompt.into())]))
+    }
+
+    /// The ids that a record is answered from.
+    pub fn prompt_ids(&self, record: &Record) -> Result<Vec<u32>> {
+        encoder(&self.session, &self.tokenizer, &self.template).prompt(record)
+    }
+
+    fn reader(&self, raw: bool) -> Reader<'_> {
+        let settings = &self.session.recipe.generate.settings;
+        match raw {
+            true => Reader::new(&self.tokenizer, "", settings),
+            false => Reader::new(&self.tokenizer, self.template.lead(), settings).marked(self.template.marks()),
+        }
+    }
+
+    fn generator<'a>(&'a self, reader: Reader<'a>) -> Result<Generator<'a>> {
+        let settings = &self.session.recipe.generate.settings;
+        let (stops, pad) = (self.template.stops(), self.tokenizer.pad);
+        Generator::new(&self.network, &self.decoder, settings, stops, pad)?.stopping(reader)
+    }
+
+    fn generate(
         &self,
         prompts: &[Vec<u32>],
-        seed: u64,
+        reader: Reader,
+        turn: u64,
         stream: &mut dyn FnMut(usize, u32),
-    ) -> Result<Vec<Vec<u32>>> {
-        self.check(prompts)?;
-        let most = self.limit();
-        let room = prompts.iter().map(|prompt| most - prompt.len()).max().unwrap_or(0);
-        let budget = self.settings.max_new_tokens.min(room);
-        let request = DecodeRequest::new(prompts.to_vec(), self.eos.clone(), budget, seed);
-        let mut session = self.decoder.start(&request)?;
-        if budget == 0 || prompts.is_empty() {
-            return Ok(session.finish()?);
-        }
-        let (mut continuation, logits) = self.model.begin(prompts, self.pad)?;
-        let (vocab, beams) = (self.model.vocab(), self.traits.rows_per_prompt);
-        // The model has a row for each prompt, the decoder sees as many as it wants.
-        let mut origin: Vec<u32> = (0..prompts.len() as u32).flat_map(|p| std::iter::repeat_n(p, beams)).collect();
-        let mut rows = Rows::new(prompts, &origin, self.reader.filter(Reader::stops));
-        let mut scores: Vec<f32> =
-            origin.iter().flat_map(|&p| &logits[p as usize * vocab..][..vocab]).copied().collect();
-        for left in (0..budget).rev() {
-            self.score(&mut scores, &rows, prompts);
-            let step = session.step(Scores::new(&scores, vocab, &|row, token| self.ends(&rows, most, row, token)))?;
-            rows.advance(&step.tokens, &step.parents)?;
-            if beams == 1 {
-                rows.prompt.iter().zip(&step.tokens).for_each(|(&prompt, &token)| stream(prompt, token));
+    ) -> Result<Vec<Reply>> {
+        // Steps of the golden ratio, so that no seed and turn meet another seed's.
+        let seed = self.session.recipe.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let started = Instant::now();
+        let generator = self.generator(reader)?;
+        let answers = generator.generate(prompts, seed, stream)?;
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let reply = |(prompt, token_ids): (&Vec<u32>, Vec<u32>)| {
+            let tokens_per_second = token_ids.len() as f64 / seconds;
+            let finish_reason = generator.finish(prompt.len(), &token_ids)?;
+            if finish_reason == Finish::Context {
+                let most = prompt.len() + token_ids.len();
+                tracing::warn!("the answer is cut off: prompt and answer fill the model's context of {most} tokens");
             }
-            if step.tokens.is_empty() || left == 0 {
-                break;
-            }
-            let parents: Vec<u32> = step.parents.iter().map(|&parent| origin[parent as usize]).collect();
-            scores = continuation.step(&parents, &step.tokens)?;
-            origin = (0..parents.len() as u32).collect();
-        }
-        let answers = session.finish()?;
-        match &self.reader {
-            Some(reader) => answers.into_iter().map(|new| reader.until_stop(new)).collect(),
-            None => Ok(answers),
-        }
-    }
-
-    /// Most tokens of a sequence.
-    fn limit(&self) -> usize {
-        let set = if self.settings.max_length == 0 { usize::MAX } else { self.settings.max_length };
-        self.model.positions().unwrap_or(usize::MAX).min(set)
-    }
-
-    /// Why an answer has ended.
-    pub fn finish(&self, prompt: usize, answer: &[u32]) -> Result<Finish> {
-        let stopped = match &self.reader {
-            Some(reader) => reader.stopped(answer)?,
-            None => false,
+            Ok(Reply { text: reader.text(&token_ids)?, token_ids, finish_reason, tokens_per_second })
         };
-        Ok(match answer.last() {
-            Some(last) if stopped || self.eos.contains(last) => Finish::Stop,
-            _ if self.model.positions().is_some_and(|most| prompt + answer.len() >= most) => Finish::Context,
-            _ => Finish::Length,
-        })
-    }
-
-    /// Whether the model can go on from the prompts.
-    pub fn check(&self, prompts: &[Vec<u32>]) -> Result<()> {
-        let (vocab, most) = (self.model.vocab(), self.model.positions().unwrap_or(usize::MAX));
-        for (i, prompt) in prompts.iter().enumerate() {
-            let name = if prompts.len() == 1 { "the prompt".to_owned() } else { format!("prompt {}", i + 1) };
-            if prompt.is_empty() {
-                return Err(Error::failed(format!(
-                    "{name} is empty: there is nothing to continue; give at least one token"
-                )));
-            }
-            if let Some(id) = prompt.iter().find(|&&id| id as usize >= vocab) {
-                return Err(Error::failed(format!(
-                    "token id {id} of {name} is outside of the model's vocabulary of {vocab}; \
-                     the tokenizer does not belong to this model"
-                )));
-            }
-            if prompt.len() >= most {
-                return Err(Error::failed(format!(
-                    "{name} has {} tokens, but the model has only {most} positions; shorten it",
-                    prompt.len()
-                )));
-            }
-        }
-        if let Some(prompt) = prompts.iter().find(|prompt| prompt.len() >= self.limit()) {
-            let (length, most) = (prompt.len(), self.limit());
-            return Err(Error::failed(format!(
-                "a prompt has {length} tokens, but `max_length` leaves prompt and answer together only {most}; raise it"
-            )));
-        }
-        if self.reader.is_none() && !self.settings.stop.is_empty() {
-            return Err(Error::failed("`stop` needs the tokenizer's text: give the generator a reader"));
-        }
-        Ok(())
-    }
-
-    /// Whether a token finishes a row: an end token, the last one that there is a position for, or one that completes
-    /// a stop string.
-    fn ends(&self, rows: &Rows, most: usize, row: u32, token: u32) -> framework_core::Result<bool> {
-        if self.eos.contains(&token) || rows.history[row as usize].len() + 1 >= most {
-            return Ok(true);
-        }
-        let Some(text) = rows.text.get(row as usize) else { return Ok(false) };
-        let mut text = text.clone();
-        text.push(token).map_err(|e| PluginError::new(e.to_string()))?;
-        Ok(text.stopped())
-    }
-
-    fn score(&self, scores: &mut [f32], rows: &Rows, prompts: &[Vec<u32>]) {
-        for (i, row) in scores.chunks_exact_mut(self.model.vocab()).enumerate() {
-            if self.traits.log_probs {
-                log_softmax(row);
-            }
-            for processor in &self.processors {
-                processor.apply(&rows.history[i], prompts[rows.prompt[i]].len(), row);
-            }
-        }
+        prompts.iter().zip(answers).map(reply).collect()
     }
 }
 
-impl<'a> Rows<'a> {
-    /// Rows that continue the prompts `origin`.
-    fn new(prompts: &[Vec<u32>], origin: &[u32], reader: Option<Reader<'a>>) -> Self {
-        Self {
-            history: origin.iter().map(|&p| prompts[p as usize].clone()).collect(),
-            prompt: origin.iter().map(|&p| p as usize).collect(),
-            text: reader.map_or(Vec::new(), |reader| origin.iter().map(|_| reader.transcript()).collect()),
-        }
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn settings_of_generation_need_no_table() {
+        let overrides = ["top_k=3", "seed=4", "model.plugin=\"x\"", "stop=[\"a.b\"]"].map(str::to_owned);
+        let expected = ["generate.top_k=3", "seed=4", "model.plugin=\"x\"", "generate.stop=[\"a.b\"]"];
+        assert_eq!(super::generation_overrides(&overrides), expected);
     }
-
-    fn advance(&mut self, tokens: &[u32], parents: &[u32]) -> Result<()> {
-        if tokens.len() != parents.len() || parents.iter().any(|&p| p as usize >= self.history.len()) {
-            return Err(Error::failed("the decoder returned rows that continue nothing"));
-        }
-        let continued = |&p: &u32| self.history[p as usize].clone();
-        let mut history: Vec<_> = parents.iter().map(continued).collect();
-        history.iter_mut().zip(tokens).for_each(|(row, &token)| row.push(token));
-        self.prompt = parents.iter().map(|&p| self.prompt[p as usize]).collect();
-        self.history = history;
-        if !self.text.is_empty() {
-            self.text = parents.iter().map(|&p| self.text[p as usize].clone()).collect();
-            for (text, &token) in self.text.iter_mut().zip(tokens) {
-                text.push(token)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// In place, in the order in which torch computes it.
-fn log_softmax(row: &mut [f32]) {
-    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = row.iter().map(|x| f64::from((x - most).exp())).sum();
-    let total = (total as f32).ln();
-    row.iter_mut().for_each(|x| *x = *x - most - total);
 }

@@ -1,7 +1,7 @@
 //! Gradients against differences of the loss.
 
 use super::{compare::gradients, failed, random, sequences, value};
-use crate::assemble::put;
+use crate::build::put;
 use framework_core::{Param, PluginError, Result};
 use framework_executor::Network;
 use framework_text::data::Batch;

@@ -9,8 +9,8 @@ mod parity;
 mod tests;
 
 use crate::{
-    assemble::{put, start},
-    init::{initial, rng},
+    build::init::{initial, rng},
+    build::{put, start},
 };
 use compare::{cached, checkpointed, merged, packed, same_start};
 use framework_core::{

@@ -1,7 +1,7 @@
 //! A model against what another program computed with the same weights.
 
 use super::apart;
-use crate::assemble::from_folders_without;
+use crate::build::from_folders_without;
 use framework_base::{Error, Problem, Result};
 use framework_core::{PluginError, conformance::Finding};
 use framework_executor::Device;

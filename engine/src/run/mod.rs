@@ -5,6 +5,7 @@ mod lock;
 mod log;
 mod metrics;
 pub(crate) mod number;
+mod summary;
 
 pub use hold::Hold;
 pub use lock::Lock;
@@ -12,6 +13,7 @@ pub(crate) use lock::{LockedPlugin, read_files};
 pub use log::LogFile;
 pub(crate) use log::now;
 pub use metrics::{Metrics, append as append_metrics, read as read_metrics, truncate as truncate_metrics};
+pub use summary::Summary;
 
 use framework_base::{Error, Problem, Result, files};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use super::{State, Stepper};
 use crate::{
-    assemble::{numbers, shapes},
+    build::{numbers, shapes},
     run::RunFolder,
 };
 use framework_base::Float;

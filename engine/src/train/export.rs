@@ -2,9 +2,9 @@
 
 use super::Prepared;
 use crate::{
-    assemble::{numbers, peft_key, replaced},
-    export::{End, Whole, model_config},
+    build::{numbers, peft_key, replaced},
     run::RunFolder,
+    save::{End, Whole, model_config},
 };
 use framework_base::{Error, Result, files};
 use framework_core::Param;

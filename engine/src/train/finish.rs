@@ -1,52 +1,13 @@
 //! The end of a run, and the answers that are sampled on the way.
 
-use super::{Event, Observer, Prepared, checkpoint, course::Course, encoder, export};
-use crate::{generate::Generator, memory, run::RunFolder};
+use super::{Event, Observer, Prepared, checkpoint, export, train_loop::TrainLoop};
+use crate::{generation::Generator, memory, pipeline::encoder, run::Summary};
 use framework_base::files::write_bytes;
 use framework_base::{Error, Result};
 use framework_core::Record;
 use framework_recipe::SaveDtype;
 use framework_text::Reader;
-use serde::{Deserialize, Serialize};
-use std::{fmt::Write, path::PathBuf};
-
-/// What a run came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Summary {
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Mean loss per supervised token at the first and at the last step.
-    pub first_loss: Option<f64>,
-    /// See [`Summary::first_loss`].
-    pub train_loss: Option<f64>,
-    /// The lowest validation loss, and its step.
-    pub best: Option<(f64, u64)>,
-    /// Whether early stopping ended the run.
-    pub stopped_early: bool,
-    /// Parameters that were trained, and all.
-    pub trained_parameters: usize,
-    /// See [`Summary::trained_parameters`].
-    pub parameters: usize,
-    /// Tokens without padding, and the seconds in which they were trained on, since the run was begun.
-    pub tokens: u64,
-    /// See [`Summary::tokens`].
-    pub seconds: f64,
-    /// Tokens per second.
-    pub tokens_per_second: f64,
-    /// The most memory that the process had resident.
-    pub peak_memory_bytes: Option<u64>,
-    /// Whether all examples were texts to be learned whole.
-    pub trained_on_text: bool,
-    /// Where the result is.
-    pub output: PathBuf,
-}
-
-impl Summary {
-    /// The summary of a run that has come to its end.
-    pub fn read(run: &RunFolder) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(run.summary()).ok()?).ok()
-    }
-}
+use std::fmt::Write;
 
 /// What to do when a run that has come to its end cannot write what it has trained.
 fn unwritten(prepared: &Prepared, e: Error) -> Error {
@@ -58,21 +19,21 @@ fn unwritten(prepared: &Prepared, e: Error) -> Error {
     ))
 }
 
-pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
-    let prepared = course.prepared;
+pub(super) fn finish(mut run_loop: TrainLoop, observe: Observer) -> Result<Summary> {
+    let prepared = run_loop.prepared;
     let recipe = &prepared.session.recipe;
-    course.save_once()?;
-    if let (true, Some((_, best))) = (recipe.train.load_best, course.state.best)
-        && best != course.state.step
+    run_loop.save_once()?;
+    if let (true, Some((_, best))) = (recipe.train.load_best, run_loop.state.best)
+        && best != run_loop.state.step
     {
-        checkpoint::load_trained(&course.run, best, &prepared.network)?;
-        course.sampled = None;
+        checkpoint::load_trained(&run_loop.run, best, &prepared.network)?;
+        run_loop.sampled = None;
         observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
     }
     observe(&Event::Phase("saving the result"));
-    let output = export::export(&course.run, prepared).map_err(|e| unwritten(prepared, e))?;
+    let output = export::export(&run_loop.run, prepared).map_err(|e| unwritten(prepared, e))?;
     let count = |params: &mut dyn Iterator<Item = &framework_core::Param>| params.map(|p| p.len()).sum();
-    let (network, state) = (&prepared.network, &course.state);
+    let (network, state) = (&prepared.network, &run_loop.state);
     let summary = Summary {
         steps: state.step,
         first_loss: state.first_loss,
@@ -84,34 +45,34 @@ pub(super) fn finish(mut course: Course, observe: Observer) -> Result<Summary> {
         tokens: state.seen,
         seconds: state.seconds,
         tokens_per_second: state.seen as f64 / state.seconds.max(1e-9),
-        peak_memory_bytes: memory::peak().max(Summary::read(&course.run).and_then(|before| before.peak_memory_bytes)),
+        peak_memory_bytes: memory::peak().max(Summary::read(&run_loop.run).and_then(|before| before.peak_memory_bytes)),
         trained_on_text: prepared.on_text(),
         output,
     };
     let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::failed(e.to_string()))?;
-    write_bytes(&course.run.summary(), &json)?;
-    try_sample(&mut course, observe);
+    write_bytes(&run_loop.run.summary(), &json)?;
+    try_sample(&mut run_loop, observe);
     observe(&Event::End(&summary));
     Ok(summary)
 }
 
 /// [`sample`]; that it fails, as it does with weights that give NaN, is said and does not end the run.
-pub(super) fn try_sample(course: &mut Course, observe: Observer) {
-    if let Err(e) = sample(course, observe) {
-        let step = course.state.step;
+pub(super) fn try_sample(run_loop: &mut TrainLoop, observe: Observer) {
+    if let Err(e) = sample(run_loop, observe) {
+        let step = run_loop.state.step;
         observe(&Event::Message(format!("step {step}: `generate.prompts` could not be answered: {e}")));
     }
 }
 
 /// Answers the recipe's prompts and appends them to `samples.md`, in place of what a killed run wrote from this step
 /// on.
-fn sample(course: &mut Course, observe: Observer) -> Result<()> {
-    let prepared = course.prepared;
+fn sample(run_loop: &mut TrainLoop, observe: Observer) -> Result<()> {
+    let prepared = run_loop.prepared;
     let generate = &prepared.session.recipe.generate;
-    if generate.prompts.is_empty() || course.sampled == Some(course.state.step) {
+    if generate.prompts.is_empty() || run_loop.sampled == Some(run_loop.state.step) {
         return Ok(());
     }
-    course.sampled = Some(course.state.step);
+    run_loop.sampled = Some(run_loop.state.step);
     observe(&Event::Phase("answering the prompts"));
     let decoder = prepared.session.decoder()?;
     let tokenizer = &prepared.tokenizer;
@@ -128,10 +89,10 @@ fn sample(course: &mut Course, observe: Observer) -> Result<()> {
         let new = generator.generate(&[ids], prepared.session.recipe.seed, &mut |_, _| {})?;
         answers.push((prompt.clone(), reader.text(&new[0])?.trim().to_owned()));
     }
-    let path = course.run.samples();
+    let path = run_loop.run.samples();
     let mut text = std::fs::read_to_string(&path).unwrap_or_default();
-    text.truncate(before(&text, course.state.step));
-    let _ = writeln!(text, "{SECTION}{}\n", course.state.step);
+    text.truncate(before(&text, run_loop.state.step));
+    let _ = writeln!(text, "{SECTION}{}\n", run_loop.state.step);
     for (prompt, answer) in &answers {
         let _ = writeln!(text, "**{prompt}**\n\n{answer}\n");
     }

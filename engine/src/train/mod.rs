@@ -1,22 +1,18 @@
 //! Training.
 
 mod checkpoint;
-mod course;
 mod export;
 mod finish;
-mod idle;
 mod optimize;
 mod prepare;
 mod resume;
 mod schedule;
 mod state;
+mod train_loop;
 
-pub(crate) use course::{batches, total_steps};
-pub use finish::Summary;
-pub(crate) use idle::{idle, require_validation};
+pub use crate::run::Summary;
 pub use optimize::Stepper;
 pub use prepare::{Prepared, prepare};
-pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};
 pub use schedule::factor;
 pub use state::State;
 
@@ -24,9 +20,9 @@ use crate::{
     run::{LogFile, Metrics, RunFolder},
     session::Session,
 };
-use course::Course;
 use framework_base::{Error, Result};
 use std::path::PathBuf;
+use train_loop::TrainLoop;
 
 /// What happens during training, for whoever watches.
 #[derive(Debug)]
@@ -119,12 +115,12 @@ fn go_on(
     stop: &dyn Fn() -> bool,
     observe: Observer,
 ) -> Result<Option<Summary>> {
-    let course = Course::new(prepared, run, &mut |text| observe(&Event::Message(text)))?;
-    if course.state.step > 0 && !changes.is_empty() {
-        resume::note(&course.run, &prepared.session, course.state.step, changes)?;
+    let run_loop = TrainLoop::new(prepared, run, &mut |text| observe(&Event::Message(text)))?;
+    if run_loop.state.step > 0 && !changes.is_empty() {
+        resume::note(&run_loop.run, &prepared.session, run_loop.state.step, changes)?;
         observe(&Event::Message(format!("going on with other settings: {}", resume::sentence(changes))));
     }
-    course.run(stop, observe)
+    run_loop.run(stop, observe)
 }
 
 /// An event as the log has it.

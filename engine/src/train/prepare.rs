@@ -1,22 +1,17 @@
 //! Everything that can be wrong before a run's folder is made.
 
 use crate::{
-    assemble::{self, Source},
-    blueprint::Blueprint,
-    cached,
-    device::device,
-    plan,
+    budget,
+    build::{self, Placement, blueprint::Blueprint},
+    pipeline::{batches, examples, fits, total_steps},
     run::{Lock, RunFolder},
     session::Session,
-    unused, vocabulary,
+    unused,
 };
-use framework_base::Float;
-use framework_base::files::write_bytes;
-use framework_base::{Error, Problem, Result, files};
-use framework_core::Kind;
+use framework_base::{Error, Float, Result, files, files::write_bytes};
 use framework_executor::Network;
 use framework_text::{
-    data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
+    data::{Corpus, Progress, Template},
     tokenizer::Tokenizer,
 };
 use std::sync::Arc;
@@ -52,119 +47,24 @@ type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
-    let device = device(&session.recipe.backend)?;
+    let place = Placement::open(&session.recipe.backend)?;
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
     corpus.require_training()?;
     for dataset in &corpus.report.datasets {
         dataset.left_out().for_each(|line| tracing::warn!("{}: {line}", dataset.name));
     }
-    super::require_validation(&session.recipe.train, corpus.validation.len())?;
+    unused::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     unused::warn(session, unused::by_plan(&session.recipe, &blueprint));
-    plan::warn(session, &blueprint, &corpus)?;
-    let per_epoch = super::batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
-    let steps = super::total_steps(&session.recipe.train, per_epoch);
-    let idle = super::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
+    budget::warn(session, &blueprint, &corpus)?;
+    let per_epoch = batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
+    let steps = total_steps(&session.recipe.train, per_epoch);
+    let idle = unused::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
     idle.iter().for_each(|text| tracing::warn!("{text}"));
-    let network = assemble::network(session, device, true)?;
+    let network = build::network(session, place, true)?;
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))
-}
-
-/// The recipe's tokenizer, template and tokenized examples.
-pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<(Tokenizer, Template, Corpus)> {
-    let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
-    let found = found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
-    let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
-    let inputs = inputs(session, &sources, &augmenters);
-    let (template, tokenizer) = match found {
-        Ok(found) => found,
-        Err(e) => return Err(data::records(&inputs).err().into_iter().fold(e, Error::and)),
-    };
-    if let Some(warning) = template.warning(&tokenizer) {
-        tracing::warn!("[prompt] {warning}");
-    }
-    unused::warn(session, unused::by_template(&session.recipe, &template));
-    let place = cached::Place::of(session, &tokenizer);
-    if let Some(corpus) = place.as_ref().and_then(cached::Place::read) {
-        return Ok((tokenizer, template, corpus));
-    }
-    let corpus = data::load(&inputs, &encoder(session, &tokenizer, &template), progress)?;
-    if let Some(place) = place.filter(|_| !template.tells_the_day()) {
-        place.write(&corpus);
-    }
-    Ok((tokenizer, template, corpus))
-}
-
-/// The recipe's datasets.
-pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
-    let open = |d: &framework_recipe::Dataset| {
-        let dataset = session.entry(Kind::Dataset, &d.plugin)?.dataset(&d.options.clone().into())?;
-        let dataset = dataset.into();
-        Ok(data::Source { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
-    };
-    session.recipe.dataset.iter().map(open).collect()
-}
-
-/// The recipe's augmenters.
-pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
-    let open = |a: &framework_recipe::Component| {
-        let entry = session.entry(Kind::Augmenter, &a.plugin)?;
-        let keeps_first = entry.about.schema["x-keeps"] == "first";
-        let augmenter = entry.augmenter(&a.options.clone().into())?;
-        Ok(Stage { name: a.plugin.clone(), augmenter, keeps_first })
-    };
-    session.recipe.augment.iter().map(open).collect()
-}
-
-/// Where the recipe's records come from.
-pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [Stage]) -> Inputs<'a> {
-    let recipe = &session.recipe;
-    Inputs { sources, augmenters, validation_fraction: recipe.validation.fraction, seed: recipe.seed }
-}
-
-/// How the recipe's records become tokens.
-pub fn encoder<'a>(session: &Session, tokenizer: &'a Tokenizer, template: &'a Template) -> Encoder<'a> {
-    let prompt = &session.recipe.prompt;
-    Encoder { tokenizer, template, max_length: prompt.max_length, train_on_prompt: prompt.train_on_prompt }
-}
-
-/// The recipe's tokenizer: loaded, or trained on its records.
-pub fn tokenizer(session: &Session) -> Result<Tokenizer> {
-    let recipe = &session.recipe;
-    if let Some(training) = &recipe.tokenizer.train {
-        let (sources, augmenters) = (sources(session)?, augmenters(session)?);
-        let inputs = inputs(session, &sources, &augmenters);
-        return data::with_texts(&inputs, |texts| Tokenizer::train(training, texts));
-    }
-    match recipe.tokenizer.path.as_ref().or(recipe.model.weights.as_ref()) {
-        Some(path) => Tokenizer::load(path),
-        None => Err(Error::invalid(
-            Problem::new("a model from scratch needs a tokenizer")
-                .key("tokenizer")
-                .help("Set tokenizer.path, or tokenizer.train = { kind = \"byte-level-bpe\", vocab_size = … }."),
-        )),
-    }
-}
-
-/// Whether the tokens and the sequences are such as the model can take.
-pub fn fits(blueprint: &Blueprint, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
-    let (spec, plan) = (&blueprint.spec, &blueprint.adapted);
-    let virtual_tokens = plan.prompt + plan.prefix;
-    let mut problems = Vec::new();
-    let all = || corpus.train.iter().chain(&corpus.validation);
-    if let Err(Error::Invalid(unknown)) = vocabulary::covers(spec.vocab_size, tokenizer, all()) {
-        problems.extend(unknown);
-    }
-    let longest = all().map(|s| s.len()).max().unwrap_or(0);
-    let most = spec.max_positions.map(|most| most.saturating_sub(virtual_tokens));
-    if let Some(most) = most.filter(|&most| longest > most) {
-        let own = if virtual_tokens > 0 { format!(" besides the adapter's {virtual_tokens}") } else { String::new() };
-        let message = format!("an example has {longest} tokens, but the model has only {most} positions{own}");
-        problems.push(Problem::new(message).key("prompt.max_length").help(format!("Set it to {most} or less.")));
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
 }
 
 impl Prepared {
@@ -207,15 +107,4 @@ impl Prepared {
     pub(super) fn format(&self) -> Float {
         self.session.recipe.train.save_dtype.into()
     }
-}
-
-/// What Hugging Face calls the architecture: the base model's `model_type`, or the plugin's.
-pub(crate) fn model_type(session: &Session) -> Result<String> {
-    let recipe = &session.recipe;
-    let source = Source::of(recipe)?;
-    if let Some(kind) = source.config().get("model_type").and_then(|v| v.as_str()) {
-        return Ok(kind.to_owned());
-    }
-    let about = &session.entry(Kind::Model, &recipe.model.plugin)?.about;
-    Ok(about.aliases.first().unwrap_or(&about.name).clone())
 }

@@ -1,4 +1,4 @@
-//! The learning rate's course.
+//! The learning rate's run_loop.
 
 use framework_recipe::Schedule;
 

@@ -7,6 +7,7 @@ mod p_tuning;
 mod prefix_tuning;
 mod prompt;
 mod prompt_tuning;
+mod qlora;
 
 #[cfg(test)]
 mod tests {

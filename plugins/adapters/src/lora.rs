@@ -8,7 +8,8 @@ use framework_sdk::{
     prelude::*,
     serde_json::{self, Map},
 };
-use net::{LoraNet, Part};
+pub(crate) use net::LoraNet;
+use net::Part;
 
 options! {
     /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.

@@ -55,8 +55,10 @@ pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>) -> 
         return Ok(Value::float(Burn::empty(dims, &x.into_float()?.device()), rank));
     }
     let x = x.into_float()?.reshape([rows, input]);
-    let weight = weight.into_float()?.reshape([out, input]);
-    let mut y = x.matmul(weight.transpose());
+    let mut y = match weight.as_stored() {
+        Some(stored) => stored.linear(x),
+        None => x.matmul(weight.into_float()?.reshape([out, input]).transpose()),
+    };
     if let Some(bias) = bias {
         y = y + bias.into_float()?.reshape([1, out]);
     }

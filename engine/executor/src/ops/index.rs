@@ -19,14 +19,23 @@ pub(super) fn index(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
             let [_, _, _, n, width] = x.dims();
             let ids = rest.next()?;
             let [_, _, _, batch, time] = ids.dims();
-            let table = x.into_float()?.reshape([n, width]);
-            let rows = module::embedding(table, ids.into_int()?.reshape([batch, time]));
+            let rows = match x.as_stored() {
+                Some(stored) => {
+                    let tracked = x.is_tracked();
+                    let rows = stored.rows(ids.into_int()?.inner().reshape([batch * time]))?;
+                    if tracked { rows.autodiff() } else { rows }.reshape([batch, time, width])
+                }
+                None => {
+                    let table = x.into_float()?.reshape([n, width]);
+                    module::embedding(table, ids.into_int()?.reshape([batch, time]))
+                }
+            };
             Ok(Value::float(rows.reshape([1, 1, batch, time, width]), 3))
         }
         Op::Gather { dim } => {
             let dim = axis(*dim, &x)?;
             let indices = rest.next()?.into_int()?;
-            match x.data {
+            match x.into_data() {
                 Data::Float(t) => Ok(Value::float(t.gather(dim, indices), rank)),
                 Data::Int(t) => Ok(Value::int(t.gather(dim, indices), rank)),
                 Data::Bool(_) => Err(PluginError::new("masks cannot be gathered")),
@@ -35,7 +44,7 @@ pub(super) fn index(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
         Op::IndexSelect { dim } => {
             let dim = axis(*dim, &x)?;
             let indices = list(rest.next()?)?;
-            match x.data {
+            match x.into_data() {
                 Data::Float(t) => Ok(Value::float(t.select(dim, indices), rank)),
                 Data::Int(t) => Ok(Value::int(t.select(dim, indices), rank)),
                 Data::Bool(_) => Err(PluginError::new("masks cannot be selected from")),

@@ -29,10 +29,10 @@ pub(super) fn activate(x: Burn<R>, activation: Activation) -> Result<Burn<R>> {
 
 pub(super) fn unary(op: &Op, x: Value) -> Result<Value> {
     let rank = x.rank;
-    let x = match x.data {
+    let x = match x.into_data() {
         Data::Float(t) => t,
         Data::Int(t) => return int_unary(op, t, rank),
-        Data::Bool(_) => return Err(unknown(op, &x)),
+        Data::Bool(t) => return Err(unknown(op, &Value::bool(t, rank))),
     };
     let y = match *op {
         Op::AddScalar(s) => x.add_scalar(s),
@@ -82,7 +82,7 @@ pub(super) fn binary(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
     }
     let y = rest.next()?;
     let rank = x.rank.max(y.rank);
-    match (x.data, y.data) {
+    match (x.into_data(), y.into_data()) {
         (Data::Float(a), Data::Float(b)) => Ok(match op {
             Op::Add => Value::float(a.add(b), rank),
             Op::Sub => Value::float(a.sub(b), rank),
@@ -118,7 +118,7 @@ pub(super) fn binary(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
 fn compare_scalar(op: &Op, x: Value, s: f64) -> Result<Value> {
     let rank = x.rank;
     Ok(Value::bool(
-        match (op, x.data) {
+        match (op, x.into_data()) {
             (Op::EqualScalar(_), Data::Float(t)) => t.equal_scalar(s as f32),
             (Op::GreaterScalar(_), Data::Float(t)) => t.greater_scalar(s),
             (_, Data::Float(t)) => t.lower_scalar(s),
@@ -140,7 +140,7 @@ fn choose(mask: Value, a: Value, b: Value) -> Result<Value> {
         }
     }
     let mask = mask.into_bool()?.expand(dims);
-    match (a.data, b.data) {
+    match (a.into_data(), b.into_data()) {
         (Data::Float(a), Data::Float(b)) => Ok(Value::float(b.expand(dims).mask_where(mask, a.expand(dims)), rank)),
         (Data::Int(a), Data::Int(b)) => Ok(Value::int(b.expand(dims).mask_where(mask, a.expand(dims)), rank)),
         _ => Err(PluginError::new("`choose` takes two numbers of the same element type")),

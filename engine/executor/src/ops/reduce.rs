@@ -5,7 +5,7 @@ use super::{
     axis,
 };
 use burn::tensor::activation;
-use framework_core::{Op, PluginError, Result, ffi::HostTensor};
+use framework_core::{Op, PluginError, Result};
 
 pub(super) fn reduce(op: &Op, x: Value) -> Result<Value> {
     let rank = x.rank;
@@ -19,7 +19,7 @@ pub(super) fn reduce(op: &Op, x: Value) -> Result<Value> {
         | Op::ArgMax { dim } => axis(*dim, &x)?,
         _ => return Err(PluginError::new(format!("{op:?} does not reduce"))),
     };
-    match x.data {
+    match x.into_data() {
         Data::Float(t) => Ok(match op {
             Op::Softmax { .. } => Value::float(activation::softmax(t, dim), rank),
             Op::LogSoftmax { .. } => Value::float(activation::log_softmax(t, dim), rank),
@@ -36,6 +36,6 @@ pub(super) fn reduce(op: &Op, x: Value) -> Result<Value> {
             Op::ArgMax { .. } => Value::int(t.argmax(dim), rank),
             _ => return Err(PluginError::new(format!("{op:?} is not defined for integers; cast to a float type"))),
         }),
-        Data::Bool(_) => Err(PluginError::new(format!("{op:?} is not defined for {:?}", x.dtype()))),
+        Data::Bool(_) => Err(PluginError::new(format!("{op:?} is not defined for masks"))),
     }
 }

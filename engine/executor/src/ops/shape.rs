@@ -24,11 +24,11 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
         Op::Reshape { shape } => {
             let shape = resolve(&x.shape(), shape)?;
             let full = padded(&shape)?;
-            Value { data: each_kind!(x.data, t => reshaped!(t, full)), rank: shape.len() }
+            Value::dense(each_kind!(x.into_data(), t => reshaped!(t, full)), shape.len())
         }
         Op::SwapDims { a, b } => {
             let (a, b) = (axis(*a, &x)?, axis(*b, &x)?);
-            Value { data: each_kind!(x.data, t => t.swap_dims(a, b)), rank }
+            Value::dense(each_kind!(x.into_data(), t => t.swap_dims(a, b)), rank)
         }
         Op::Slice { dim, start, end } => {
             let dim = axis(*dim, &x)?;
@@ -36,18 +36,18 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
             if start > end || end > x.dims()[dim] {
                 return Err(PluginError::new(format!("slice {start}..{end} of {:?}", x.shape())));
             }
-            Value { data: each_kind!(x.data, t => t.slice_dim(dim, start..end)), rank }
+            Value::dense(each_kind!(x.into_data(), t => t.slice_dim(dim, start..end)), rank)
         }
         Op::Expand { shape } => {
             let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
             let full = padded(&shape)?;
-            Value { data: each_kind!(x.data, t => t.expand(full)), rank: shape.len() }
+            Value::dense(each_kind!(x.into_data(), t => t.expand(full)), shape.len())
         }
         Op::Concat { dim } => concat(*dim, x, rest)?,
         Op::Cast { dtype } => cast(x, *dtype)?,
-        Op::Detach => match x.data {
+        Op::Detach => match x.into_data() {
             Data::Float(t) => Value::float(t.detach(), rank),
-            _ => x,
+            other => Value::dense(other, rank),
         },
         Op::Full { shape, value, dtype } => {
             let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
@@ -63,11 +63,7 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
 }
 
 fn device(x: &Value) -> burn::tensor::Device {
-    match &x.data {
-        Data::Float(t) => t.device(),
-        Data::Int(t) => t.device(),
-        Data::Bool(t) => t.device(),
-    }
+    x.device()
 }
 
 fn resolve(from: &[usize], to: &[i64]) -> Result<Vec<usize>> {
@@ -83,7 +79,7 @@ fn resolve(from: &[usize], to: &[i64]) -> Result<Vec<usize>> {
 
 fn concat(dim: i64, first: Value, mut rest: Operands) -> Result<Value> {
     let (dim, rank) = (axis(dim, &first)?, first.rank);
-    match first.data {
+    match first.into_data() {
         Data::Float(t) => {
             let mut all = vec![t];
             while let Ok(next) = rest.next() {
@@ -113,7 +109,7 @@ fn cast(x: Value, dtype: DType) -> Result<Value> {
             return Err(PluginError::new(message));
         }
     };
-    Ok(match (x.data, dtype) {
+    Ok(match (x.into_data(), dtype) {
         (Data::Float(t), DType::Int) => Value::int(t.int(), rank),
         (Data::Float(t), DType::Bool) => Value::bool(t.not_equal_scalar(0.0f32), rank),
         (Data::Float(t), _) => Value::float(t.cast(float), rank),

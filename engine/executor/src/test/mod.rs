@@ -32,7 +32,7 @@ pub fn run(op: Op, operands: &[&Value]) -> Result<Value> {
 
 /// What goes with `x` into an operator: in the gradient graph if `x` is.
 pub fn beside(x: &Value, other: Value) -> Value {
-    let tracked = matches!(&x.data, crate::value::Data::Float(t) if t.is_autodiff());
+    let tracked = x.is_tracked();
     if tracked { other.tracked() } else { other }
 }
 

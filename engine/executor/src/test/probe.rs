@@ -61,7 +61,7 @@ impl framework_sdk::Network for Network3 {
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
         if let Ok(value) = ffi::unwrap::<Value>(hidden.clone()) {
-            let recorded = matches!(value.data, Data::Float(t) if t.is_autodiff());
+            let recorded = value.is_tracked();
             SEEN.with_borrow_mut(|seen| seen.push((index, recorded)));
         }
         let (mix, scale, attention) = self.blocks[index];

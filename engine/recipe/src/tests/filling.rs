@@ -20,7 +20,7 @@ augment = []
 name = "cpu"
 device = 0
 precision = "f32"
-frozen = "f32"
+double_quant = true
 
 [model]
 plugin = "pythia"

@@ -50,7 +50,8 @@ The device that the run computes on.
 | `name` | "cpu", "wgpu" or "cuda" | `"cpu"` | The backend. `cpu`: Central processor. `wgpu`: Any GPU, through WebGPU's shading language. `cuda`: NVIDIA GPUs. |
 | `device` | integer | `0` | Index of the device, in the order of `list-plugins --kind backend`, from 0. |
 | `precision` | "f32" | `"f32"` | Number format of the computation. `f32`: 32-bit. |
-| `frozen` | "f32" or "stored" | `"f32"` | Number format in which weights that are not trained are kept in memory. `f32`: In 32 bits. `stored`: As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes time. |
+| `frozen` | "f32", "stored", "bf16", "f16", "int8", "nf4" or "fp4" |  | Number format in which weights that are not trained are kept in memory. Default: the adapter's, which is `nf4` for `qlora`, or `f32`. `f32`: 32 bits. `stored`: As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which takes time. `bf16`: 16 bits with the range of `f32`. `f16`: 16 bits, IEEE half precision. `int8`: Projections as 8-bit integers, with a scale for each row; the rest as `stored`. `nf4`: Projections as quantiles of a normal distribution in 4 bits, in blocks of 64 with a scale (QLoRA: Dettmers et al., 2023, arXiv:2305.14314); the rest as `stored`. `fp4`: Projections as 4-bit floating-point numbers in blocks of 64; the rest as `stored`. |
+| `double_quant` | boolean | `true` | Quantize the scales of `nf4` and `fp4` too, to 8 bits: half a bit less for each weight. |
 
 ## `[model]`
 

@@ -90,8 +90,12 @@ pub struct Backend {
     pub device: usize,
     /// Number format of the computation.
     pub precision: Precision,
-    /// Number format in which weights that are not trained are kept in memory.
-    pub frozen: Frozen,
+    /// Number format in which weights that are not trained are kept in memory. Default: the adapter's, which is `nf4` for
+    /// `qlora`, or `f32`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
+    /// Quantize the scales of `nf4` and `fp4` too, to 8 bits: half a bit less for each weight.
+    pub double_quant: bool,
 }
 
 /// A backend.
@@ -117,15 +121,25 @@ pub enum Precision {
 }
 
 /// Number format in which weights that are not trained are kept in memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Frozen {
-    /// In 32 bits.
-    #[default]
+    /// 32 bits.
     F32,
     /// As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which
     /// takes time.
     Stored,
+    /// 16 bits with the range of `f32`.
+    Bf16,
+    /// 16 bits, IEEE half precision.
+    F16,
+    /// Projections as 8-bit integers, with a scale for each row; the rest as `stored`.
+    Int8,
+    /// Projections as quantiles of a normal distribution in 4 bits, in blocks of 64 with a scale (QLoRA: Dettmers et al.,
+    /// 2023, arXiv:2305.14314); the rest as `stored`.
+    Nf4,
+    /// Projections as 4-bit floating-point numbers in blocks of 64; the rest as `stored`.
+    Fp4,
 }
 
 /// What is trained.
@@ -179,6 +193,6 @@ mod d {
 
 impl Default for Backend {
     fn default() -> Self {
-        Self { name: BackendName::Cpu, device: 0, precision: Precision::F32, frozen: Frozen::F32 }
+        Self { name: BackendName::Cpu, device: 0, precision: Precision::F32, frozen: None, double_quant: true }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     conversation::{Conversation, earlier, list, message, parsed_arguments, plain},
     fields::{self, Fields},
-    jinja::{self, Clock},
+    jinja::{self, TimeAsked},
     template::{invalid, problem},
 };
 use framework_base::{Error, Result};
@@ -17,7 +17,7 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Chat {
     pub env: Environment<'static>,
-    pub clock: Clock,
+    pub time_asked: TimeAsked,
     /// Variables beside the conversation.
     pub variables: Fields,
     /// System message of conversations without one.
@@ -41,12 +41,20 @@ pub(super) struct Rendered {
 
 impl Chat {
     pub fn new(source: &str, date: Option<Date>) -> Result<Self> {
-        let (mut env, clock) = jinja::chat_environment(date);
+        let (mut env, time_asked) = jinja::chat_environment(date);
         env.add_template_owned("chat", jinja::chat_source(source)).map_err(|e| {
             let line = e.line().map_or(String::new(), |line| format!(" in line {line}"));
             invalid(format!("the chat template cannot be read{line}: {e}"))
         })?;
-        Ok(Self { env, clock, variables: Fields::new(), system: None, builtin: None, objects: false, ends: Vec::new() })
+        Ok(Self {
+            env,
+            time_asked,
+            variables: Fields::new(),
+            system: None,
+            builtin: None,
+            objects: false,
+            ends: Vec::new(),
+        })
     }
 
     /// The messages of a record: `messages`, or a task and its answer.

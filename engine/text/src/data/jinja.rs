@@ -36,18 +36,18 @@ pub(super) fn environment() -> Environment<'static> {
 
 /// Whether a template has asked what day it is.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Clock(Arc<AtomicBool>);
+pub(super) struct TimeAsked(Arc<AtomicBool>);
 
-impl Clock {
+impl TimeAsked {
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// The same with transformers' settings: undefined variables are empty, blocks take their lines away, values print as
-/// Python has them. `date` is what `strftime_now` tells; without one, it is today, and the clock notes that it was
+/// Python has them. `date` is what `strftime_now` tells; without one, it is today, and the time_asked notes that it was
 /// asked.
-pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clock) {
+pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, TimeAsked) {
     let mut env = environment();
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
@@ -57,8 +57,8 @@ pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clo
         ValueKind::String => minijinja::escape_formatter(out, state, value),
         _ => out.write_str(&jinja_text::text(value)).map_err(Error::from),
     });
-    let clock = Clock::default();
-    let asked = clock.clone();
+    let time_asked = TimeAsked::default();
+    let asked = time_asked.clone();
     env.add_function("strftime_now", move |format: &str| {
         let format = &pythons(format);
         let time = match date {
@@ -70,7 +70,7 @@ pub(super) fn chat_environment(date: Option<Date>) -> (Environment<'static>, Clo
         };
         time.map_err(|e| Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {e}")))
     });
-    (env, clock)
+    (env, time_asked)
 }
 
 /// A format of Python's `strftime` with what stands otherwise in jiff's: transformers' time has no zone, and Python's C
@@ -172,13 +172,13 @@ mod tests {
 
     #[test]
     fn the_clock_tells_whether_it_was_asked() {
-        let (env, clock) = chat_environment(Some(jiff::civil::date(2024, 7, 6)));
+        let (env, time_asked) = chat_environment(Some(jiff::civil::date(2024, 7, 6)));
         let source = "{{ strftime_now('%d %b %Y, %A, %-d %B, %H:%M') }}";
         assert_eq!(env.render_str(source, ()).unwrap(), "06 Jul 2024, Saturday, 6 July, 00:00");
-        assert!(!clock.asked());
-        let (env, clock) = chat_environment(None);
+        assert!(!time_asked.asked());
+        let (env, time_asked) = chat_environment(None);
         assert_eq!(env.render_str("{{ strftime_now('%Y') | length }}", ()).unwrap(), "4");
-        assert!(clock.asked());
+        assert!(time_asked.asked());
         let e = env.render_str("{{ strftime_now('%!') }}", ()).unwrap_err().to_string();
         assert!(e.contains("strftime_now"), "{e}");
     }

@@ -87,7 +87,7 @@ impl Template {
 
     /// Whether what it has rendered so far depends on the day of the call.
     pub fn tells_the_day(&self) -> bool {
-        matches!(&self.form, Form::Chat(chat) if chat.clock.asked())
+        matches!(&self.form, Form::Chat(chat) if chat.time_asked.asked())
     }
 
     /// The record as it is trained: usually one example; one for each of the assistant's messages if the template

@@ -1,6 +1,7 @@
 //! What a recipe's model and adapter come to, found on shapes alone.
 
-use crate::{assemble::Source, fit, session::Session};
+use super::{Source, fit};
+use crate::session::Session;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
     AdapterPlan, DType, Kind, ModelSpec, Param, PluginError,

@@ -1,19 +1,20 @@
-//! The course of a run: one loop over optimizer steps.
+//! The train loop: one optimizer step after the other.
 
 use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish};
 use crate::{
-    evaluate::{Evaluation, evaluate},
-    init::derive,
+    build::init::derive,
+    evaluation::{Evaluation, evaluate},
+    pipeline::{batches, total_steps},
     run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
 };
 use framework_base::{Error, Result};
 use framework_executor::Grads;
-use framework_recipe::{Every, EveryName, Recipe, Train};
-use framework_text::data::{Batch, Batches, Corpus, Epoch, Order, alone, pack};
+use framework_recipe::{Every, EveryName, Train};
+use framework_text::data::{Batch, Batches, Epoch};
 use std::time::Instant;
 
 /// A run under way.
-pub(super) struct Course<'a> {
+pub(super) struct TrainLoop<'a> {
     pub prepared: &'a Prepared,
     pub run: RunFolder,
     pub stepper: Stepper,
@@ -29,7 +30,7 @@ pub(super) struct Course<'a> {
     pub sampled: Option<u64>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> TrainLoop<'a> {
     /// At the beginning, or at the newest checkpoint that can be read if the run has one.
     pub fn new(prepared: &'a Prepared, run: RunFolder, tell: &mut dyn FnMut(String)) -> Result<Self> {
         let recipe = &prepared.session.recipe;
@@ -222,39 +223,5 @@ impl<'a> Course<'a> {
             ),
         };
         Error::failed(format!("{what}\n    {advice}"))
-    }
-}
-
-/// The batches of a run.
-pub(crate) fn batches<'a>(corpus: &'a Corpus, recipe: &Recipe, pad: u32) -> Batches<'a> {
-    let train = &recipe.train;
-    let order = match (train.group_by_length, train.shuffle) {
-        (true, _) => Order::ByLength,
-        (false, true) => Order::Shuffled,
-        (false, false) => Order::Fixed,
-    };
-    let rows = match train.packing {
-        true => pack(&corpus.train, recipe.prompt.max_length),
-        false => alone(&corpus.train),
-    };
-    Batches {
-        sequences: &corpus.train,
-        rows,
-        batch_size: train.batch_size,
-        accumulation: train.gradient_accumulation,
-        order,
-        seed: recipe.seed,
-        pad,
-    }
-}
-
-/// Optimizer steps of a run: `max_steps` or `epochs`, whichever ends first; one epoch if neither is given.
-pub(crate) fn total_steps(train: &Train, steps_per_epoch: u64) -> u64 {
-    let by_epochs = |epochs: f64| (epochs * steps_per_epoch as f64).ceil() as u64;
-    match (train.epochs, train.max_steps) {
-        (Some(epochs), Some(steps)) => by_epochs(epochs).min(steps),
-        (Some(epochs), None) => by_epochs(epochs),
-        (None, Some(steps)) => steps,
-        (None, None) => steps_per_epoch,
     }
 }

@@ -1,6 +1,6 @@
 //! Conversations: what was said so far, as far as the model's context reaches.
 
-use crate::infer::{Reply, Speaker};
+use super::{Reply, TextGenerator};
 use framework_base::{Error, Problem, Result};
 use framework_core::Record;
 use serde_json::{Value, json};
@@ -41,9 +41,9 @@ impl Conversation {
     ///
     /// # Errors
     /// A template that has no turns and is to keep them, or that has no system message: [`Error::Invalid`].
-    pub fn new(speaker: &Speaker, memory: Memory, system: Option<String>) -> Result<Self> {
-        let template = speaker.template();
-        let turns = template.has_turns() && !speaker.continues_text();
+    pub fn new(generator: &TextGenerator, memory: Memory, system: Option<String>) -> Result<Self> {
+        let template = generator.template();
+        let turns = template.has_turns() && !generator.continues_text();
         if memory == Memory::On && !turns {
             let message = format!("the template `{}` has no form for several turns", template.name());
             let help = "Leave --memory out: each line is then answered on its own.";
@@ -56,7 +56,7 @@ impl Conversation {
         };
         let mut this = Self { keeps, system: None, turns: Vec::new(), answers: 0 };
         if let Some(system) = system {
-            this.set_system(speaker, system).map_err(|e| e.about("--system"))?;
+            this.set_system(generator, system).map_err(|e| e.about("--system"))?;
         }
         Ok(this)
     }
@@ -75,13 +75,13 @@ impl Conversation {
     ///
     /// # Errors
     /// A template that cannot render a system message.
-    pub fn set_system(&mut self, speaker: &Speaker, system: String) -> Result<()> {
-        let template = speaker.template();
-        if !template.has_turns() || speaker.continues_text() {
+    pub fn set_system(&mut self, generator: &TextGenerator, system: String) -> Result<()> {
+        let template = generator.template();
+        if !template.has_turns() || generator.continues_text() {
             let message = format!("the template `{}` has no system message", template.name());
             return Err(Error::invalid(Problem::new(message)));
         }
-        speaker.prompt_ids(&record(Some(&system), &[], "x"))?;
+        generator.prompt_ids(&record(Some(&system), &[], "x"))?;
         self.system = Some(system);
         self.reset();
         Ok(())
@@ -94,10 +94,10 @@ impl Conversation {
 
     /// Answers a line. The turns before it are part of the prompt, but for the oldest ones that leave no room for the
     /// answer.
-    pub fn say(&mut self, speaker: &Speaker, line: &str, stream: &mut dyn FnMut(&str)) -> Result<Answer> {
-        let (ids, dropped) = self.prompt(speaker, line)?;
+    pub fn say(&mut self, generator: &TextGenerator, line: &str, stream: &mut dyn FnMut(&str)) -> Result<Answer> {
+        let (ids, dropped) = self.prompt(generator, line)?;
         self.turns.drain(..dropped);
-        let reply = speaker.answer(ids, self.answers, stream)?;
+        let reply = generator.answer(ids, self.answers, stream)?;
         self.answers += 1;
         if self.keeps {
             self.turns.push([line.to_owned(), reply.text.clone()]);
@@ -106,15 +106,15 @@ impl Conversation {
     }
 
     /// The ids that a line is answered from, and how many turns were left out.
-    fn prompt(&self, speaker: &Speaker, line: &str) -> Result<(Vec<u32>, usize)> {
-        if !speaker.template().has_turns() || speaker.continues_text() {
-            return Ok((speaker.ids(line, false)?, 0));
+    fn prompt(&self, generator: &TextGenerator, line: &str) -> Result<(Vec<u32>, usize)> {
+        if !generator.template().has_turns() || generator.continues_text() {
+            return Ok((generator.ids(line, false)?, 0));
         }
-        let most = speaker.positions().unwrap_or(usize::MAX);
+        let most = generator.positions().unwrap_or(usize::MAX);
         // An answer may be allowed to be as long as the whole context; half of that is the conversation's.
-        let room = speaker.max_new_tokens().min(most / 2);
+        let room = generator.max_new_tokens().min(most / 2);
         for dropped in 0.. {
-            let ids = speaker.prompt_ids(&record(self.system(), &self.turns[dropped..], line))?;
+            let ids = generator.prompt_ids(&record(self.system(), &self.turns[dropped..], line))?;
             if dropped == self.turns.len() || ids.len() + room <= most {
                 return Ok((ids, dropped));
             }

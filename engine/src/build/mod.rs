@@ -1,71 +1,36 @@
-//! Networks from folders and configurations.
+//! From a recipe to a network: what is built, where it is put, and what it starts with.
 
-use crate::{fit, inherit, init::initial, session::Session};
-use framework_base::Float;
-use framework_base::{Error, Problem, Result};
+pub(crate) mod blueprint;
+mod fit;
+pub(crate) mod inherit;
+pub(crate) mod init;
+mod placement;
+mod source;
+
+pub(crate) use placement::Keeping;
+pub use placement::Placement;
+pub use source::Source;
+
+use crate::session::Session;
+use framework_base::{Error, Float, Problem, Result};
 use framework_core::{Kind, ModelSpec, Param, Role, ffi::AdapterObject, ffi::HostTensor};
-use framework_executor::{Device, Frozen, Network, Parts, Value};
+use framework_executor::{Network, Parts, Storage, Value};
 use framework_hub as hub;
 use framework_hub::Use;
-use framework_recipe::{ModelConfig, Recipe};
 use framework_registry::Registry;
 use framework_weights as weights;
 use framework_weights::{AdapterFolder, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files};
-use serde_json::{Map, Value as Json};
+use init::initial;
+use serde_json::Value as Json;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-/// Where a model's parameters come from.
-pub enum Source {
-    /// A Hugging Face folder.
-    Folder(Box<ModelFolder>),
-    /// A configuration; parameters start as the architecture declares.
-    Scratch(Map<String, Json>),
-}
-
-impl Source {
-    /// What a recipe's `[model]` says.
-    pub fn of(recipe: &Recipe) -> Result<Self> {
-        Ok(Self::whole(recipe)?.without(&recipe.model.ignore_keys))
-    }
-
-    /// The source without some keys of its configuration.
-    pub(crate) fn without(mut self, keys: &[String]) -> Self {
-        for key in keys {
-            match &mut self {
-                Source::Folder(folder) => folder.set(key, None),
-                Source::Scratch(config) => drop(config.shift_remove(key)),
-            }
-        }
-        self
-    }
-
-    fn whole(recipe: &Recipe) -> Result<Self> {
-        match (&recipe.model.weights, &recipe.model.config) {
-            (Some(folder), _) => Ok(Source::Folder(Box::new(ModelFolder::open(folder)?))),
-            (None, Some(ModelConfig::Table(config))) => Ok(Source::Scratch(config.clone())),
-            (None, Some(ModelConfig::File(path))) => {
-                Ok(Source::Scratch(weights::read_object(path, "").map_err(|e| e.about("model.config"))?))
-            }
-            (None, None) => Err(Error::invalid(Problem::new("a model needs `weights` or `config`").key("model"))),
-        }
-    }
-
-    /// The model's `config.json`.
-    pub fn config(&self) -> &Map<String, Json> {
-        match self {
-            Source::Folder(folder) => folder.config(),
-            Source::Scratch(config) => config,
-        }
-    }
-}
-
 /// The network of a recipe: base model and, with `adapted`, the adapter at its start.
-pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<Network>> {
+pub fn network(session: &Session, place: Placement, adapted: bool) -> Result<Arc<Network>> {
     let recipe = &session.recipe;
     download(session)?;
     let source = Source::of(recipe)?;
     let adapter = if adapted { Some(session.adapter()?) } else { None };
-    let network = build(&session.registry, &recipe.model.plugin, source, adapter, device, recipe.seed)?;
+    let network = build(&session.registry, &recipe.model.plugin, source, adapter, place, recipe.seed)?;
     if let (true, Some(folder)) = (adapted, &recipe.adapter.init_from) {
         load_adapter(&network, &AdapterFolder::open(folder)?)?;
     }
@@ -73,14 +38,14 @@ pub fn network(session: &Session, device: Device, adapted: bool) -> Result<Arc<N
 }
 
 /// The network of a recipe with the adapter of a folder, which is still to be loaded.
-pub(crate) fn network_with(session: &Session, device: Device, folder: &AdapterFolder) -> Result<Arc<Network>> {
+pub(crate) fn network_with(session: &Session, place: Placement, folder: &AdapterFolder) -> Result<Arc<Network>> {
     let recipe = &session.recipe;
     download(session)?;
     let config = Json::Object(folder.config.clone());
     let entry = inherit::entry(&session.registry, &config, folder.path())?;
     let options = inherit::options(entry, &config, folder.path())?;
     let adapter = entry.adapter(&options).map_err(|e| Error::invalid(Problem::new(e.to_string())))?;
-    build(&session.registry, &recipe.model.plugin, Source::of(recipe)?, Some(adapter), device, recipe.seed)
+    build(&session.registry, &recipe.model.plugin, Source::of(recipe)?, Some(adapter), place, recipe.seed)
 }
 
 /// Weights that the recipe names by an id on the hub.
@@ -98,9 +63,10 @@ pub fn build(
     plugin: &str,
     source: Source,
     adapter: Option<AdapterObject>,
-    device: Device,
+    place: impl Into<Placement>,
     seed: u64,
 ) -> Result<Arc<Network>> {
+    let Placement { device, frozen, double_quant } = place.into();
     let entry = registry.find(Kind::Model, plugin);
     let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
     let wrong =
@@ -108,17 +74,16 @@ pub fn build(
     let source = &fit::fitted(entry, source)?;
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
     let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
+    let keeping = Keeping::of(network.plan(), frozen, double_quant)?;
     for param in &network.spec().params {
-        match source {
-            Source::Folder(folder)
-                if network.device().frozen() == Frozen::Stored && !network.is_trained(&param.name) =>
-            {
-                let value = stored(folder, param, network.device())?;
-                network.set(&param.name, value)?;
+        let value = match source {
+            Source::Folder(folder) => loaded(folder, param, &keeping, &network)?,
+            Source::Scratch(_) => {
+                let numbers = start(network.spec(), param, seed)?;
+                kept(&network, param, numbers, keeping.storage(param, None))?
             }
-            Source::Folder(folder) => put(&network, param, read(folder, param)?)?,
-            Source::Scratch(_) => put(&network, param, start(network.spec(), param, seed)?)?,
-        }
+        };
+        network.set(&param.name, value)?;
     }
     if let Source::Folder(folder) = source {
         let extra = folder.unexpected(|name| is_expected(network.spec(), name));
@@ -138,17 +103,28 @@ pub fn build(
     Ok(network)
 }
 
-/// A parameter in the number format of its file.
-fn stored(folder: &ModelFolder, param: &Param, device: &Device) -> Result<Value> {
-    match folder.info(&param.name).and_then(|info| weights::format_of(info.dtype)) {
-        Some(format @ (Float::F16 | Float::BF16)) => {
+/// A parameter of a folder, kept as is decided for it.
+fn loaded(folder: &ModelFolder, param: &Param, keeping: &Keeping, network: &Network) -> Result<Value> {
+    let format = folder.info(&param.name).and_then(|info| weights::format_of(info.dtype));
+    let storage = keeping.storage(param, format);
+    match format.filter(|format| *format != Float::F32 && storage == Storage::of(*format)) {
+        // As it is in the file.
+        Some(format) => {
             folder.check(&param.name, &shape_in_files(param))?;
             let halves = from_file(param, folder.halves(&param.name)?);
-            Ok(Value::from_halves(halves, format, &param.shape, device)?)
+            Ok(Value::from_halves(&halves, format, &param.shape, network.device())?)
         }
         // Of other formats, and of tensors that are missing, the reader knows what to say.
-        _ => Ok(Value::from_f32(read(folder, param)?, &param.shape, device)?),
+        None => kept(network, param, read(folder, param)?, storage),
     }
+}
+
+fn kept(network: &Network, param: &Param, numbers: Vec<f32>, storage: Storage) -> Result<Value> {
+    let value = Value::stored(numbers, &param.shape, storage, network.device());
+    value.map_err(|e| {
+        let problem = Problem::new(format!("`{}`: {}", param.name, e.message)).key("backend.frozen");
+        Error::invalid(Problem { help: e.help.as_deref().map(str::to_owned), ..problem })
+    })
 }
 
 fn read(folder: &ModelFolder, param: &Param) -> Result<Vec<f32>> {
@@ -228,8 +204,13 @@ fn tied_copy(network: &Network) -> &'static str {
 }
 
 /// A model folder with, maybe, a PEFT adapter folder on it, for evaluation and generation.
-pub fn from_folders(registry: &Registry, model: &Path, adapter: Option<&Path>, device: Device) -> Result<Arc<Network>> {
-    from_folders_without(registry, model, adapter, device, &[])
+pub fn from_folders(
+    registry: &Registry,
+    model: &Path,
+    adapter: Option<&Path>,
+    place: impl Into<Placement>,
+) -> Result<Arc<Network>> {
+    from_folders_without(registry, model, adapter, place, &[])
 }
 
 /// [`from_folders`], without some keys of `config.json`.
@@ -237,7 +218,7 @@ pub(crate) fn from_folders_without(
     registry: &Registry,
     model: &Path,
     adapter: Option<&Path>,
-    device: Device,
+    place: impl Into<Placement>,
     ignored: &[String],
 ) -> Result<Arc<Network>> {
     let source = Source::Folder(Box::new(ModelFolder::open(model)?)).without(ignored);
@@ -248,14 +229,14 @@ pub(crate) fn from_folders_without(
     })?;
     fit::warn_of_unused(entry, &source);
     let name = entry.about.name.clone();
-    let Some(folder) = adapter else { return build(registry, &name, source, None, device, 0) };
+    let Some(folder) = adapter else { return build(registry, &name, source, None, place, 0) };
     let folder = AdapterFolder::open(folder)?;
     let config = Json::Object(folder.config.clone());
     let entry = inherit::entry(registry, &config, folder.path())?;
     let options = inherit::options(entry, &config, folder.path())?;
     let invalid = |message: String| Error::invalid(Problem::new(message));
     let adapter = entry.adapter(&options).map_err(|e| invalid(e.to_string()))?;
-    let network = build(registry, &name, source, Some(adapter), device, 0).map_err(|e| only_peft(e, &folder))?;
+    let network = build(registry, &name, source, Some(adapter), place, 0).map_err(|e| only_peft(e, &folder))?;
     for lost in &network.plan().unmatched {
         tracing::warn!("{}: {lost}", folder.path().display());
     }

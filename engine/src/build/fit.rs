@@ -8,7 +8,7 @@
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
 //!   experts in one.
 
-use crate::assemble::Source;
+use super::Source;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
     ErrorKind, ModelSpec, Param, PluginError, Role,

@@ -1,8 +1,10 @@
 //! Settings that change nothing beside the recipe's others: they are told before any work.
-//!
-//! What depends on the length of the run is in `train/idle.rs`.
 
-use crate::{blueprint::Blueprint, session::Session};
+mod length;
+
+pub(crate) use length::{idle, require_validation};
+
+use crate::{build::blueprint::Blueprint, session::Session};
 use framework_recipe::{Frozen, Recipe, Split, TokenizerKind};
 use framework_text::data::Template;
 
@@ -10,7 +12,7 @@ use framework_text::data::Template;
 pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
     let mut all = Vec::new();
     let mut add = |key: &str, why: &str| all.push((key.to_owned(), why.to_owned()));
-    if recipe.backend.frozen == Frozen::Stored && recipe.model.weights.is_none() {
+    if recipe.backend.frozen == Some(Frozen::Stored) && recipe.model.weights.is_none() {
         add("backend.frozen", "a model from scratch has no stored weights");
     }
     if recipe.tokenizer.train.as_ref().is_some_and(|t| t.lowercase && t.kind != TokenizerKind::WordPiece) {
@@ -47,9 +49,17 @@ pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, 
 pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint) -> Vec<(String, String)> {
     let frozen = |name: &str| !blueprint.adapted.trained.iter().any(|trained| trained == name);
     let all_trained = !blueprint.spec.params.iter().any(|param| frozen(&param.name));
-    let idle = recipe.backend.frozen == Frozen::Stored && recipe.model.weights.is_some() && all_trained;
-    let why = "every weight is trained, and trained weights are kept in 32 bits";
-    idle.then(|| ("backend.frozen".to_owned(), why.to_owned())).into_iter().collect()
+    let mut all = Vec::new();
+    if recipe.backend.frozen.is_some_and(|frozen| frozen != Frozen::F32) && all_trained {
+        let why = "every weight is trained, and trained weights are kept in 32 bits";
+        all.push(("backend.frozen".to_owned(), why.to_owned()));
+    }
+    let frozen = recipe.backend.frozen.map(|frozen| matches!(frozen, Frozen::Nf4 | Frozen::Fp4));
+    if all_trained || !frozen.unwrap_or_else(|| matches!(blueprint.adapted.storage.as_deref(), Some("nf4" | "fp4"))) {
+        let why = "there are no weights of 4 bits: see `backend.frozen`";
+        all.push(("backend.double_quant".to_owned(), why.to_owned()));
+    }
+    all
 }
 
 /// Tells of those that the user wrote.

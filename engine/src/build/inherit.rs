@@ -1,6 +1,7 @@
 //! What a recipe takes over from the folders that it names: settings of a PEFT adapter, settings of generation.
 
-use crate::{blueprint, session::Session};
+use super::blueprint;
+use crate::session::Session;
 use framework_base::{Error, Problem, Result};
 use framework_core::{AdapterPlan, Kind, ModelSpec, PluginError};
 use framework_registry::Entry;
@@ -20,7 +21,7 @@ pub(crate) fn adapter(session: &mut Session) -> Result<()> {
     let Some(folder) = session.recipe.adapter.init_from.clone() else { return Ok(()) };
     let about = |e: Error| e.about("adapter.init_from");
     let config = Value::Object(weights::adapter_config(&folder).map_err(about)?);
-    let entry = entry(&session.registry, &config, &folder).map_err(about)?;
+    let entry = own(session, &config).map_or_else(|| entry(&session.registry, &config, &folder).map_err(about), Ok)?;
     let theirs = options(entry, &config, &folder).map_err(about)?;
     let name = entry.about.name.clone();
     if session.recipe.adapter.plugin != name {
@@ -46,6 +47,14 @@ pub(crate) fn adapter(session: &mut Session) -> Result<()> {
     }
     session.recipe.adapter.options = options;
     Ok(())
+}
+
+/// The recipe's own plugin, if it reads the configuration: several may.
+fn own<'a>(session: &'a Session, config: &Value) -> Option<&'a Entry> {
+    let kind = config["peft_type"].as_str()?;
+    let known = session.registry.all_by_alias(Kind::Adapter, kind);
+    let own = known.into_iter().find(|entry| entry.about.name == session.recipe.adapter.plugin)?;
+    own.adapter_options(config).is_ok_and(|options| !options.is_null()).then_some(own)
 }
 
 /// An adapter's options by its folder's configuration.

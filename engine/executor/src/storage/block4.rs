@@ -1,0 +1,149 @@
+//! 4-bit numbers in blocks of 64, eight in a word, as bitsandbytes has them: the first of two in a byte is the upper half.
+
+use super::{
+    Codec, Coded, Matrix,
+    int8::{byte, packed},
+    scales,
+};
+use framework_core::Result;
+
+/// Numbers that share a scale.
+pub(super) const BLOCK: usize = 64;
+/// Words of a block.
+pub(super) const WORDS: usize = BLOCK / 8;
+
+/// A code of 16 numbers between -1 and 1, and whether the blocks' scales are quantized too.
+pub(super) struct Block4 {
+    /// The numbers, by code.
+    pub table: [f32; 16],
+    /// Codes in the order of their numbers.
+    order: [u8; 16],
+    pub double: bool,
+}
+
+/// Quantiles of the standard normal distribution, scaled to [-1, 1], with an exact zero (appendix E of the paper).
+const NORMAL: [f32; 16] = [
+    -1.0,
+    -0.696_192_8,
+    -0.525_073_05,
+    -0.394_917_5,
+    -0.284_441_38,
+    -0.184_773_43,
+    -0.091_050_036,
+    0.0,
+    0.079_580_3,
+    0.160_930_2,
+    0.246_112_3,
+    0.337_915_24,
+    0.440_709_83,
+    0.562_617,
+    0.722_956_84,
+    1.0,
+];
+const ASCENDING: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// A sign, two bits of exponent and one of fraction, scaled to [-1, 1].
+const FLOAT: [f32; 16] = [
+    0.0,
+    0.005_208_333_5,
+    0.666_666_7,
+    1.0,
+    0.333_333_34,
+    0.5,
+    0.166_666_67,
+    0.25,
+    0.0,
+    -0.005_208_333_5,
+    -0.666_666_7,
+    -1.0,
+    -0.333_333_34,
+    -0.5,
+    -0.166_666_67,
+    -0.25,
+];
+const FLOAT_ORDER: [u8; 16] = [11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3];
+
+pub(super) const NF4: Block4 = Block4 { table: NORMAL, order: ASCENDING, double: false };
+pub(super) const NF4_DOUBLE: Block4 = Block4 { double: true, ..NF4 };
+pub(super) const FP4: Block4 = Block4 { table: FLOAT, order: FLOAT_ORDER, double: false };
+pub(super) const FP4_DOUBLE: Block4 = Block4 { double: true, ..FP4 };
+
+impl Block4 {
+    /// The code whose number is nearest; on a boundary, the lower.
+    fn code(&self, bounds: &[f32; 15], x: f32) -> u8 {
+        self.order[bounds.partition_point(|bound| *bound < x)]
+    }
+
+    fn bounds(&self) -> [f32; 15] {
+        std::array::from_fn(|i| {
+            let number = |i: usize| self.table[self.order[i] as usize];
+            (number(i) + number(i + 1)) / 2.0
+        })
+    }
+
+    /// The scale of a block. Quantized scales lie behind the numbers' words; `scales` has those of their blocks, and then
+    /// their mean.
+    fn scale(&self, words: &[i32], scales: &[f32], blocks: usize, block: usize) -> f32 {
+        if !self.double {
+            return scales[block];
+        }
+        let code = byte(&words[blocks * WORDS..], block);
+        scales::decode(code, scales[block / scales::BLOCK], scales[scales.len() - 1])
+    }
+}
+
+impl Codec for Block4 {
+    fn encode(&self, numbers: &[f32], _width: usize) -> Result<Coded> {
+        let (bounds, mut codes, mut absmax) = (self.bounds(), Vec::new(), Vec::new());
+        codes.reserve(numbers.len().div_ceil(BLOCK) * BLOCK / 2);
+        for block in numbers.chunks(BLOCK) {
+            let most = block.iter().fold(0f32, |m, x| m.max(x.abs()));
+            let factor = 1.0 / most.max(1e-38);
+            let scaled = |x: &f32| match block.len() {
+                BLOCK => x * factor,
+                _ => x / most.max(1e-38),
+            };
+            let code = |x: Option<&f32>| self.code(&bounds, x.map_or(0.0, scaled).clamp(-1.0, 1.0));
+            let pair = |i: usize| match 2 * i < block.len() {
+                true => code(block.get(2 * i)) << 4 | code(block.get(2 * i + 1)),
+                false => 0,
+            };
+            codes.extend((0..BLOCK / 2).map(pair));
+            absmax.push(most);
+        }
+        let mut words = packed(&codes);
+        if !self.double {
+            return Ok(Coded { words, scales: absmax });
+        }
+        let quantized = scales::quantize(&absmax);
+        words.extend(packed(&quantized.codes));
+        let mut scales = quantized.absmax;
+        scales.push(quantized.offset);
+        Ok(Coded { words, scales })
+    }
+
+    fn decode(&self, words: &[i32], scales: &[f32], shape: Matrix, start: usize, out: &mut [f32]) {
+        let blocks = shape.len().div_ceil(BLOCK);
+        let (mut at, mut rest) = (start, out);
+        while !rest.is_empty() {
+            let count = (BLOCK - at % BLOCK).min(rest.len());
+            let (part, after) = rest.split_at_mut(count);
+            let scale = self.scale(words, scales, blocks, at / BLOCK);
+            let table = self.table.map(|number| number * scale);
+            for (i, out) in (at..).zip(part) {
+                let both = byte(words, i / 2);
+                *out = table[usize::from(if i % 2 == 0 { both >> 4 } else { both & 15 })];
+            }
+            (at, rest) = (at + count, after);
+        }
+    }
+
+    fn bytes(&self, shape: Matrix) -> usize {
+        let blocks = shape.len().div_ceil(BLOCK);
+        let scales = match self.double {
+            true => 4 * blocks.div_ceil(4) + 4 * blocks.div_ceil(scales::BLOCK) + 4,
+            false => 4 * blocks,
+        };
+        4 * blocks * WORDS + scales
+    }
+}

@@ -1,0 +1,60 @@
+//! 16-bit numbers, two in a word.
+
+use super::{Codec, Coded, Matrix};
+use framework_base::Float;
+use framework_core::{PluginError, Result};
+use half::{bf16, f16};
+
+/// A 16-bit format: what turns its bits into a number.
+pub(super) struct Half {
+    format: Float,
+    number: fn(u16) -> f32,
+    /// Bits of the fraction.
+    pub fraction: u32,
+}
+
+pub(super) const BF16: Half = Half { format: Float::BF16, number: |bits| bf16::from_bits(bits).to_f32(), fraction: 7 };
+pub(super) const F16: Half = Half { format: Float::F16, number: |bits| f16::from_bits(bits).to_f32(), fraction: 10 };
+
+/// Words of 16-bit numbers, as they are.
+pub(super) fn words(halves: &[u16]) -> Coded {
+    let word = |pair: &[u16]| (u32::from(pair[0]) | u32::from(*pair.get(1).unwrap_or(&0)) << 16) as i32;
+    Coded { words: halves.chunks(2).map(word).collect(), scales: vec![1.0] }
+}
+
+impl Half {
+    /// For each sign and exponent: the number with no fraction, and what a unit of the fraction adds. So a device without
+    /// 16-bit numbers decodes them exactly.
+    pub(super) fn tables(&self) -> (Vec<f32>, Vec<f32>) {
+        let exponents = 1u32 << (16 - self.fraction);
+        let number = |bits: u32| (self.number)(bits as u16);
+        let of = |i: u32| {
+            let base = number(i << self.fraction);
+            // Of infinities and what is no number, the fraction says nothing.
+            let step = if base.is_finite() { number(i << self.fraction | 1) - base } else { 0.0 };
+            (base, step)
+        };
+        (0..exponents).map(of).unzip()
+    }
+}
+
+impl Codec for Half {
+    fn encode(&self, numbers: &[f32], _width: usize) -> Result<Coded> {
+        let bytes = self.format.encode(numbers).ok_or_else(|| {
+            PluginError::new(format!("a weight is too large for 16-bit numbers ({})", self.format.name()))
+                .help("Keep the weights as bf16, which has the range of 32-bit numbers.")
+        })?;
+        let halves: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+        Ok(words(&halves))
+    }
+
+    fn decode(&self, words: &[i32], _scales: &[f32], _shape: Matrix, start: usize, out: &mut [f32]) {
+        for (i, out) in (start..).zip(out) {
+            *out = (self.number)((words[i / 2] >> (16 * (i % 2))) as u16);
+        }
+    }
+
+    fn bytes(&self, shape: Matrix) -> usize {
+        4 * shape.len().div_ceil(2) + 4
+    }
+}

@@ -1,0 +1,161 @@
+//! The memory that a run takes, found on shapes: for plans, and for a warning before weights are loaded.
+
+use crate::{
+    build::{Keeping, Source, blueprint, blueprint::Blueprint},
+    memory,
+    pipeline::batches,
+    session::Session,
+    units,
+};
+use framework_base::Result;
+use framework_core::{
+    Param,
+    meta::{self, MetaHost},
+};
+use framework_recipe::{BackendName, Frozen, Recipe};
+use framework_text::data::{Batches, Corpus};
+use framework_weights as weights;
+use serde::Serialize;
+
+/// Estimated peak memory by part, in bytes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Memory {
+    /// Weights of the base model and of the adapter.
+    pub weights: u64,
+    /// Gradients of what is trained.
+    pub gradients: u64,
+    /// States of the optimizer.
+    pub optimizer: u64,
+    /// What the forward pass keeps for the backward pass.
+    pub activations: u64,
+    /// Logits of the vocabulary projection and what the loss makes of them.
+    pub loss: u64,
+}
+
+impl Memory {
+    pub(crate) fn total(&self) -> u64 {
+        self.weights + self.gradients + self.optimizer + self.activations + self.loss
+    }
+}
+
+/// What is free on the recipe's device.
+pub(crate) fn free_memory(recipe: &Recipe) -> Option<u64> {
+    (recipe.backend.name == BackendName::Cpu).then(memory::available).flatten()
+}
+
+/// Warns before the weights are loaded if the run takes more memory than is free.
+pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) -> Result<()> {
+    let Some(free) = free_memory(&session.recipe) else { return Ok(()) };
+    let pass = Pass::largest(session, blueprint, &batches(corpus, &session.recipe, 0))?;
+    let memory =
+        Memory { activations: pass.activations, loss: pass.loss, ..Memory::of_parameters(session, blueprint)? };
+    if memory.total() > free {
+        let advice = remedies(&session.recipe, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
+        let (needed, free) = (units::bytes(memory.total()), units::bytes(free));
+        tracing::warn!("the run takes about {needed} of memory, but {free} are free; to take less: {advice}");
+    }
+    Ok(())
+}
+
+/// Settings that make a plan smaller, by what the recipe has not set yet.
+pub(crate) fn remedies(recipe: &Recipe, trains_all: bool, (rows, tokens): (usize, usize)) -> Vec<String> {
+    let train = &recipe.train;
+    let mut all = Vec::new();
+    if !train.activation_checkpointing && rows > 0 {
+        all.push("train.activation_checkpointing = true".to_owned());
+    }
+    if rows > 1 {
+        let accumulation = train.gradient_accumulation * 2;
+        let half = train.batch_size.min(rows).div_ceil(2);
+        all.push(format!("train.batch_size = {half} with train.gradient_accumulation = {accumulation}"));
+    }
+    if tokens > 64 {
+        all.push(format!("prompt.max_length = {}", recipe.prompt.max_length.min(tokens) / 2));
+    }
+    if trains_all {
+        all.push("an adapter instead of all weights (`framework list-plugins --kind adapter`)".to_owned());
+    } else if !matches!(recipe.backend.frozen, Some(Frozen::Nf4 | Frozen::Fp4)) && !trains_all {
+        all.push("backend.frozen = \"nf4\", or adapter.plugin = \"qlora\"".to_owned());
+    }
+    all.push("a smaller model".to_owned());
+    all
+}
+
+/// Bytes of the weights of the base model and of the adapter, as they are kept.
+fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
+    let backend = &session.recipe.backend;
+    let keeping = Keeping::of(&blueprint.adapted, backend.frozen, backend.double_quant)?;
+    let source = match keeping.reads_formats() {
+        true => Some(blueprint::source(session)?),
+        false => None,
+    };
+    let bytes = |param: &Param| {
+        let file = match &source {
+            Some(Source::Folder(folder)) => folder.info(&param.name).and_then(|i| weights::format_of(i.dtype)),
+            _ => None,
+        };
+        keeping.storage(param, file).bytes(&param.shape)
+    };
+    let added = blueprint.adapted.params.iter().map(|param| 4 * param.len() as u64);
+    Ok(blueprint.spec.params.iter().map(bytes).chain(added).sum())
+}
+
+impl Memory {
+    /// What the parameters take: their values, gradients and the optimizer's states.
+    pub(crate) fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
+        let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
+        let optimizer = session.optimizer()?;
+        let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
+        memory.gradients = params.iter().map(|param| 4 * param.len() as u64).sum();
+        let opened = optimizer.open(&params)?;
+        let states = opened.states().iter().flatten();
+        memory.optimizer = states.map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum();
+        Ok(memory)
+    }
+
+    /// Whether what is trained is most of the model.
+    pub(crate) fn trains_all(&self) -> bool {
+        self.gradients > self.weights / 2
+    }
+}
+
+/// The largest forward pass of a run.
+#[derive(Default)]
+pub(crate) struct Pass {
+    pub rows: usize,
+    pub tokens: usize,
+    /// Floating-point operations, forward and backward.
+    pub flops: u64,
+    /// Bytes that are kept for the backward pass.
+    pub activations: u64,
+    /// Bytes of the logits and of what the loss makes of them.
+    pub loss: u64,
+}
+
+impl Pass {
+    pub fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
+        let Blueprint { model, spec, adapted } = blueprint;
+        let train = &session.recipe.train;
+        let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
+        if rows == 0 || tokens == 0 {
+            return Ok(Self { rows, tokens, ..Self::default() });
+        }
+        let host = MetaHost::new(spec, Some(session.adapter()?), rows, tokens)?;
+        meta::forward(model, &host, spec)?;
+        let cost = host.cost();
+        // Frozen weights need no gradient of their own: one backward product instead of two.
+        let back = if adapted.trained.is_empty() { 2 } else { 3 };
+        let logits = (rows * tokens * spec.vocab_size) as u64;
+        let activations = cost.elements.saturating_sub(logits);
+        let kept = match train.activation_checkpointing {
+            false => activations,
+            true => {
+                let inputs = (spec.blocks + 1) * rows * tokens * spec.hidden_size;
+                inputs as u64 + activations / spec.blocks.max(1) as u64
+            }
+        };
+        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
+        let loss = 4 * 4 * logits.min(1 << 24);
+        Ok(Self { rows, tokens, flops: cost.flops * back, activations: 4 * kept, loss })
+    }
+}

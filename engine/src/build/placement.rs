@@ -1,0 +1,132 @@
+//! Where a network is put: the device, and how weights lie in its memory.
+
+use framework_base::{Error, Float, Problem, Result};
+use framework_core::{AdapterPlan, Param, Role};
+use framework_executor::{BackendName, Device, Storage};
+use framework_recipe::{self as recipe, Backend, Frozen};
+
+/// A device, and what is asked for the weights on it that are not trained.
+#[derive(Clone)]
+pub struct Placement {
+    /// The device.
+    pub device: Device,
+    /// The number format of weights that are not trained; none: the adapter's, or 32 bits.
+    pub frozen: Option<Frozen>,
+    /// Whether scales of 4-bit weights are quantized too.
+    pub double_quant: bool,
+}
+
+/// All weights in 32 bits, whatever the adapter asks for.
+impl From<Device> for Placement {
+    fn from(device: Device) -> Self {
+        Self { device, frozen: Some(Frozen::F32), double_quant: true }
+    }
+}
+
+impl Placement {
+    /// Opens the device of a recipe's `[backend]`.
+    ///
+    /// # Errors
+    /// The backend is not compiled in or finds no device: [`Error::Invalid`] about the key.
+    pub fn open(backend: &Backend) -> Result<Self> {
+        let name = match backend.name {
+            recipe::BackendName::Cpu => BackendName::Cpu,
+            recipe::BackendName::Wgpu => BackendName::Wgpu,
+            recipe::BackendName::Cuda => BackendName::Cuda,
+        };
+        let device = Device::open(name, backend.device)?;
+        Ok(Self { device, frozen: backend.frozen, double_quant: backend.double_quant })
+    }
+}
+
+/// How each weight of a network lies in memory: the one place where it is decided, for loading and for planning.
+pub(crate) struct Keeping<'a> {
+    plan: &'a AdapterPlan,
+    frozen: Frozen,
+    double: bool,
+}
+
+impl<'a> Keeping<'a> {
+    /// # Errors
+    /// The adapter asks for a number format that is not known.
+    pub(crate) fn of(plan: &'a AdapterPlan, asked: Option<Frozen>, double: bool) -> Result<Self> {
+        let frozen = match (asked, &plan.storage) {
+            (Some(frozen), _) => frozen,
+            (None, None) => Frozen::F32,
+            (None, Some(name)) => serde_json::from_value(name.clone().into()).map_err(|_| {
+                let message = format!("the adapter wants frozen weights as `{name}`, which is not known here");
+                let help = "Set `backend.frozen`, or update the framework.";
+                Error::invalid(Problem::new(message).key("adapter.plugin").help(help))
+            })?,
+        };
+        Ok(Self { plan, frozen, double })
+    }
+
+    /// Whether the number formats of the model's files matter.
+    pub(crate) fn reads_formats(&self) -> bool {
+        !matches!(self.frozen, Frozen::F32 | Frozen::Bf16 | Frozen::F16)
+    }
+
+    /// How a parameter of the model is kept; `file` is its format in the model's folder. What is trained, and what has
+    /// one dimension, is kept in 32 bits. Less than 16 bits have the projections of the blocks alone, but for routers.
+    pub(crate) fn storage(&self, param: &Param, file: Option<Float>) -> Storage {
+        if param.shape.len() < 2 || self.plan.trained.contains(&param.name) {
+            return Storage::F32;
+        }
+        let stored = file.map_or(Storage::F32, Storage::of);
+        let quantized = param.role == Role::Linear && param.layer != "router";
+        match self.frozen {
+            Frozen::F32 => Storage::F32,
+            Frozen::Bf16 => Storage::Bf16,
+            Frozen::F16 => Storage::F16,
+            Frozen::Stored => stored,
+            _ if !quantized => stored,
+            Frozen::Int8 => Storage::Int8,
+            Frozen::Nf4 => Storage::Nf4 { double: self.double },
+            Frozen::Fp4 => Storage::Fp4 { double: self.double },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framework_core::Init;
+
+    fn param(name: &str, shape: &[usize], role: Role) -> Param {
+        Param::new(name, shape, Init::Zeros, role)
+    }
+
+    #[test]
+    fn projections_alone_have_less_than_16_bits() {
+        let mut plan = AdapterPlan::default();
+        plan.trained.push("t.weight".into());
+        let of = |frozen, name: &str, shape: &[usize], role, file| {
+            Keeping::of(&plan, Some(frozen), true).unwrap().storage(&param(name, shape, role), file)
+        };
+        let bf16 = Some(Float::BF16);
+        assert_eq!(of(Frozen::Nf4, "w.weight", &[4, 4], Role::Linear, bf16), Storage::Nf4 { double: true });
+        assert_eq!(of(Frozen::Int8, "w.weight", &[4, 4], Role::Linear, None), Storage::Int8);
+        assert_eq!(of(Frozen::Nf4, "e.weight", &[4, 4], Role::Embedding, bf16), Storage::Bf16);
+        assert_eq!(of(Frozen::Fp4, "e.weight", &[4, 4], Role::Output, None), Storage::F32);
+        assert_eq!(of(Frozen::Nf4, "n.weight", &[4], Role::Norm, bf16), Storage::F32);
+        assert_eq!(of(Frozen::Nf4, "t.weight", &[4, 4], Role::Linear, bf16), Storage::F32);
+        assert_eq!(of(Frozen::Stored, "w.weight", &[4, 4], Role::Linear, Some(Float::F16)), Storage::F16);
+        assert_eq!(of(Frozen::Bf16, "e.weight", &[4, 4], Role::Embedding, None), Storage::Bf16);
+    }
+
+    #[test]
+    fn what_nobody_sets_is_the_adapters() {
+        let plan = |storage: Option<&str>| {
+            let mut plan = AdapterPlan::default();
+            plan.storage = storage.map(Into::into);
+            plan
+        };
+        let frozen = |plan: &AdapterPlan, asked| Keeping::of(plan, asked, true).map(|k| k.frozen);
+        assert_eq!(frozen(&plan(None), None).unwrap(), Frozen::F32);
+        assert_eq!(frozen(&plan(Some("nf4")), None).unwrap(), Frozen::Nf4);
+        assert_eq!(frozen(&plan(Some("nf4")), Some(Frozen::F32)).unwrap(), Frozen::F32);
+        let error = frozen(&plan(Some("nf3")), None).unwrap_err().to_string();
+        assert!(error.contains("`nf3`") && error.contains("backend.frozen"), "{error}");
+    }
+}
