@@ -13,7 +13,6 @@ use crate::{
     weights::sha256,
 };
 use framework_core::Kind;
-use framework_registry::Origin;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -102,11 +101,7 @@ fn key(session: &Session, tokenizer: &Tokenizer) -> Result<Option<String>> {
         if kind == Kind::Dataset && entry.about.schema["x-reads"] != "paths" {
             return Ok(None);
         }
-        let library = match &entry.origin {
-            Origin::Linked => None,
-            Origin::Library(path) => Some(sha256(path)?),
-        };
-        plugins.push(json!([LockedPlugin::of(entry), library]));
+        plugins.push(json!(LockedPlugin::of(entry)?));
     }
     let mut read = BTreeMap::new();
     for file in read_files(session)?.into_iter().filter(|file| file.is_file()) {

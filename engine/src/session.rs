@@ -5,7 +5,7 @@ use crate::{
     generate,
     hub::{self, Id},
     inherit,
-    recipe::{self, Parsed, Recipe},
+    recipe::{self, Library, Parsed, Recipe},
     unused,
 };
 use framework_core::{Kind, ffi};
@@ -30,9 +30,10 @@ impl Default for PluginSources {
 
 impl PluginSources {
     /// Finds the plugins, those of `more` libraries included.
-    pub fn open(&self, more: &[PathBuf]) -> Result<Registry> {
-        let libraries: Vec<_> = more.iter().chain(&self.libraries).cloned().collect();
-        Ok(Registry::open_with(&Sources { linked: self.linked, ..Sources::new(&libraries) })?)
+    pub fn open(&self, more: &[Library]) -> Result<Registry> {
+        let libraries: Vec<_> = more.iter().map(Library::path).chain(&self.libraries).cloned().collect();
+        let pinned = more.iter().filter_map(|one| Some((one.path().clone(), one.sha256()?.to_owned()))).collect();
+        Ok(Registry::open_with(&Sources { linked: self.linked, pinned, ..Sources::new(&libraries) })?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `lock.toml`: what exactly the run was made of.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     session::Session,
     weights::{ModelFolder, sha256},
 };
@@ -33,6 +33,9 @@ pub struct LockedPlugin {
     pub version: String,
     /// `linked in`, or the library's path.
     pub origin: String,
+    /// SHA-256 of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 impl Lock {
@@ -51,7 +54,7 @@ impl Lock {
         let mut files = Vec::new();
         for (kind, name, options) in used {
             let entry = session.entry(kind, name)?;
-            lock.plugin.push(LockedPlugin::of(entry));
+            lock.plugin.push(LockedPlugin::of(entry)?);
             files.extend(paths(&entry.about, options));
         }
         if let Some(weights) = &recipe.model.weights {
@@ -75,14 +78,17 @@ impl Lock {
 }
 
 impl LockedPlugin {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Result<Self> {
         let about = &entry.about;
-        Self {
+        let sha256 =
+            entry.sha256().map_err(|e| Error::failed(format!("{}: the library cannot be read: {e}", entry.label())))?;
+        Ok(Self {
             kind: about.kind.name().into(),
             name: about.name.clone(),
             version: about.version.clone(),
             origin: entry.origin.to_string(),
-        }
+            sha256,
+        })
     }
 }
 
