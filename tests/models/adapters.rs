@@ -95,7 +95,9 @@ fn are_read_as_they_were_written() {
         for (variant, _) in variants(&golden) {
             let run = trained(&golden, &variant);
             let end = examples_loss(&golden, &run.prepared.network);
-            assert_eq!(read(&golden, &run), end, "{} {variant}", golden.case);
+            // What PiSSA saves is another sum, of the same parts.
+            let most = if variant.contains("pissa") { 1e-6 } else { 0.0 };
+            assert!((read(&golden, &run) - end).abs() <= most, "{} {variant}", golden.case);
             assert_ne!(end, start, "{} {variant}: nothing was trained", golden.case);
         }
     }
