@@ -57,6 +57,7 @@ impl FromStr for Kind {
 
 /// A plugin's own description, from which lists, option tables and error messages are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct About {
     /// The kind of plugin.
     pub kind: Kind,
@@ -77,6 +78,14 @@ pub struct About {
 }
 
 impl About {
+    /// A plugin with options of this schema, whose description is its summary; the other fields are empty.
+    pub fn new(kind: Kind, name: impl Into<String>, schema: serde_json::Value) -> Self {
+        let docs = schema["description"].as_str().unwrap_or_default();
+        let summary = docs.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let (aliases, version, example) = (Vec::new(), String::new(), String::new());
+        Self { kind, name: name.into(), aliases, version, summary, schema, example }
+    }
+
     /// How messages call it: its kind and its name.
     pub fn label(&self) -> String {
         format!("{} `{}`", self.kind, self.name)

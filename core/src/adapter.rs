@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[serde(default)]
 #[non_exhaustive]
 pub struct AdapterPlan {
-    /// New parameters, all trained. Their names are the keys under which PEFT saves them, unless `saved` says others.
+    /// New parameters, all trained but those that are `frozen`. Their names are the keys under which PEFT saves them, unless `saved` says others.
     pub params: Vec<Param>,
     /// Names of the base model's parameters that are trained too. All others are frozen.
     pub trained: Vec<String>,
@@ -22,6 +22,9 @@ pub struct AdapterPlan {
     pub prefix: usize,
     /// Indices of `params` whose start the adapter computes from the base weights.
     pub initial: Vec<usize>,
+    /// Indices of `params` that are not trained.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<usize>,
     /// Names and shapes of the tensors that PEFT's file holds, where they are not the parameters themselves.
     pub saved: Vec<(String, Vec<usize>)>,
     /// What the options choose among other things and the model does not have, a sentence each: an error in a recipe,
@@ -40,6 +43,14 @@ pub struct AdapterPlan {
     pub storage: Option<String>,
     /// PEFT's `adapter_config.json`, without the base model's path. None: the whole model is saved instead.
     pub peft_config: Option<serde_json::Value>,
+}
+
+impl AdapterPlan {
+    /// The new parameters that are trained.
+    pub fn own_trained(&self) -> impl Iterator<Item = &Param> {
+        let trained = |(index, param)| (!self.frozen.contains(&index)).then_some(param);
+        self.params.iter().enumerate().filter_map(trained)
+    }
 }
 
 /// A module of the base model that an adapter takes part in.

@@ -34,6 +34,17 @@ impl Attach {
         weight
     }
 
+    /// The same, which stays as it starts: it is not trained, and not in PEFT's file.
+    pub fn frozen(&self, name: impl Into<String>, shape: &[usize], block: Option<usize>) -> Weight {
+        let weight = self.computed(name, shape, block);
+        let plan = &mut *self.plan.borrow_mut();
+        plan.frozen.push(plan.params.len() - 1);
+        if !plan.requires.iter().any(|feature| feature == "adapter.frozen") {
+            plan.requires.push("adapter.frozen".to_owned());
+        }
+        weight
+    }
+
     /// One of the model's own parameters is trained, too.
     pub fn train(&self, param: &Param) {
         self.plan.borrow_mut().trained.push(param.name.clone());

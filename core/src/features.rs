@@ -11,6 +11,7 @@ use std::{
 /// What plugins can declare, beside operators and requests.
 const DECLARED: &[&str] = &[
     "adapter.embed",
+    "adapter.frozen",
     "adapter.initial",
     "adapter.output",
     "adapter.prefix",
@@ -60,6 +61,11 @@ impl Features {
 /// a plugin declares (`output.softcap`), so that a plugin of a newer SDK can do without it on an older host.
 pub fn supports(feature: &str) -> bool {
     HOST.get().unwrap_or(&OWN).features.contains(feature)
+}
+
+/// Everything that this version can do, by name: see [`supports`].
+pub fn features() -> impl Iterator<Item = &'static str> {
+    OWN.features.iter().map(String::as_str)
 }
 
 /// An error unless this host has all of `required`.

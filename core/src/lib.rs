@@ -38,7 +38,7 @@ pub use context::Ctx;
 pub use dataset::Dataset;
 pub use decoder::{Decode, DecodeRequest, Decoder, DecoderTraits, Ends, Scores, Step};
 pub use error::{ErrorKind, PluginError, Result, raise};
-pub use features::supports;
+pub use features::{features, supports};
 pub use layer::{Attention, Dense, Embedding, Heads, Linear, Norm, NormConfig, NormKind, Table, Weight};
 pub use model::{Alternative, AttentionSpec, Init, ModelArch, ModelSpec, Network, Param, Role, StateSlot, Stored};
 pub use op::{CtxOp, Op, Rotary};

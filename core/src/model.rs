@@ -105,7 +105,7 @@ impl Param {
 
     /// The number of elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |count, n| count.saturating_mul(*n))
     }
 
     /// Whether it has no elements.
@@ -214,6 +214,7 @@ impl From<Heads> for AttentionSpec {
 /// file holds both and they differ, the engine reads the model again with `tie_word_embeddings: false`, as transformers
 /// 5 does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Alternative {
     /// The parameter's name.
     pub param: String,
@@ -224,6 +225,13 @@ pub struct Alternative {
     /// The tensor's element, counted row by row, that is the parameter's first.
     #[serde(default)]
     pub start: usize,
+}
+
+impl Alternative {
+    /// The parameter `param` as the elements from `start` on of the tensor `tensor` of this shape.
+    pub fn new(param: impl Into<String>, tensor: impl Into<String>, shape: &[usize], start: usize) -> Self {
+        Self { param: param.into(), tensor: tensor.into(), shape: shape.to_vec(), start }
+    }
 }
 
 impl ModelSpec {

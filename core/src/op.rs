@@ -137,6 +137,9 @@ pub enum Op {
         name: RString,
         args: RString,
     },
+    Svd {
+        k: u64,
+    },
     #[cfg(feature = "growth")]
     Grown,
 }

@@ -243,13 +243,12 @@ impl Scope {
     /// Files may hold the parameter `param`, by its whole name, under another whole name.
     pub fn stored_as(&self, param: &str, tensor: &str) {
         let shape = self.building.borrow().spec.get(param).map_or_else(Vec::new, |param| param.shape.clone());
-        self.alternative(Alternative { param: param.to_owned(), tensor: tensor.to_owned(), shape, start: 0 });
+        self.alternative(Alternative::new(param, tensor, &shape, 0));
     }
 
     /// Files may hold a parameter of this scope within a tensor of this scope and shape, from the element `start` on.
     pub fn stored_in(&self, param: &str, tensor: &str, shape: &[usize], start: usize) {
-        let (param, tensor, shape) = (self.name(param), self.name(tensor), shape.to_vec());
-        self.alternative(Alternative { param, tensor, shape, start });
+        self.alternative(Alternative::new(self.name(param), self.name(tensor), shape, start));
     }
 
     fn alternative(&self, alternative: Alternative) {

@@ -250,6 +250,16 @@ impl Tensor {
     pub fn choose(self, a: impl Into<Tensor>, b: impl Into<Tensor>) -> Tensor {
         self.execute(Op::Where, [a.into(), b.into()])
     }
+    /// The `k` largest singular values of a matrix `[m, n]`, largest first, with their vectors: `U` `[m, k]`, `S` `[k]`
+    /// and `Vᵀ` `[k, n]`. Where a value is 0, its row of `Vᵀ` is, too. No gradient flows through them.
+    pub fn svd(self, k: usize) -> (Tensor, Tensor, Tensor) {
+        let (rows, columns) = (self.dim(0), self.dim(-1));
+        // One operator has one result: each row is a column of U, the value, and a row of Vᵀ.
+        let all = self.unary(Op::Svd { k: k as u64 });
+        let left = all.clone().slice(1, 0, rows).swap_dims(0, 1);
+        let values = all.clone().slice(1, rows, rows + 1).reshape([k as i64]);
+        (left, values, all.slice(1, rows + 1, rows + 1 + columns))
+    }
     /// Another element type.
     pub fn cast(self, dtype: DType) -> Tensor {
         self.unary(Op::Cast { dtype })

@@ -2,12 +2,11 @@
 
 use crate::{
     build::{Keeping, Source, blueprint, blueprint::Blueprint},
-    memory,
     pipeline::batches,
     session::Session,
     units,
 };
-use framework_base::Result;
+use framework_base::{Result, memory};
 use framework_core::{
     Param,
     meta::{self, MetaHost},

@@ -9,7 +9,6 @@ mod evaluation;
 pub mod export;
 pub mod generate;
 pub mod generation;
-mod memory;
 pub mod numeric;
 mod open;
 mod pipeline;

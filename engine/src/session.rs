@@ -3,7 +3,7 @@
 use framework_base::{Error, Problem, Result};
 use framework_core::{Kind, ffi};
 use framework_hub as hub;
-use framework_recipe::{Parsed, Recipe};
+use framework_recipe::{Library, Parsed, Recipe};
 use framework_registry::{Entry, Registry, RegistryError, Sources};
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,10 @@ impl Default for PluginSources {
 
 impl PluginSources {
     /// Finds the plugins, those of `more` libraries included.
-    pub fn open(&self, more: &[PathBuf]) -> Result<Registry> {
-        let libraries: Vec<_> = more.iter().chain(&self.libraries).cloned().collect();
-        let sources = Sources { linked: self.linked, ..Sources::new(&libraries) };
+    pub fn open(&self, more: &[Library]) -> Result<Registry> {
+        let libraries: Vec<_> = more.iter().map(Library::path).chain(&self.libraries).cloned().collect();
+        let pinned = more.iter().filter_map(|one| Some((one.path().clone(), one.sha256()?.to_owned()))).collect();
+        let sources = Sources { linked: self.linked, pinned, ..Sources::new(&libraries) };
         Registry::open_with(&sources).map_err(|e: RegistryError| Error::Failed(e.to_string()))
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Entry, Registry, RegistryError};
 use framework_core::conformance::{self, Finding, Outcome};
 use serde::Serialize;
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::mpsc, thread, time::Duration};
 
 /// What was found about a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +47,9 @@ impl fmt::Display for Report {
     }
 }
 
+/// Time in which the checks of one plugin should have come to an end.
+pub const TIME_LIMIT: Duration = Duration::from_secs(300);
+
 /// Loads a library and tries all of its plugins. An error if it cannot be loaded or registers a name twice.
 pub fn check_library(path: &Path) -> Result<Report, RegistryError> {
     Ok(check_registry(&Registry::from_libraries(&[path.to_owned()])?))
@@ -54,10 +57,26 @@ pub fn check_library(path: &Path) -> Result<Report, RegistryError> {
 
 /// Tries all plugins of a registry, whose names are known to be unique.
 pub fn check_registry(registry: &Registry) -> Report {
-    Report { plugins: registry.list(None).map(check_entry).collect() }
+    let check = |entry: &Entry| conformance::check(&entry.about, &entry.build, &entry.label());
+    Report { plugins: registry.list(None).map(|entry| check_entry(entry, TIME_LIMIT, check)).collect() }
 }
 
-fn check_entry(entry: &Entry) -> PluginReport {
-    let findings = conformance::check(&entry.about, &entry.build, &entry.label());
+/// Makes these checks of a plugin, within a time. A plugin that does not come back keeps its thread until the program ends.
+pub fn check_entry(
+    entry: &Entry,
+    limit: Duration,
+    checks: impl FnOnce(&Entry) -> Vec<Finding> + Send + 'static,
+) -> PluginReport {
+    let (sender, receiver) = mpsc::channel();
+    let own = entry.clone();
+    // Stacks as deep as that of the main thread.
+    let started = thread::Builder::new().stack_size(8 << 20).spawn(move || sender.send(checks(&own)));
+    let found = started.map_err(|e| e.to_string()).and_then(|_| {
+        receiver.recv_timeout(limit).map_err(|_| {
+            let seconds = limit.as_secs();
+            format!("it has not come to an end in {seconds} s: it waits, or computes without end; `--time-limit` gives it longer")
+        })
+    });
+    let findings = found.unwrap_or_else(|why| vec![Finding { check: "time", outcome: Outcome::Failed(why) }]);
     PluginReport { plugin: entry.label(), version: entry.about.version.clone(), findings }
 }

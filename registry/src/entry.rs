@@ -6,7 +6,11 @@ use framework_core::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +40,8 @@ pub struct Entry {
     pub origin: Origin,
     /// How it is built.
     pub build: Build,
+    /// The library's SHA-256, once it is known: it is one for all plugins of the library.
+    pub(crate) hash: Arc<OnceLock<String>>,
 }
 
 impl fmt::Debug for Entry {
@@ -63,6 +69,15 @@ impl Entry {
                 format!("{} (from {})", self.about.label(), file.to_string_lossy())
             }
         }
+    }
+
+    /// The SHA-256 of the library that it comes from, in hexadecimal; none if it is built in.
+    pub fn sha256(&self) -> io::Result<Option<String>> {
+        let Origin::Library(path) = &self.origin else { return Ok(None) };
+        if self.hash.get().is_none() {
+            let _ = self.hash.set(crate::hash::sha256(path)?);
+        }
+        Ok(self.hash.get().cloned())
     }
 
     builder! {

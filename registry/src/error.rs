@@ -13,6 +13,13 @@ pub(crate) const SDK: &str = env!("CARGO_PKG_VERSION");
 pub enum LoadError {
     /// The file is missing or may not be read.
     Unreadable(String),
+    /// It is not the file that was meant.
+    OtherHash {
+        /// The SHA-256 that it should have.
+        pinned: String,
+        /// The SHA-256 that it has.
+        found: String,
+    },
     /// It is no dynamic library, or one for another kind of machine.
     Format(String),
     /// The system does not open it.
@@ -51,6 +58,11 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(why) | Self::Format(why) => f.write_str(why),
+            Self::OtherHash { pinned, found } => write!(
+                f,
+                "its SHA-256 is {found}, and `plugins` says {pinned}; it was not opened. If it was rebuilt on purpose, write its \
+                 hash there; else restore the file"
+            ),
             Self::Open(why) => write!(
                 f,
                 "the system cannot open it: {why}; rebuild it, and check that the libraries it needs are installed"

@@ -6,6 +6,7 @@
 pub mod check;
 mod entry;
 mod error;
+mod hash;
 mod loader;
 mod registry;
 pub mod scaffold;

@@ -1,11 +1,14 @@
 //! All plugins of a run, each found once.
 
-use crate::{Entry, Origin, Problem, RegistryError, Sources, Unknown, loader};
+use crate::{Entry, LoadError, Origin, Problem, RegistryError, Sources, Unknown, hash, loader};
 use framework_core::{
     Kind,
     ffi::{Declaration, install_panic_hook, linked},
 };
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
 /// All plugins of a run.
 #[derive(Debug, Clone)]
@@ -34,19 +37,22 @@ impl Registry {
         let found = sources.collect();
         let mut problems = found.problems;
         let mut entries: Vec<Entry> = Vec::new();
-        let mut add = |origin: &Origin, declarations: Vec<Declaration>| {
+        let mut add = |origin: &Origin, hash: OnceLock<String>, declarations: Vec<Declaration>| {
+            let hash = Arc::new(hash);
             entries.extend(declarations.into_iter().map(|Declaration { about, build }| Entry {
                 about,
                 origin: origin.clone(),
                 build,
+                hash: hash.clone(),
             }));
         };
         if sources.linked {
-            add(&Origin::Linked, linked());
+            add(&Origin::Linked, OnceLock::new(), linked());
         }
         for path in found.libraries {
-            match loader::load(&path) {
-                Ok(declarations) => add(&Origin::Library(path), declarations),
+            let loaded = check_hash(&path, sources.pin(&path)).and_then(|hash| Ok((hash, loader::load(&path)?)));
+            match loaded {
+                Ok((hash, declarations)) => add(&Origin::Library(path), hash, declarations),
                 Err(why) => problems.push(Problem::Library { path, why }),
             }
         }
@@ -99,6 +105,16 @@ impl Registry {
             other: self.entries.iter().find(|e| e.about.name == name && e.about.kind != kind).map(|e| e.about.kind),
             looked: self.looked.clone(),
         }
+    }
+}
+
+/// The hash of a library, if it has to be a certain one.
+fn check_hash(path: &Path, pinned: Option<&str>) -> Result<OnceLock<String>, LoadError> {
+    let Some(pinned) = pinned else { return Ok(OnceLock::new()) };
+    let found = hash::sha256(path).map_err(|e| LoadError::unreadable(&e))?;
+    match found.eq_ignore_ascii_case(pinned) {
+        true => Ok(found.into()),
+        false => Err(LoadError::OtherHash { pinned: pinned.to_owned(), found }),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Sources {
     pub linked: bool,
     /// Libraries, or folders of them, that the recipe or the command line names.
     pub libraries: Vec<PathBuf>,
+    /// The SHA-256, in hexadecimal, that libraries must have. Of another one, no code runs.
+    pub pinned: Vec<(PathBuf, String)>,
     /// The value of [`PATH_VARIABLE`], empty if it is not set; none if it is not to be heeded.
     pub path_variable: Option<OsString>,
     /// The user's plugin folder, which need not exist.
@@ -31,6 +33,7 @@ impl Sources {
         Self {
             linked: true,
             libraries: libraries.to_vec(),
+            pinned: Vec::new(),
             path_variable: Some(env::var_os(PATH_VARIABLE).unwrap_or_default()),
             user_folder: Self::default_user_folder(),
         }
@@ -44,6 +47,12 @@ impl Sources {
     /// `framework/plugins` in the user's data folder: `$XDG_DATA_HOME` or `~/.local/share` on Linux.
     pub fn default_user_folder() -> Option<PathBuf> {
         dirs::data_dir().map(|data| data.join("framework").join("plugins"))
+    }
+
+    /// The SHA-256 that the library of this canonical path must have.
+    pub(crate) fn pin(&self, library: &Path) -> Option<&str> {
+        let same = |(path, _): &&(PathBuf, String)| fs::canonicalize(path).is_ok_and(|path| path == library);
+        self.pinned.iter().find(same).map(|(_, hash)| hash.as_str())
     }
 
     /// The libraries, by canonical path and each once; what is missing; and sentences on where was looked.

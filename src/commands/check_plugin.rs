@@ -1,9 +1,10 @@
+use framework_core::conformance;
 use framework_engine::{Error, Problem, Result, numeric};
 use framework_registry::{
-    Registry,
-    check::{PluginReport, check_registry},
+    Entry, Registry,
+    check::{PluginReport, Report, TIME_LIMIT, check_entry},
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Load a dynamic library and try out every plugin in it.
 #[derive(clap::Args)]
@@ -16,6 +17,9 @@ pub struct CheckPlugin {
     /// A safetensors file with `input_ids`, and the `logits` that transformers gives for them.
     #[arg(long, value_name = "FILE", requires = "model")]
     reference: Option<PathBuf>,
+    /// Seconds in which the checks of each plugin must come to an end.
+    #[arg(long, value_name = "SECONDS", default_value_t = TIME_LIMIT.as_secs())]
+    time_limit: u64,
     /// Keys of the folder's configuration that are passed over: `model.ignore_keys=["KEY"]`.
     #[arg(long, value_name = "KEY=VALUE", requires = "model")]
     set: Option<String>,
@@ -23,12 +27,15 @@ pub struct CheckPlugin {
 
 impl CheckPlugin {
     pub fn run(&self) -> Result<ExitCode> {
-        let registry =
-            Registry::from_libraries(std::slice::from_ref(&self.library)).map_err(|e| Error::failed(e.to_string()))?;
-        let mut report = check_registry(&registry);
-        for (entry, report) in registry.list(None).zip(&mut report.plugins) {
-            report.findings.extend(numeric::check(entry));
-        }
+        let registry = Registry::from_libraries(std::slice::from_ref(&self.library));
+        let registry = registry.map_err(|e| Error::failed(e.to_string()))?;
+        let limit = Duration::from_secs(self.time_limit);
+        let checks = |entry: &Entry| {
+            let mut findings = conformance::check(&entry.about, &entry.build, &entry.label());
+            findings.extend(numeric::check(entry));
+            findings
+        };
+        let mut report = Report { plugins: registry.list(None).map(|e| check_entry(e, limit, checks)).collect() };
         if let (Some(folder), Some(reference)) = (&self.model, &self.reference) {
             let finding = numeric::parity(&registry, folder, &self.ignored()?, reference)?;
             let plugin = format!("{}", folder.display());

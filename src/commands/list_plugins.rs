@@ -32,15 +32,17 @@ impl ListPlugins {
         };
         let registry = sources.open(&[])?;
         let only_backends = self.kind.as_deref() == Some("backend");
-        let entries: Vec<_> = registry.list(kind).filter(|_| !only_backends).collect();
+        let entries: Vec<(&Entry, Option<String>)> =
+            registry.list(kind).filter(|_| !only_backends).map(hashed).collect::<Result<_>>()?;
         let backends = if show_backends { backends() } else { Vec::new() };
         if self.format == Format::Json {
             let plugins: Vec<_> = entries
                 .iter()
-                .map(|e| {
+                .map(|(e, sha256)| {
                     serde_json::json!({
                         "kind": e.about.kind, "name": e.about.name, "aliases": e.about.aliases,
                         "version": e.about.version, "summary": e.about.summary, "origin": e.origin.to_string(),
+                        "sha256": sha256,
                     })
                 })
                 .collect();
@@ -52,6 +54,13 @@ impl ListPlugins {
     }
 }
 
+/// A plugin with the SHA-256 of its library.
+fn hashed(entry: &Entry) -> Result<(&Entry, Option<String>)> {
+    let hash =
+        entry.sha256().map_err(|e| Error::failed(format!("{}: the library cannot be read: {e}", entry.label())))?;
+    Ok((entry, hash))
+}
+
 /// A line of the table.
 struct Row {
     kind: String,
@@ -61,9 +70,10 @@ struct Row {
 }
 
 impl Row {
-    fn plugin(entry: &Entry) -> Self {
+    fn plugin((entry, sha256): (&Entry, Option<String>)) -> Self {
         let About { kind, name, version, summary, .. } = &entry.about;
-        let text = format!("{summary} [{}]", entry.origin);
+        let hash = sha256.map(|hash| format!(", sha256 {hash}")).unwrap_or_default();
+        let text = format!("{summary} [{}{hash}]", entry.origin);
         Self { kind: kind.to_string(), name: name.clone(), version: version.clone(), text }
     }
 

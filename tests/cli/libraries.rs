@@ -86,6 +86,110 @@ fn plugins_of_others_work_when_they_are_named() {
     assert!(said(&mut list).succeeded().out.contains("sign-sgd"));
 }
 
+/// A library that is pinned is opened only if it is the file that was meant, and a run goes on only with its own.
+#[test]
+fn libraries_can_be_pinned_by_their_hash() {
+    let setting = Setting::with(&[
+        ("name = \"colours\"", "name = \"colours\"\nplugins = [{ path = \"libgood.so\", sha256 = \"HASH\" }]"),
+        ("plugin = \"adamw\"\nlearning_rate = 2e-2", "plugin = \"sign-sgd\""),
+        ("max_steps = 60", "max_steps = 3"),
+    ]);
+    fs::copy(library("good"), setting.path("libgood.so")).unwrap();
+    let listed = setting.run(["list-plugins", "--plugin", "libgood.so", "--format", "json"]).json();
+    let of = |name: &str| listed["plugins"].as_array().unwrap().iter().find(|p| p["name"] == name).unwrap().clone();
+    assert!(of("adamw")["sha256"].is_null());
+    let hash = of("sign-sgd")["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(hash, sha256(&setting.bytes("libgood.so")));
+    let text = setting.run(["list-plugins", "--plugin", "libgood.so"]).succeeded().out;
+    assert!(text.contains(&format!("libgood.so, sha256 {hash}]")), "{text}");
+
+    let recipe = setting.read("recipe.toml");
+    let train = |hash: &str, more: &[&str]| {
+        setting.write("recipe.toml", &recipe.replace("HASH", hash));
+        setting.run([&["train", "recipe.toml"], more].concat())
+    };
+    let short = train("9f86d0", &[]).failed(2);
+    assert!(short.contains("`plugins.0.sha256`: expected 64 hexadecimal digits, found"), "{short}");
+    let other = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let refused = train(other, &[]).failed(1);
+    let expected =
+        format!("libgood.so: its SHA-256 is {hash}, and `plugins` says {other}; it was not opened. If it was");
+    assert!(refused.contains(&expected), "{refused}");
+    assert!(!setting.path("runs").exists());
+    train(&hash.to_uppercase(), &[]).succeeded();
+    let lock = setting.read("runs/colours/lock.toml");
+    assert!(lock.contains(&format!("sha256 = \"{hash}\"")), "{lock}");
+
+    // The same plugins in another file: a library may be followed by anything.
+    let plain = recipe.replace("{ path = \"libgood.so\", sha256 = \"HASH\" }", "\"libgood.so\"");
+    setting.write("plain.toml", &plain.replace("name = \"colours\"", "name = \"plain\""));
+    setting.run(["train", "plain.toml"]).succeeded();
+    let longer = [setting.bytes("libgood.so"), b"more".to_vec()].concat();
+    fs::write(setting.path("libgood.so"), &longer).unwrap();
+    let run = setting.run(["generate", "--run", "runs/colours", "--prompt", "What"]).failed(1);
+    assert!(run.contains("it was not opened"), "{run}");
+    let more = ["--resume", "--set", "train.max_steps=4"];
+    let err = train(&sha256(&longer), &more).failed(2);
+    assert!(err.contains("`plugins.0.sha256`: is"), "{err}");
+    let err = setting.run([&["train", "plain.toml"], &more[..]].concat());
+    assert_eq!(err.code, Some(1), "{}", err.err);
+    assert!(err.err.contains("were made with other data, weights or plugins"), "{}", err.err);
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Of a library that is not the one that is pinned, no code runs: one that would end the program does not.
+#[test]
+fn nothing_of_another_library_than_the_pinned_one_runs() {
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let pinned = format!("name = \"colours\"\nplugins = [{{ path = \"libnone.so\", sha256 = \"{hash}\" }}]");
+    let setting = Setting::with(&[("name = \"colours\"", &pinned)]);
+    setting.write("libnone.so", "no library at all");
+    let err = setting.run(["check", "recipe.toml"]).failed(1);
+    assert!(err.contains("its SHA-256 is") && !err.contains("dynamic library"), "{err}");
+}
+
+/// Plugins that never end, want more than there is, or give what is no text.
+#[test]
+fn hostile_plugins_are_one_sentence_each() {
+    let hostile = [library("hostile")];
+    let setting = Setting::new();
+    let mut check = setting.framework();
+    let report = said(check.args(["check-plugin", "--time-limit", "5"]).arg(&hostile[0]));
+    assert_eq!(report.code, Some(1), "{}", report.err);
+    let line = |beginning: &str, plugin: &str| {
+        let of = report.out.split(plugin).nth(1).unwrap_or_else(|| panic!("{plugin}: {}", report.out));
+        let line = of.lines().find(|line| line.contains(beginning));
+        line.unwrap_or_else(|| panic!("{beginning}: {}", report.out)).trim().to_owned()
+    };
+    insta::assert_snapshot!(line("time", "`waiting-data`"), @"FAILED  time: it has not come to an end in 5 s: it waits, or computes without end; `--time-limit` gives it longer");
+    insta::assert_snapshot!(line("read", "`endless-data`"), @"ok      read");
+    insta::assert_snapshot!(line("update", "`greedy-optimizer`"), @"FAILED  update: Full { shape: [1073741824, 1073741824], value: 0.0, dtype: f32 } of [4, 3] would have the shape [1073741824, 1073741824], which fits into no memory");
+
+    // A run takes as many of endless records as it is told.
+    let endless = "plugin = \"endless-data\"\nlimit = 20\n\n[prompt]";
+    let setting = Setting::with(&[
+        ("plugin = \"instruction-csv\"\npath = \"data.csv\"\n\n[prompt]", endless),
+        ("max_steps = 60", "max_steps = 2"),
+    ]);
+    said(setting.framework().args(["train", "recipe.toml", "--plugin"]).arg(&hostile[0])).succeeded();
+
+    let setting = Setting::with(&[("plugin = \"adamw\"\nlearning_rate = 2e-2", "plugin = \"greedy-optimizer\"")]);
+    insta::assert_snapshot!(refused(&setting, &["train", "recipe.toml"], &hostile), @"error: optimizer `greedy-optimizer` (from libhostile.so): Full { shape: [1073741824, 1073741824], value: 0.0, dtype: f32 } of [8, 32] would have the shape [1073741824, 1073741824], which fits into no memory");
+    // What shapes without data do not show, the executor refuses.
+    let later = refused(&setting, &["train", "recipe.toml", "--set", "optimizer.later=true"], &hostile);
+    assert!(later.contains("would take 4294967296 GiB, more than this machine has"), "{later}");
+
+    let setting = Setting::with(&[("[prompt]", "[[augment]]\nplugin = \"garbled\"\n\n[prompt]")]);
+    insta::assert_snapshot!(refused(&setting, &["train", "recipe.toml"], &hostile), @r"
+error: augmenter `garbled` (from libhostile.so): what it gives is not UTF-8, at byte 76
+    do not make strings with `from_utf8_unchecked`
+");
+}
+
 /// A library of a later SDK trains here; what this program does not know of it is told once.
 #[test]
 fn plugins_of_a_later_sdk_work_but_for_what_is_new() {

@@ -178,7 +178,8 @@ fn every_adapter_has_a_recipe_that_works() {
         // What was saved is what the next run starts from, with the settings of the folder.
         let start = format!("adapter.init_from={:?}", setting.path(&adapter));
         let check = ["check", &file, "--set", &start, "--set", &output];
-        let options = ["targets", "feed_forward", "virtual_tokens", "projection", "encoder_hidden_size"];
+        let options =
+            ["targets", "feed_forward", "virtual_tokens", "projection", "encoder_hidden_size", "init_lora_weights"];
         let said = setting.run(check);
         assert!(said.code == Some(0) || options.iter().any(|o| said.err.contains(o)), "{name}: {}", said.err);
         let to = format!("merged/{name}");

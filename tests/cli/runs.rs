@@ -249,3 +249,21 @@ fn nobody_has_to_read_what_is_printed() {
     }
     assert!(setting.path("runs/colours/adapter").is_dir());
 }
+
+/// What PiSSA takes off the base weights is not in a checkpoint: it is computed anew, and is the same.
+#[test]
+fn pissa_is_resumed_exactly() {
+    let setting = Setting::with(&[
+        ("targets = \"all-linear\"", "targets = \"all-linear\"\ninit_lora_weights = \"pissa\"\ndropout = 0.1"),
+        ("max_steps = 60", "max_steps = 8\nschedule = \"constant\""),
+        ("log_every = 5\nsave_every = 30", "log_every = 1\nsave_every = 4"),
+    ]);
+    let train = |args: &[&str]| setting.run([&["train", "recipe.toml", "--set"][..], args].concat()).succeeded();
+    train(&["name=whole"]);
+    train(&["name=half", "--set", "train.max_steps=4"]);
+    train(&["name=half", "--resume"]);
+    let [whole, half] =
+        ["whole", "half"].map(|run| setting.bytes(&format!("runs/{run}/adapter/adapter_model.safetensors")));
+    assert!(whole == half);
+    assert_ne!(setting.metrics("runs/whole")[0]["loss"], setting.metrics("runs/whole").last().unwrap()["loss"]);
+}

@@ -138,6 +138,26 @@ fn logits_are_compared_with_a_reference() {
     check(&plugins::repository().join("tests/golden/mamba/biased/expected.safetensors")).failed(2);
 }
 
+/// What an adapter needs and the model does not have is told by `check`, with what there is instead.
+#[test]
+fn adapters_that_do_not_fit_a_model_say_what_does() {
+    let setting = Setting::new();
+    let check = |adapter: &str| {
+        setting.write("others.toml", &recipe().replace("plugin = \"full\"", adapter));
+        let err = setting.run(["check", "others.toml"]).failed(2);
+        setting.redact(&err)
+    };
+    insta::assert_snapshot!(check("plugin = \"prefix-tuning\""), @r"
+error: others.toml:29:1: `adapter`: adapter `prefix-tuning`: the model has no attention that a prefix could stand before
+    `prompt-tuning`, `p-tuning` and `lora` do without
+");
+    insta::assert_snapshot!(check("plugin = \"lora\"\ntargets = [\"attention.query\"]"), @"error: others.toml:31:11: `adapter.targets`: adapter `lora`: the target `attention.query` matches no linear projection of this model; there are in_proj, x_proj, dt_proj, out_proj");
+    // Several sequences in a row are no hindrance: its layers keep their states apart.
+    let packed = ["train", "others.toml", "--set", "train.packing=true", "--set", "train.max_steps=2"];
+    setting.write("others.toml", &recipe());
+    setting.run(packed).succeeded();
+}
+
 #[test]
 fn libraries_of_others_pass_all_checks() {
     for library in libraries() {

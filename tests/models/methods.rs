@@ -10,7 +10,7 @@ use framework_engine::{
     from_folders,
     generation::Generator,
     recipe::GenerateSettings,
-    weights::TensorFile,
+    weights::{AdapterFolder, TensorFile},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
@@ -143,5 +143,64 @@ fn are_trained_as_with_peft() {
             let again = from_folders(&plugins(), &golden.path("model"), Some(&adapter), Device::cpu()).unwrap();
             within(&format!("{name} written"), (examples_loss(&golden, &again) - end).abs(), 1e-6);
         }
+    }
+}
+
+/// The recipe's table for an adapter that starts as peft starts it.
+fn fresh(name: &str) -> String {
+    let config: Value =
+        serde_json::from_str(&fs::read_to_string(folder(name).join("adapter_config.json")).unwrap()).unwrap();
+    let table = |key: &str| {
+        let pairs = config[key].as_object().unwrap().iter().map(|(module, value)| format!("{module:?} = {value}"));
+        format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+    };
+    format!(
+        "[adapter]\nplugin = \"lora\"\ninit_lora_weights = \"pissa\"\nr = {}\nalpha = {}\ntargets = {}\n\
+         rank_stabilised = {}\nrank_pattern = {}\nalpha_pattern = {}\n",
+        config["r"],
+        config["lora_alpha"],
+        config["target_modules"],
+        config["use_rslora"],
+        table("rank_pattern"),
+        table("alpha_pattern")
+    )
+}
+
+/// PiSSA takes the same course from its own start, and what is saved is the LoRA that peft converts it to.
+#[test]
+fn pissa_starts_and_is_converted_as_with_peft() {
+    let all = all();
+    let started: Vec<_> = all.iter().filter(|(_, expected)| expected.get("start_losses").is_some()).collect();
+    assert!(started.len() >= 5);
+    for (name, expected) in started {
+        let golden = golden(expected);
+        let optimizer = "[optimizer]\nplugin = \"adamw\"\nlearning_rate = 1e-2\nweight_decay = 0.01\ndecay = \"all\"\n";
+        let trained = train_from(&golden, &format!("{}{optimizer}{COURSE}", fresh(name)), &mut |network| {
+            let (base, start) = (golden.network("model", None), loss(network, &golden.batch()));
+            within(&format!("{name} start"), (start - loss(&base, &golden.batch())).abs(), 1e-6);
+        });
+        each_near(&format!("{name} losses"), &trained.losses, &numbers(expected, "start_losses"), 5e-5);
+        each_near(&format!("{name} norms"), &trained.norms, &numbers(expected, "start_grad_norms"), 1e-3);
+        let end = expected["converted_loss"].as_f64().unwrap();
+        let open = |adapter: &std::path::Path| {
+            from_folders(&plugins(), &golden.path("model"), Some(adapter), Device::cpu()).unwrap()
+        };
+        let [ours, theirs] = [trained.folder.adapter(), folder(name).join("converted")];
+        for adapter in [&ours, &theirs] {
+            let found = loss(&open(adapter), &golden.batch());
+            within(&format!("{name} {}", adapter.display()), (found - end).abs(), 1e-4);
+        }
+        let [ours, theirs] = [ours, theirs].map(|folder| AdapterFolder::open(&folder).unwrap());
+        for key in ["r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "init_lora_weights"] {
+            let number = |value: &Value| value.as_f64().map(|n| (n * 1e9).round());
+            let same = ours.config[key] == theirs.config[key]
+                || number(&ours.config[key]).is_some_and(|n| Some(n) == number(&theirs.config[key]));
+            assert!(same, "{name}: {key} is {}, and peft has {}", ours.config[key], theirs.config[key]);
+        }
+        let shapes = |folder: &AdapterFolder| -> BTreeMap<String, Vec<usize>> {
+            let names = folder.tensors.names();
+            names.map(|name| (name.to_owned(), folder.tensors.info(name).unwrap().shape.clone())).collect()
+        };
+        assert_eq!(shapes(&ours), shapes(&theirs), "{name}");
     }
 }

@@ -43,13 +43,16 @@ fn others_are_refused_with_a_way_on() {
     for (key, value) in [
         ("use_qalora", true.into()),
         ("alora_invocation_tokens", serde_json::json!([1])),
-        ("init_lora_weights", "pissa".into()),
+        ("init_lora_weights", "olora".into()),
         ("peft_type", "VERA".into()),
         ("target_modules", serde_json::json!(["q_proj", "norm"])),
     ] {
         let said = refused(|config| config[key] = Value::clone(&value));
         assert!(said.contains("merge_and_unload()"), "{key}: {said}");
     }
+    // PEFT itself would take another random part off the base weights.
+    let said = refused(|config| config["init_lora_weights"] = "pissa_niter_4".into());
+    assert!(said.contains("path_initial_model_for_weight_conversion=START"), "{said}");
     insta::assert_snapshot!(refused(|config| config["use_qalora"] = true.into()), @r"
     DIR: adapter `lora`: adapter_config.json sets `use_qalora` to true, which is not supported here
         fold it into its model with PEFT, and use that: `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(MODEL), ADAPTER).merge_and_unload().save_pretrained(FOLDER)`

@@ -47,6 +47,7 @@ def save(adapted: PeftModel, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = None  # a path of this machine
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

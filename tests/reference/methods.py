@@ -1,10 +1,12 @@
-"""Writes adapters of every method that peft has and we read: python methods.py [FOLDER]
+"""Writes adapters of every method that peft has and we read: python methods.py [FOLDER] [--only NAMES]
 
 FOLDER defaults to `golden` next to this script's folder; each adapter is a
 folder in `methods/`, for the model of a case, and `methods/expected.json` has
 what is computed with it: the loss of the case's batch, twelve steps of training
 from there, greedy and beam answers to prompts of unequal lengths, each alone, and, where
-peft can merge it, the loss and the changed tensors of the merged model.
+peft can merge it, the loss and the changed tensors of the merged model. Of
+PiSSA there is also a course from its own start, and `converted/`, the adapter
+at that course's end as peft converts it for the unchanged base model.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import copy
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from peft import (
@@ -88,6 +91,32 @@ METHODS = {
     },
 }
 
+# Written after the others, which keep their seeds.
+PISSA = {
+    "llama/plain": {
+        "pissa": LoraConfig(target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights="pissa", **LORA),
+        "pissa_rs": LoraConfig(
+            target_modules=["k_proj", "up_proj"], init_lora_weights="pissa", use_rslora=True, **LORA
+        ),
+        "pissa_patterns": LoraConfig(
+            target_modules=["q_proj", "down_proj"], init_lora_weights="pissa",
+            rank_pattern={"down_proj": 2}, alpha_pattern={"q_proj": 3}, **LORA,
+        ),
+    },
+    "gpt_neox/parallel": {
+        "pissa": LoraConfig(target_modules=[*NEOX, "lm_head"], init_lora_weights="pissa", **LORA),
+    },
+    "gpt2/plain": {
+        "pissa": LoraConfig(
+            target_modules=["c_attn", "c_proj"], init_lora_weights="pissa", fan_in_fan_out=True, **LORA
+        ),
+    },
+}
+
+
+def is_pissa(config) -> bool:
+    return getattr(config, "init_lora_weights", None) == "pissa"
+
 
 def attach(model, config, seed: int):
     """A copy of `model` with a new adapter that has an effect."""
@@ -99,7 +128,9 @@ def attach(model, config, seed: int):
             if not parameter.requires_grad:
                 continue
             noise = torch.randn(parameter.shape, generator=generator)
-            if "lora_A" in name or "lora_embedding_B" in name:
+            if is_pissa(config):
+                parameter.add_(0.05 * noise)
+            elif "lora_A" in name or "lora_embedding_B" in name:
                 parameter.copy_(0.2 * noise)
             elif "lora_B" in name or "lora_embedding_A" in name:
                 parameter.copy_(0.1 * noise)
@@ -113,10 +144,17 @@ def attach(model, config, seed: int):
 
 
 def save(adapted, folder: Path) -> None:
-    adapted.save_pretrained(folder)
+    # With a target among them, peft saves embeddings and vocabulary projection, of PiSSA what is left of them.
+    own = {"save_embedding_layers": False} if is_pissa(adapted.peft_config["default"]) else {}
+    adapted.save_pretrained(folder, **own)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = None  # a path of this machine
     for key in ("target_modules", "feedforward_modules", "modules_to_save"):
         if isinstance(config.get(key), list):
             config[key].sort()
@@ -137,6 +175,29 @@ def answers(adapted, beams: int) -> list:
         )
         rows.append(found[0, len(prompt) :].tolist())
     return rows
+
+
+def course(adapted, examples: list):
+    parameters = trained(adapted)
+    optimizer = torch.optim.AdamW([tensor for _, tensor in parameters], lr=1e-2, weight_decay=0.01)
+    return training.train(adapted, parameters, optimizer, examples)
+
+
+def from_its_start(model, config, batch: dict, examples: list, folder: Path) -> dict:
+    """Train an adapter that is as peft starts it, and save what peft converts it to."""
+    adapted = get_peft_model(copy.deepcopy(model), copy.deepcopy(config))
+    with TemporaryDirectory() as directory:
+        start = Path(directory) / "start"
+        adapted.peft_config["default"].init_lora_weights = True
+        adapted.save_pretrained(start)
+        adapted.peft_config["default"].init_lora_weights = config.init_lora_weights
+        trajectory = course(adapted, examples)
+        end = loss(adapted.eval(), batch)
+        adapted.save_pretrained(folder, path_initial_model_for_weight_conversion=str(start))
+    tidy(folder)
+    again = PeftModel.from_pretrained(copy.deepcopy(model), str(folder)).eval()
+    assert abs(loss(again, batch) - end) < 1e-5, "the converted adapter is another"
+    return {"start_losses": trajectory.losses, "start_grad_norms": trajectory.grad_norms, "converted_loss": end}
 
 
 def key_of(case: str, name: str) -> str:
@@ -162,6 +223,8 @@ def write(case: str, name: str, config, number: int, folder: Path) -> dict:
     assert abs(value - loss(model, batch)) > VISIBLE, f"{name} has no effect"
     values = {"case": case, "loss": value, "prompts": PROMPTS}
     values |= {"greedy": answers(adapted, 1), "beams": answers(adapted, 3)}
+    if is_pissa(config):
+        values |= from_its_start(model, config, batch, examples, folder / "converted")
     if hasattr(adapted, "prompt_encoder") and len(trained(adapted)) > 1:
         start = {key.replace(".default", ""): parameter for key, parameter in trained(adapted)}
         write_tensors(folder / "start.safetensors", start)
@@ -174,29 +237,36 @@ def write(case: str, name: str, config, number: int, folder: Path) -> dict:
         after = as_saved(merged, dict(merged.named_parameters()))
         changed = {key: tensor for key, tensor in after.items() if not torch.equal(tensor, before[key])}
         write_tensors(folder / "merged.safetensors", changed)
-    parameters = trained(adapted)
     if name == "lora_plus":
         values["loraplus_lr_ratio"] = 4
         optimizer = create_loraplus_optimizer(
             adapted, torch.optim.AdamW, lr=2.5e-3, loraplus_lr_ratio=4, loraplus_weight_decay=0.0
         )
+        trajectory = training.train(adapted, trained(adapted), optimizer, examples)
     else:
-        optimizer = torch.optim.AdamW([tensor for _, tensor in parameters], lr=1e-2, weight_decay=0.01)
-    course = training.train(adapted, parameters, optimizer, examples)
-    return values | {"losses": course.losses, "grad_norms": course.grad_norms}
+        trajectory = course(adapted, examples)
+    return values | {"losses": trajectory.losses, "grad_norms": trajectory.grad_norms}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=GOLDEN)
-    folder = parser.parse_args().folder / "methods"
+    parser.add_argument("--only", nargs="+", help="adapters to write, the others stay: llama_dora gpt2_pissa")
+    options = parser.parse_args()
+    folder = options.folder / "methods"
     make_deterministic()
-    shutil.rmtree(folder, ignore_errors=True)
+    if options.only is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    before = json.loads((folder / "expected.json").read_text()) if options.only else {}
     values = {}
-    for case, methods in METHODS.items():
+    for case, methods in [*METHODS.items(), *PISSA.items()]:
         for name, config in methods.items():
             key = key_of(case, name)
+            if options.only and key not in options.only:
+                values[key] = before[key]
+                continue
             print(key, flush=True)
+            shutil.rmtree(folder / key, ignore_errors=True)
             values[key] = write(case, name, config, len(values), folder / key)
     write_json(folder / "expected.json", values)
 

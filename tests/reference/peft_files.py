@@ -75,6 +75,7 @@ def write_adapter(model, name: str, number: int, options: dict, folder: Path) ->
     adapters.save(adapted, folder) if name != "embeddings" else (folder / "README.md").unlink()
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = None  # a path of this machine
     if name == "no_dropout":
         del config["lora_dropout"]
     for key in ("target_modules", "exclude_modules", "modules_to_save"):

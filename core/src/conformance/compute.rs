@@ -57,7 +57,7 @@ pub fn adapter(build: &Build, label: &str, options: &Value, model: &ModelObject)
         let read = build.adapter_options(label, config)?;
         let again = build.adapter(label, &read)?.plan(&spec)?;
         let tensors = |plan: &AdapterPlan| match plan.saved.is_empty() {
-            true => plan.params.iter().map(|p| (p.name.clone(), p.shape.clone())).collect(),
+            true => plan.own_trained().map(|p| (p.name.clone(), p.shape.clone())).collect(),
             false => plan.saved.clone(),
         };
         if tensors(&again) != tensors(&plan) {

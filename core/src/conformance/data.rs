@@ -18,6 +18,19 @@ pub fn dataset(build: &Build, label: &str, options: &Value) -> Result<Vec<Record
     Ok(first.0)
 }
 
+/// The most records that are read of a dataset to see whether it works.
+const SAMPLE: usize = 1000;
+
+/// Reads the first records twice, which must be the same: also of a dataset that never ends.
+pub fn sample(build: &Build, label: &str, options: &Value) -> Result<()> {
+    let dataset = build.dataset(label, options)?;
+    let read = || dataset.open(&Skipped::default())?.take(SAMPLE).collect::<Result<Vec<_>>>();
+    match read()? == read()? {
+        true => Ok(()),
+        false => Err(wrong(label, "read twice, it gives different records")),
+    }
+}
+
 /// Augments records twice with the same seed, which must give the same, and returns them.
 pub fn augmenter(build: &Build, label: &str, options: &Value, records: &[Record], seed: u64) -> Result<Vec<Record>> {
     let augmenter = build.augmenter(label, options)?;

@@ -11,7 +11,7 @@ mod toy;
 
 pub use about::{defaults, documentation, example, table};
 pub use compute::{adapter, model, optimizer};
-pub use data::{augmenter, dataset};
+pub use data::{augmenter, dataset, sample};
 pub use decode::{decode, decoder};
 pub use toy::{everything, toy, toy_spec};
 
@@ -85,7 +85,13 @@ fn run(about: &About, build: &Build, label: &str, options: &Value) -> Finding {
         (!e.panicked()).then(|| Finding::skipped(check, format!("refuses made-up input: {}", e.message)))
     };
     match about.kind {
-        Kind::Dataset => Finding::skipped("open", "needs files; `framework preview` tries them"),
+        Kind::Dataset => match sample(build, label, options) {
+            Err(e) if !e.panicked() => {
+                let why = format!("its example cannot be read here ({}); `framework preview` tries files", e.message);
+                Finding::skipped("read", why)
+            }
+            read => Finding::of("read", read),
+        },
         Kind::Augmenter => {
             let check = "augment";
             match augmenter(build, label, options, &sample_records(), 1) {

@@ -1,6 +1,6 @@
 //! The run on the boundary: one function that answers requests.
 
-use super::{RawError, RawResult, RawTensor, guard, receive, tensor::newer};
+use super::{RawError, RawResult, RawTensor, checked, guard, receive, tensor::newer};
 use crate::{Ctx, CtxOp, Result, Tensor};
 use abi_stable::{
     StableAbi,
@@ -40,6 +40,9 @@ impl<H: Host> Context for Hosted<H> {
     fn request(&self, op: crate::op::CtxOp_NE, operands: RVec<RawTensor>) -> RawResult<RawTensor> {
         guard(|| {
             let op = op.into_enum().map_err(|e| newer("request", &e.into_inner()))?;
+            if let CtxOp::AddLoss { name } | CtxOp::Balance { name, .. } = &op {
+                checked(name)?;
+            }
             Ok(self.0.request(op, operands.into_iter().map(Tensor).collect())?.0)
         })
     }

@@ -61,7 +61,9 @@ pub fn forward_logs(sink: LogSink) {
 
 /// The host's end: repeats a plugin's message in the host's own log.
 pub extern "C" fn host_log(level: u8, target: RStr<'_>, message: RStr<'_>) {
-    let (plugin, message) = (target.as_str(), message.as_str());
+    let [plugin, message] =
+        [target, message].map(|text| String::from_utf8_lossy(text.as_str().as_bytes()).into_owned());
+    let plugin = plugin.as_str();
     match level {
         1 => tracing::error!(plugin, "{message}"),
         2 => tracing::warn!(plugin, "{message}"),

@@ -64,7 +64,7 @@ impl From<PluginError> for RawError {
 
 impl From<RawError> for PluginError {
     fn from(e: RawError) -> Self {
-        from_json(&e.0).unwrap_or_else(|_| PluginError::new(e.0.into_string()))
+        from_json(&e.0).unwrap_or_else(|_| PluginError::new(String::from_utf8_lossy(e.0.as_bytes()).into_owned()))
     }
 }
 
@@ -81,12 +81,20 @@ fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<RString> {
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
-    Ok(serde_json::from_str(json)?)
+    Ok(serde_json::from_str(checked(json)?)?)
+}
+
+/// What is said to be text, if it is: another side's `unsafe` code may have made it.
+fn checked(text: &str) -> crate::Result<&str> {
+    std::str::from_utf8(text.as_bytes()).map_err(|e| {
+        PluginError::new(format!("what it gives is not UTF-8, at byte {}", e.valid_up_to()))
+            .help("do not make strings with `from_utf8_unchecked`")
+    })
 }
 
 /// What a plugin declares; if that cannot be read, it has something that this version does not know.
 fn declared<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
-    serde_json::from_str(json).map_err(|e| {
+    serde_json::from_str(checked(json)?).map_err(|e| {
         let message = format!("its declaration cannot be read ({e}): it was built with a newer framework-sdk");
         PluginError::new(message).help("update this program, or use an older version of the plugin")
     })

@@ -98,17 +98,11 @@ constructor!(decoder, Decoder, Decoder, decoder: decoder::build::<T>);
 impl Registration {
     /// The plugin's description.
     pub fn about(&self) -> About {
-        let schema = (self.schema)();
-        let docs = schema["description"].as_str().unwrap_or_default();
-        let summary = docs.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         About {
-            kind: self.kind,
-            name: self.tags.name.into(),
             aliases: self.tags.aliases.iter().map(|&a| a.into()).collect(),
             version: self.tags.version.into(),
-            summary,
-            schema,
             example: self.tags.example.trim().to_owned(),
+            ..About::new(self.kind, self.tags.name, (self.schema)())
         }
     }
 }

@@ -3,8 +3,11 @@
 use super::MetaTensor;
 use crate::{DType, Op, PluginError, Result};
 
-fn count(shape: &[usize]) -> u64 {
-    shape.iter().product::<usize>() as u64
+/// The most elements of a tensor: 16 TiB of 32-bit numbers. More is a mistake, and would end the program.
+pub const MOST_ELEMENTS: u64 = 1 << 42;
+
+pub(super) fn count(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |count, n| count.saturating_mul(*n as u64))
 }
 
 fn axis(dim: i64, shape: &[usize]) -> Result<usize> {
@@ -55,7 +58,7 @@ pub(super) fn attention(q: MetaTensor, k: MetaTensor, v: MetaTensor) -> Result<M
         return Err(PluginError::new(format!("attention of {shapes}: expected [batch, heads, time, size] each")));
     }
     // Causal: half of the scores are needed.
-    let flops = count(&q.shape) * k.shape[2] as u64 * 2;
+    let flops = count(&q.shape).saturating_mul(2 * k.shape[2] as u64);
     let mut shape = q.shape.clone();
     shape[3] = v.shape[3];
     Ok(q.like(shape, q.dtype, flops))
@@ -80,6 +83,13 @@ fn choices(op: &Op, operands: &[MetaTensor]) -> Option<usize> {
 
 pub(super) fn infer(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
     let result = shaped(op, operands)?;
+    if count(&result.shape) > MOST_ELEMENTS {
+        let of: Vec<_> = operands.iter().map(|x| format!("{:?}", x.shape)).collect();
+        let (of, shape) = (of.join(" and "), &result.shape);
+        return Err(PluginError::new(format!(
+            "{op:?} of {of} would have the shape {shape:?}, which fits into no memory"
+        )));
+    }
     Ok(MetaTensor { choices: choices(op, operands), ..result })
 }
 
@@ -129,7 +139,7 @@ fn shaped(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
             }
             let mut shape = broadcast(&s[..r - 2], &b[..rb - 2])?;
             shape.extend([s[r - 2], b[rb - 1]]);
-            let flops = 2 * count(&shape) * s[r - 1] as u64;
+            let flops = count(&shape).saturating_mul(2 * s[r - 1] as u64);
             x.like(shape, x.dtype, flops)
         }
         Op::Linear => {
@@ -139,7 +149,7 @@ fn shaped(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
             }
             let mut shape = s.clone();
             *shape.last_mut().expect("not empty") = w[0];
-            let flops = 2 * count(&shape) * w[1] as u64;
+            let flops = count(&shape).saturating_mul(2 * w[1] as u64);
             x.like(shape, x.dtype, flops)
         }
         Op::LayerNorm { .. } => {
@@ -216,7 +226,14 @@ fn shaped(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
         Op::Cast { dtype } => x.like(s.clone(), *dtype, 0),
         Op::Detach => x.like(s.clone(), x.dtype, 0),
         Op::Full { shape, dtype, .. } => x.like(shape.iter().map(|&n| n as usize).collect(), *dtype, 0),
-        Op::Arange { start, end } => x.like(vec![(end - start).max(0) as usize], DType::Int, 0),
+        Op::Arange { start, end } => x.like(vec![end.saturating_sub(*start).max(0) as usize], DType::Int, 0),
+        Op::Svd { k } => match s[..] {
+            [m, n] if *k as usize <= m.min(n) => {
+                let (small, large) = (m.min(n) as u64, m.max(n) as u64);
+                x.like(vec![*k as usize, m + 1 + n], DType::F32, 2 * small * small * large + 9 * small.pow(3))
+            }
+            _ => return Err(PluginError::new(format!("{k} singular values of {s:?}: expected a matrix with as many"))),
+        },
         Op::Custom { name, .. } => return Err(PluginError::new(format!("operator `{name}` is not known here"))),
         // What is left is point-wise.
         _ => x.like(s.clone(), x.dtype, n),

@@ -5,6 +5,8 @@
 
 mod infer;
 
+pub use infer::MOST_ELEMENTS;
+
 use crate::{
     Ctx, CtxOp, DType, ModelSpec, Op, Param, PluginError, Result, Role, Tensor,
     ffi::{self, AdaptedObject, AdapterObject, Host, HostTensor, ModelObject},
@@ -45,8 +47,8 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 impl MetaTensor {
     fn like(&self, shape: Vec<usize>, dtype: DType, flops: u64) -> Self {
         let mut cost = lock(&self.cost);
-        cost.flops += flops;
-        cost.elements += shape.iter().product::<usize>() as u64;
+        cost.flops = cost.flops.saturating_add(flops);
+        cost.elements = cost.elements.saturating_add(infer::count(&shape));
         Self { shape, dtype, choices: None, cost: self.cost.clone() }
     }
 }

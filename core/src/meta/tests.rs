@@ -43,3 +43,17 @@ fn a_balance_is_of_all_tokens() {
         assert_eq!(message, format!("balance `router` of {shapes}: expected [batch * time, experts]"));
     }
 }
+
+/// Sizes that no memory has are told on shapes, and counted without overflow.
+#[test]
+fn what_fits_into_no_memory_is_refused() {
+    let host = MetaHost::new(&ModelSpec::default(), None, 1, 1).unwrap();
+    let huge = |op: Op| {
+        let result = ffi::guard(|| Ok(host.tensor(&[1, 3], DType::F32).execute(op, [])));
+        PluginError::from(result.into_result().map(drop).unwrap_err()).message
+    };
+    for shape in [vec![1 << 60, 3], vec![1 << 32, 1 << 32, 3]] {
+        let e = huge(Op::Expand { shape: shape.clone().into() });
+        assert!(e.starts_with("Expand {") && e.contains(&format!("of [1, 3] would have the shape {shape:?}")), "{e}");
+    }
+}

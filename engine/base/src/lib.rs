@@ -7,6 +7,7 @@ pub mod files;
 pub mod float;
 pub mod id;
 pub mod json;
+pub mod memory;
 pub mod suggest;
 
 pub use batch::{Batch, IGNORE, Sequence};

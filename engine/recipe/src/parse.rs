@@ -1,12 +1,13 @@
 //! Reading: text to values with places, and overrides on top.
 
 use super::{
-    node::{Content, Node},
+    Library, Pinned,
+    node::Node,
     overrides, paths, read,
     source::{Findings, Origin, Source},
 };
 use framework_base::{Problem, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -22,6 +23,10 @@ pub struct Parsed {
     pub(super) source: Source,
     pub(super) root: Node,
     pub(super) needs_tokenizer: bool,
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 /// Reads a recipe file and applies overrides of the form `path.to.key=value`.
@@ -88,17 +93,33 @@ impl Parsed {
         Self { needs_tokenizer: false, ..self }
     }
 
-    /// The dynamic libraries that the recipe names, as absolute paths.
-    pub fn plugins(&self) -> Result<Vec<PathBuf>> {
+    /// The dynamic libraries that the recipe names, with absolute paths.
+    pub fn plugins(&self) -> Result<Vec<Library>> {
         let mut found = Findings::default();
         let mut all = Vec::new();
         let nodes = self.root.get("plugins").map(Node::elements).unwrap_or_default();
         for (i, node) in nodes.iter().enumerate() {
-            // what is not a string is reported by `resolve`
-            let Content::Text(given) = &node.content else { continue };
-            match paths::resolve(&self.source, node.origin, given, None) {
-                Ok(path) => all.push(path),
-                Err(problem) => found.add(&self.source, node.origin, &format!("plugins.{i}"), problem),
+            let (mut path, mut key) = (node, format!("plugins.{i}"));
+            if let Some(inner) = node.get("path") {
+                (path, key) = (inner, format!("{key}.path"));
+            }
+            // Libraries are opened before the rest of the recipe is checked, which reports what is no string.
+            let Some(given) = path.text() else { continue };
+            let hash = node.get("sha256");
+            if let Some(hash) = hash.filter(|hash| !hash.text().is_some_and(is_sha256)) {
+                let problem = Problem::new(format!("expected 64 hexadecimal digits, found {}", hash.describe()))
+                    .help("`framework list-plugins --plugin FILE` shows the hash of a library");
+                found.add(&self.source, hash.origin, &format!("plugins.{i}.sha256"), problem);
+                continue;
+            }
+            match (paths::resolve(&self.source, path.origin, given, None), hash.and_then(Node::text)) {
+                (Ok(path), Some(_)) if path.is_dir() => {
+                    let problem = Problem::new("is a folder; a hash is that of one library");
+                    found.add(&self.source, node.origin, &key, problem);
+                }
+                (Ok(path), Some(hash)) => all.push(Library::Pinned(Pinned { path, sha256: hash.to_owned() })),
+                (Ok(path), None) => all.push(Library::Path(path)),
+                (Err(problem), _) => found.add(&self.source, path.origin, &key, problem),
             }
         }
         found.finish()?;

@@ -52,7 +52,7 @@ impl Blueprint {
     /// The parameters that are trained, the adapter's own first.
     pub fn trained(&self) -> Vec<&Param> {
         let names: BTreeSet<&String> = self.adapted.trained.iter().collect();
-        self.adapted.params.iter().chain(self.spec.params.iter().filter(|p| names.contains(&p.name))).collect()
+        self.adapted.own_trained().chain(self.spec.params.iter().filter(|p| names.contains(&p.name))).collect()
     }
 
     /// Runs the model and a step of the optimizer on shapes: what a plugin gets wrong is told before anything begins.

@@ -61,7 +61,7 @@ fn own<'a>(session: &'a Session, config: &Value) -> Option<&'a Entry> {
 pub(crate) fn options(entry: &Entry, config: &Value, folder: &Path) -> Result<Value> {
     entry.adapter_options(config).map_err(|e| {
         let problem = Problem::new(format!("{}: {e}", folder.display()));
-        Error::invalid(problem.help(weights::MERGE_ELSEWHERE))
+        Error::invalid(problem.help(e.help.as_deref().unwrap_or(weights::MERGE_ELSEWHERE)))
     })
 }
 

@@ -172,6 +172,15 @@ pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
         keys.insert(key);
     }
     for param in replaced(network, folder) {
+        if !network.plan().frozen.is_empty() && network.plan().sites.iter().any(|site| site == param.module()) {
+            let message = format!(
+                "{} holds what is left of `{}`, which its adapter takes apart",
+                folder.path().display(),
+                param.module()
+            );
+            let help = "Save it with PEFT's `save_pretrained(FOLDER, save_embedding_layers=False)`.";
+            return Err(Error::invalid(Problem::new(message).key("adapter.init_from").help(help)));
+        }
         let key = peft_key(network, &param.name);
         put(network, param, from_file(param, folder.tensors.tensor_shaped(&key, &shape_in_files(param))?))?;
         keys.insert(key);

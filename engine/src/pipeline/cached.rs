@@ -10,7 +10,6 @@ use crate::{
 use framework_base::files::sha256;
 use framework_base::{Result, files};
 use framework_core::Kind;
-use framework_registry::Origin;
 use framework_text::{
     data::{Corpus, cache},
     tokenizer::Tokenizer,
@@ -103,11 +102,7 @@ fn key(session: &Session, tokenizer: &Tokenizer) -> Result<Option<String>> {
         if kind == Kind::Dataset && entry.about.schema["x-reads"] != "paths" {
             return Ok(None);
         }
-        let library = match &entry.origin {
-            Origin::Linked => None,
-            Origin::Library(path) => Some(sha256(path)?),
-        };
-        plugins.push(json!([LockedPlugin::of(entry), library]));
+        plugins.push(json!(LockedPlugin::of(entry)?));
     }
     let mut read = BTreeMap::new();
     for file in read_files(session)?.into_iter().filter(|file| file.is_file()) {

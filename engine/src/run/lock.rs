@@ -1,8 +1,7 @@
 //! `lock.toml`: what exactly the run was made of.
 
 use crate::session::Session;
-use framework_base::Result;
-use framework_base::files::sha256;
+use framework_base::{Error, Result, files::sha256};
 use framework_core::{About, Kind};
 use framework_registry::Entry;
 use framework_weights::ModelFolder;
@@ -32,6 +31,9 @@ pub struct LockedPlugin {
     pub version: String,
     /// `linked in`, or the library's path.
     pub origin: String,
+    /// SHA-256 of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 impl Lock {
@@ -50,7 +52,7 @@ impl Lock {
         let mut files = Vec::new();
         for (kind, name, options) in used {
             let entry = session.entry(kind, name)?;
-            lock.plugin.push(LockedPlugin::of(entry));
+            lock.plugin.push(LockedPlugin::of(entry)?);
             files.extend(paths(&entry.about, options));
         }
         if let Some(weights) = &recipe.model.weights {
@@ -74,14 +76,17 @@ impl Lock {
 }
 
 impl LockedPlugin {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Result<Self> {
         let about = &entry.about;
-        Self {
+        let sha256 =
+            entry.sha256().map_err(|e| Error::failed(format!("{}: the library cannot be read: {e}", entry.label())))?;
+        Ok(Self {
             kind: about.kind.name().into(),
             name: about.name.clone(),
             version: about.version.clone(),
             origin: entry.origin.to_string(),
-        }
+            sha256,
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! The end of a run, and the answers that are sampled on the way.
 
 use super::{Event, Observer, Prepared, checkpoint, export, train_loop::TrainLoop};
-use crate::{generation::Generator, memory, pipeline::encoder, run::Summary};
+use crate::{generation::Generator, pipeline::encoder, run::Summary};
 use framework_base::files::write_bytes;
-use framework_base::{Error, Result};
+use framework_base::{Error, Result, memory};
 use framework_core::Record;
 use framework_recipe::SaveDtype;
 use framework_text::Reader;

@@ -2,6 +2,7 @@
 
 mod choose;
 mod net;
+mod pissa;
 
 use framework_sdk::{
     adapter::{self, Layers, Pattern, Targets, target_modules},
@@ -10,6 +11,7 @@ use framework_sdk::{
 };
 pub(crate) use net::LoraNet;
 use net::Part;
+use pissa::Start;
 
 options! {
     /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.
@@ -51,6 +53,12 @@ options! {
         /// DoRA (Liu et al., 2024, arXiv:2402.09353): the adapted weight is rescaled to a length for each output, which
         /// is trained, too. Projections only.
         use_dora: bool,
+        /// How `A` and `B` start: `true` is at random and at zero. `"pissa"` (PiSSA: Meng et al., 2024, arXiv:2404.02948)
+        /// is at the part of the weight with the largest singular values, and only the rest of the weight stays as it
+        /// is. The adapter is saved as a plain LoRA of twice the rank, which fits the unchanged base model; PEFT converts
+        /// its own like that. PEFT's names of faster approximations, such as `"pissa_niter_4"`, mean the exact one here.
+        #[schemars(extend("x-expected" = "true or \"pissa\""))]
+        init_lora_weights: Start,
         /// `B` has a bias, which is trained.
         lora_bias: bool,
         /// LoRA+ (Hayou et al., 2024, arXiv:2402.12354): the learning rate of `B`, and of whatever is trained and has one
@@ -90,6 +98,7 @@ impl Default for Lora {
             alpha_pattern: Map::new(),
             modules_to_save: Vec::new(),
             use_dora: false,
+            init_lora_weights: Start::Usual(true),
             lora_bias: false,
             loraplus_lr_ratio: None,
             trainable_token_indices: Vec::new(),
@@ -142,6 +151,7 @@ impl Lora {
             (targets, layers) => (json!(targets), layers.as_ref().map(Layers::indices).transpose()?),
         };
         let saved: Vec<_> = self.modules_to_save.iter().map(|name| model.peft_name(name)).collect();
+        let (r, alpha, rank_pattern, alpha_pattern) = self.ranks();
         let tokens = Some(&self.trainable_token_indices).filter(|tokens| !tokens.is_empty());
         Ok(json!({
             "peft_type": "LORA",
@@ -150,8 +160,8 @@ impl Lora {
             "revision": null,
             "auto_mapping": null,
             "inference_mode": true,
-            "r": self.r,
-            "lora_alpha": adapter::number(self.alpha),
+            "r": r,
+            "lora_alpha": adapter::number(alpha),
             "lora_dropout": self.dropout,
             "target_modules": targets,
             "layers_to_transform": layers,
@@ -165,8 +175,8 @@ impl Lora {
             "trainable_token_indices": tokens,
             "exclude_modules": self.exclude,
             "modules_to_save": if saved.is_empty() { Value::Null } else { json!(saved) },
-            "rank_pattern": self.rank_pattern,
-            "alpha_pattern": self.alpha_pattern,
+            "rank_pattern": rank_pattern,
+            "alpha_pattern": alpha_pattern,
         }))
     }
 }
@@ -201,6 +211,7 @@ impl Adapter for Lora {
         if let Some(ratio) = self.loraplus_lr_ratio.filter(|ratio| !(ratio.is_finite() && *ratio > 0.0)) {
             return Err(PluginError::option("loraplus_lr_ratio", format!("must be positive, not {ratio}")));
         }
+        self.init_lora_weights.validate(self)?;
         self.targets.validate("targets")?;
         self.exclude.as_ref().map_or(Ok(()), |exclude| exclude.validate("exclude"))?;
         each(&self.rank_pattern, "rank_pattern", "a rank of at least 1", |v| v.as_u64().is_some_and(|r| r > 0))?;
@@ -212,12 +223,15 @@ impl Adapter for Lora {
     }
 
     fn from_peft(config: &Value) -> Result<Self> {
-        let options = adapter::options(config, &PEFT_NAMES)?;
+        let mut config = config.clone();
+        let start = Start::take(&mut config)?;
+        let options = adapter::options(&config, &PEFT_NAMES)?;
         if !options.contains_key("targets") {
             return Err(PluginError::new("adapter_config.json does not give `target_modules`"));
         }
         // What PEFT takes for those that the file leaves out.
-        let defaults = Self { r: 8, alpha: 8.0, dropout: 0.0, ..Self::default() };
+        let init_lora_weights = start.unwrap_or(Start::Usual(true));
+        let defaults = Self { r: 8, alpha: 8.0, dropout: 0.0, init_lora_weights, ..Self::default() };
         let mut all = serde_json::to_value(defaults)?;
         all.as_object_mut().into_iter().for_each(|all| all.extend(options.clone()));
         Ok(serde_json::from_value(all)?)
@@ -246,7 +260,7 @@ impl Adapter for Lora {
             a.train(param);
             self.rate(a, &param.name, &param.shape);
         }
-        Ok(LoraNet { parts, dropout: self.dropout })
+        Ok(LoraNet { parts, dropout: self.dropout, found: Default::default() })
     }
 }
 
@@ -334,7 +348,7 @@ mod tests {
             ("use_qalora", json!(true)),
             ("alora_invocation_tokens", json!([1])),
             ("layers_pattern", json!("experts")),
-            ("init_lora_weights", json!("pissa")),
+            ("init_lora_weights", json!("olora")),
             ("task_type", json!("SEQ_CLS")),
             ("something_new", json!(1)),
         ] {

@@ -54,7 +54,8 @@ impl Adapter for PrefixTuning {
     fn build(&self, model: &ModelSpec, a: &Attach) -> Result<Prefix> {
         let tokens = self.virtual_tokens;
         let Some(first) = model.attentions.first() else {
-            return Err(PluginError::new("the model has no attention that a prefix could stand before"));
+            return Err(PluginError::new("the model has no attention that a prefix could stand before")
+                .help("`prompt-tuning`, `p-tuning` and `lora` do without"));
         };
         let (heads, size) = (first.keys, first.size);
         if model.attentions.iter().any(|other| (other.keys, other.size) != (heads, size)) {

@@ -3,12 +3,15 @@
 //! What is worth a fused kernel (attention, norms, rotary, gated activations, linear, linear with cross-entropy) is a
 //! single function, here or beside this folder, that a kernel can replace.
 
+mod eigen;
 mod fused;
 mod index;
 mod pointwise;
 mod reduce;
 mod rotary;
 mod shape;
+mod size;
+mod svd;
 
 pub(super) use fused::linear;
 pub(super) use rotary::Angles;
@@ -31,6 +34,7 @@ impl Operands<'_> {
 }
 
 pub(super) fn execute(op: &Op, values: Vec<Value>) -> Result<Value> {
+    size::check(op, &values)?;
     let mut operands = Operands { op, values: values.into_iter(), taken: 0 };
     let x = operands.next()?;
     match op {
@@ -86,6 +90,7 @@ pub(super) fn execute(op: &Op, values: Vec<Value>) -> Result<Value> {
         Op::Embedding | Op::Gather { .. } | Op::IndexSelect { .. } | Op::IndexAdd { .. } | Op::NonZero => {
             index::index(op, x, operands)
         }
+        Op::Svd { k } => svd::svd(x, *k as usize),
         other => Err(PluginError::new(format!("operator {other:?} is not known to this version of the framework"))),
     }
 }

@@ -1,7 +1,7 @@
 //! A model that says how it is run, and an adapter that trains what it is told to.
 
 use super::floats;
-use crate::{Device, Network, Parts, Value, value::Data};
+use crate::{Device, Network, Parts, Value};
 use framework_core::ffi;
 use framework_sdk::{
     Adapted, Adapter, Attach, Attention, Ctx, DType, Dense, Embedding, Heads, Init, Linear, Logits, ModelArch,

@@ -142,10 +142,9 @@ impl Catalog for Fake {
             let names: Vec<_> = NAMES.iter().filter(|(k, _)| *k == kind).map(|(_, n)| *n).collect();
             return Err(format!("there is no {kind} `{name}`\n  there are: {}", names.join(", ")));
         }
-        let schema = schema(kind, name);
-        let summary = schema["description"].as_str().unwrap_or_default().to_owned();
-        let (name, aliases, version, example) = (name.to_owned(), Vec::new(), "1.0.0".to_owned(), String::new());
-        Ok(About { kind, name, aliases, version, summary, schema, example })
+        let mut about = About::new(kind, name, schema(kind, name));
+        about.version = "1.0.0".to_owned();
+        Ok(about)
     }
 
     fn fill(&self, kind: Kind, name: &str, options: &Value) -> Result<Value, PluginError> {

@@ -39,7 +39,7 @@ fn the_recipe_reference() {
 | `name` | string |  | Name of the run. Default: the recipe file's name. |
 | `seed` | integer | `42` | Seed for everything random: initial weights, order of the data, dropout, sampling. |
 | `output` | string |  | The run's folder, relative to the working directory. Default: `runs/<name>`. |
-| `plugins` | list of paths | `[]` | Dynamic libraries with plugins, relative to the recipe's folder. |
+| `plugins` | list | `[]` | Dynamic libraries with plugins, relative to the recipe's folder. `{ path = "…", sha256 = "…" }` opens a library only if it has this hash. |
 
 ## `[backend]`
 

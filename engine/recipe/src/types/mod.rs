@@ -26,6 +26,44 @@ pub struct Component {
     pub options: Map<String, Value>,
 }
 
+/// A library with plugins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a path, or { path = …, sha256 = … }")]
+pub enum Library {
+    /// Its path.
+    Path(#[schemars(with = "FilePath")] PathBuf),
+    /// Its path, and what is to be found there.
+    Pinned(Pinned),
+}
+
+/// A library with the hash that it must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The library.
+    #[schemars(with = "FilePath")]
+    pub path: PathBuf,
+    /// Its SHA-256, in hexadecimal, as `list-plugins` shows it. Another file is not opened.
+    pub sha256: String,
+}
+
+impl Library {
+    /// Where it is.
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Path(path) | Self::Pinned(Pinned { path, .. }) => path,
+        }
+    }
+
+    /// The SHA-256 that it must have.
+    pub fn sha256(&self) -> Option<&str> {
+        match self {
+            Self::Path(_) => None,
+            Self::Pinned(pinned) => Some(&pinned.sha256),
+        }
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,10 +77,10 @@ pub struct Recipe {
     /// The run's folder, relative to the working directory. Default: `runs/<name>`.
     #[serde(default)]
     pub output: PathBuf,
-    /// Dynamic libraries with plugins, relative to the recipe's folder.
+    /// Dynamic libraries with plugins, relative to the recipe's folder. `{ path = "…", sha256 = "…" }` opens a library only
+    /// if it has this hash.
     #[serde(default)]
-    #[schemars(with = "Vec<FilePath>")]
-    pub plugins: Vec<PathBuf>,
+    pub plugins: Vec<Library>,
     /// The device that the run computes on.
     #[serde(default)]
     pub backend: Backend,

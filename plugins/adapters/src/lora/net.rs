@@ -1,12 +1,18 @@
 //! What LoRA computes.
 
-use super::Lora;
+use super::{
+    Lora,
+    pissa::{KEY, Origin},
+};
 use framework_sdk::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// LoRA, attached to a model.
 pub struct LoraNet {
     pub(super) parts: Vec<Part>,
     pub(super) dropout: f64,
+    /// `B` of an [`Origin`], which is found together with its `A`.
+    pub(super) found: Mutex<Option<(Weight, Tensor)>>,
 }
 
 /// What is added to one module. Scaled where it is narrowest.
@@ -18,19 +24,12 @@ pub(super) enum Part {
         bias: Option<Weight>,
         scale: f64,
         magnitude: Option<Weight>,
+        origin: Option<Origin>,
     },
     /// `a` is `[r, vocab]`, `b` `[hidden, r]`.
-    Embedding {
-        a: Weight,
-        b: Weight,
-        scale: f64,
-    },
+    Embedding { a: Weight, b: Weight, scale: f64 },
     /// The embeddings of these tokens are `rows`.
-    Tokens {
-        site: Site,
-        ids: Vec<usize>,
-        rows: Weight,
-    },
+    Tokens { site: Site, ids: Vec<usize>, rows: Weight },
 }
 
 impl Part {
@@ -44,7 +43,11 @@ impl Part {
             let option = if lora.use_dora { "use_dora" } else { "lora_bias" };
             return Err(PluginError::option(option, format!("is for projections of the blocks, not for `{module}`")));
         }
+        let pissa = lora.init_lora_weights.is_pissa();
         if weight.role == Role::Embedding {
+            if pissa {
+                return Err(PluginError::option(KEY, format!("is for projections, not for `{module}`")));
+            }
             if model.is_tied() {
                 let message =
                     "the embeddings are the vocabulary projection, too: `targets` cannot change only one of them";
@@ -60,6 +63,26 @@ impl Part {
             lora.rate(a, &name(end), shape);
             a.param(name(end), shape, init, block)
         };
+        if pissa {
+            if rank > out.min(input) {
+                let most = out.min(input);
+                return Err(PluginError::option("r", format!("is {rank}; with PiSSA, `{module}` has at most {most}")));
+            }
+            a.requires("op.svd");
+            let origin = Origin {
+                a: a.frozen(name("pissa_A"), &[rank, input], block),
+                b: a.frozen(name("pissa_B"), &[out, rank], block),
+            };
+            let computed = |end: &str, shape: &[usize], saved: &[usize]| {
+                lora.rate(a, &name(end), shape);
+                a.saved(name(end), saved);
+                a.computed(name(end), shape, block)
+            };
+            let lora_a = computed("lora_A.weight", &[rank, input], &[2 * rank, input]);
+            let lora_b = computed("lora_B.weight", &[out, rank], &[out, 2 * rank]);
+            let (bias, magnitude) = (None, None);
+            return Ok(Self::Linear { site, a: lora_a, b: lora_b, bias, scale, magnitude, origin: Some(origin) });
+        }
         // PyTorch's Kaiming-uniform initialisation with a = √5.
         let random = Init::Uniform(1.0 / (input as f64).sqrt());
         let lora_a = param("lora_A.weight", &[rank, input], random);
@@ -69,7 +92,7 @@ impl Part {
             lora.rate(a, &name("lora_magnitude_vector"), &[out]);
             a.computed(name("lora_magnitude_vector"), &[out], block)
         });
-        Ok(Self::Linear { site, a: lora_a, b: lora_b, bias, scale, magnitude })
+        Ok(Self::Linear { site, a: lora_a, b: lora_b, bias, scale, magnitude, origin: None })
     }
 
     /// Declares embeddings of some tokens.
@@ -103,12 +126,15 @@ fn rescaled(cx: &Ctx, weight: Tensor, a: Weight, b: Weight, scale: f64) -> (Tens
 
 impl Adapted for LoraNet {
     fn linear(&self, cx: &Ctx, site: Site, x: Tensor) -> Tensor {
-        let Part::Linear { a, b, bias, scale, magnitude, .. } = &self.parts[site.index()] else {
+        let Part::Linear { a, b, bias, scale, magnitude, origin, .. } = &self.parts[site.index()] else {
             return cx.base(site, x);
         };
         let narrow = |x: Tensor| x.linear(a.get(cx)) * *scale;
         let Some(magnitude) = magnitude else {
-            let base = cx.base(site, &x);
+            let mut base = cx.base(site, &x);
+            if let Some(Origin { a, b }) = origin {
+                base = base - (x.clone().linear(a.get(cx)) * *scale).linear(b.get(cx));
+            }
             let added = narrow(cx.dropout(x, self.dropout)).linear(b.get(cx));
             return match bias {
                 Some(bias) => base + (added + bias.get(cx) * *scale),
@@ -147,8 +173,11 @@ impl Adapted for LoraNet {
 
     fn output(&self, cx: &Ctx, site: Site, hidden: Tensor) -> (Tensor, Tensor) {
         match &self.parts[site.index()] {
-            Part::Linear { a, b, scale, .. } => {
-                (cx.dropout(hidden, self.dropout).linear(a.get(cx)) * *scale, b.get(cx))
+            Part::Linear { a, b, scale, origin, .. } => {
+                let features = cx.dropout(hidden.clone(), self.dropout).linear(a.get(cx)) * *scale;
+                let Some(origin) = origin else { return (features, b.get(cx)) };
+                let before = hidden.linear(origin.a.get(cx)) * -*scale;
+                (Tensor::concat([features, before], -1), Tensor::concat([b.get(cx), origin.b.get(cx)], 1))
             }
             _ => cx.fail("this is no projection"),
         }
@@ -159,6 +188,15 @@ impl Adapted for LoraNet {
             match part {
                 Part::Linear { site, a, b, scale, magnitude, .. } if *magnitude == Some(param) => {
                     return rescaled(cx, site.weight(cx), *a, *b, *scale).1;
+                }
+                Part::Linear { site, a, b, scale, origin: Some(origin), .. } => {
+                    if param == *a {
+                        return origin.a.get(cx);
+                    } else if param == *b {
+                        return origin.b.get(cx);
+                    } else if param == origin.a || param == origin.b {
+                        return self.origin(cx, *site, *origin, param, *scale);
+                    }
                 }
                 Part::Tokens { site, ids, rows } if *rows == param => {
                     let table = site.weight(cx);
@@ -175,7 +213,11 @@ impl Adapted for LoraNet {
         let dtype = weight.dtype();
         let weight = weight.cast(DType::F32);
         Ok(match &self.parts[site.index()] {
-            Part::Linear { a, b, bias: more, scale, magnitude, .. } => {
+            Part::Linear { a, b, bias: more, scale, magnitude, origin, .. } => {
+                let weight = match origin {
+                    Some(origin) => weight - origin.product(cx, *scale),
+                    None => weight,
+                };
                 let (sum, lengths) = rescaled(cx, weight, *a, *b, *scale);
                 let sum = match magnitude {
                     Some(magnitude) => sum * (magnitude.get(cx) / lengths).reshape([-1, 1]),
@@ -209,5 +251,34 @@ impl Adapted for LoraNet {
                 Merged::new(sum.cast(dtype), bias)
             }
         })
+    }
+
+    /// `[A | A₀]` and `[B | −B₀]`, whose product is that of `A` and `B` less that of their start.
+    fn saved(&self, cx: &Ctx) -> Vec<Tensor> {
+        let both = |part: &Part| match part {
+            Part::Linear { a, b, origin: Some(origin), .. } => vec![
+                Tensor::concat([a.get(cx), origin.a.get(cx)], 0),
+                Tensor::concat([b.get(cx), -origin.b.get(cx)], 1),
+            ],
+            _ => Vec::new(),
+        };
+        self.parts.iter().flat_map(both).collect()
+    }
+}
+
+impl LoraNet {
+    /// One half of a module's [`Origin`].
+    fn origin(&self, cx: &Ctx, site: Site, origin: Origin, param: Weight, scale: f64) -> Tensor {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, b)) = found.take_if(|(of, _)| *of == param) {
+            return b;
+        }
+        let rank = origin.a.get(cx).dim(0);
+        let (a, b) = Origin::factors(site.weight(cx), rank, scale);
+        if param == origin.b {
+            return b;
+        }
+        *found = Some((origin.b, b));
+        a
     }
 }

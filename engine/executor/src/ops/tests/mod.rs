@@ -1,5 +1,6 @@
 mod gradients;
 mod shapes;
+mod table;
 mod values;
 
 use crate::{

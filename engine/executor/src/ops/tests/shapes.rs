@@ -1,14 +1,15 @@
 //! Shapes and types are those that the meta executor plans with.
 
 use super::*;
-use framework_core::{ModelSpec, ffi, meta::MetaHost};
+use framework_core::{ModelSpec, Tensor, ffi, meta::MetaHost};
+use std::sync::Arc;
 
 fn mask(shape: &[usize]) -> Value {
     run(Op::GreaterScalar(0.0), &[&floats(shape, 1)]).unwrap()
 }
 
 /// One call of an operator on operands of these shapes and types.
-fn calls() -> Vec<(Op, Vec<Value>)> {
+pub(super) fn calls() -> Vec<(Op, Vec<Value>)> {
     let x = || floats(&[2, 3, 4], 1);
     let i = || ints(&[1, 0], &[2]);
     let mut calls: Vec<(Op, Vec<Value>)> = Vec::new();
@@ -92,22 +93,29 @@ fn calls() -> Vec<(Op, Vec<Value>)> {
         (Op::Where, vec![mask(&[2]), i(), i()]),
         (Op::NonZero, vec![run(Op::EqualScalar(1.0), &[&ints(&[1, 1, 1], &[3])]).unwrap()]),
         (Op::Maximum, vec![mask(&[2]), mask(&[3, 2])]),
+        (Op::Svd { k: 2 }, vec![floats(&[3, 5], 1)]),
+        (Op::Svd { k: 3 }, vec![floats(&[5, 3], 1)]),
     ]);
     calls
+}
+
+/// What the meta executor makes of a call.
+pub(super) fn planned(host: &Arc<MetaHost>, op: &Op, operands: &[Value]) -> Tensor {
+    let mut planned = operands.iter().map(|v| host.tensor(&v.shape(), v.dtype()));
+    let first = planned.next().unwrap();
+    let planned = match (planned.next(), planned.next()) {
+        (None, _) => ffi::guard(|| Ok(first.execute(op.clone(), []))),
+        (Some(second), None) => ffi::guard(|| Ok(first.execute(op.clone(), [second]))),
+        (Some(second), Some(third)) => ffi::guard(|| Ok(first.execute(op.clone(), [second, third]))),
+    };
+    planned.into_result().unwrap_or_else(|e| panic!("{op:?}: {e:?}"))
 }
 
 #[test]
 fn are_those_that_are_planned_with() {
     let host = MetaHost::new(&ModelSpec::default(), None, 2, 3).unwrap();
     for (op, operands) in calls() {
-        let mut planned = operands.iter().map(|v| host.tensor(&v.shape(), v.dtype()));
-        let first = planned.next().unwrap();
-        let planned = match (planned.next(), planned.next()) {
-            (None, _) => ffi::guard(|| Ok(first.execute(op.clone(), []))),
-            (Some(second), None) => ffi::guard(|| Ok(first.execute(op.clone(), [second]))),
-            (Some(second), Some(third)) => ffi::guard(|| Ok(first.execute(op.clone(), [second, third]))),
-        };
-        let planned = planned.into_result().unwrap_or_else(|e| panic!("{op:?}: {e:?}"));
+        let planned = planned(&host, &op, &operands);
         let shapes: Vec<_> = operands.iter().map(|v| v.shape()).collect();
         let out = run(op.clone(), &operands.iter().collect::<Vec<_>>()).unwrap_or_else(|e| panic!("{op:?}: {e}"));
         assert_eq!((out.shape(), out.dtype()), (planned.shape(), planned.dtype()), "{op:?} of {shapes:?}");

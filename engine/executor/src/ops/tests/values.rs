@@ -122,6 +122,43 @@ fn rotary_turns_pairs() {
     }
 }
 
+/// Left vectors, values and right vectors, row by row.
+fn parts(x: &Value, k: u64) -> Vec<(Vec<f32>, f32, Vec<f32>)> {
+    let m = x.shape()[0];
+    let out = run(Op::Svd { k }, &[x]).unwrap();
+    let rows = out.to_f32().unwrap();
+    rows.chunks(out.shape()[1]).map(|row| (row[..m].to_vec(), row[m], row[m + 1..].to_vec())).collect()
+}
+
+#[test]
+fn singular_values_and_vectors_make_up_the_matrix() {
+    for shape in [[3, 5], [5, 3], [4, 4], [1, 6], [6, 1]] {
+        let (x, most) = (floats(&shape, 3), shape[0].min(shape[1]));
+        let parts = parts(&x, most as u64);
+        let sum = (0..shape[0] * shape[1]).map(|at| {
+            let (i, j) = (at / shape[1], at % shape[1]);
+            parts.iter().map(|(left, value, right)| left[i] * value * right[j]).sum::<f32>()
+        });
+        close(&sum.collect::<Vec<_>>(), &x.to_f32().unwrap(), 1e-6);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        for (i, (left, value, right)) in parts.iter().enumerate() {
+            assert!(*value > 0.0 && parts.get(i + 1).is_none_or(|next| next.1 <= *value), "{shape:?}");
+            for (j, other) in parts.iter().enumerate() {
+                let one = f32::from(u8::from(i == j));
+                close(&[dot(left, &other.0), dot(right, &other.2)], &[one, one], 1e-5);
+            }
+        }
+    }
+    // Of a matrix of rank 1: (1, 2) and (2, 1, 2).
+    let parts = parts(&value(vec![2., 1., 2., 4., 2., 4.], &[2, 3]), 2);
+    close(&[parts[0].1, parts[1].1], &[45f32.sqrt(), 0.0], 1e-5);
+    let sign = parts[0].0[0].signum();
+    close(&parts[0].0, &[sign / 5f32.sqrt(), sign * 2. / 5f32.sqrt()], 1e-5);
+    close(&parts[0].2, &[sign * 2. / 3., sign / 3., sign * 2. / 3.], 1e-5);
+    let e = run(Op::Svd { k: 1 }, &[&value(vec![1., f32::NAN], &[1, 2])]).err().unwrap();
+    assert!(e.message.contains("NaN"), "{e}");
+}
+
 #[test]
 fn what_cannot_be_is_refused() {
     let (x, narrow) = (floats(&[2, 3], 1), floats(&[3, 2], 1));
@@ -134,8 +171,31 @@ fn what_cannot_be_is_refused() {
         (Op::Add, vec![&x]),
         (Op::Add, vec![&x, &ints(&[1], &[1])]),
         (Op::Exp, vec![&ints(&[1], &[1])]),
+        (Op::Svd { k: 3 }, vec![&x]),
+        (Op::Svd { k: 1 }, vec![&ints(&[1, 2], &[1, 2])]),
         (Op::Custom { name: "sort".into(), args: "".into() }, vec![&x]),
     ] {
         assert!(run(op.clone(), &operands).is_err(), "{op:?}");
+    }
+}
+
+/// Results beyond all memory are errors that name operator and shapes; none is allocated.
+#[test]
+fn what_fits_into_no_memory_is_refused() {
+    let x = floats(&[2, 3], 1);
+    let tall = run(Op::Expand { shape: vec![1 << 21, 1].into() }, &[&floats(&[1, 1], 1)]).unwrap();
+    let wide = run(Op::Reshape { shape: vec![1, -1].into() }, &[&tall]).unwrap();
+    let zeros = run(Op::Full { shape: vec![1 << 21].into(), value: 0.0, dtype: DType::Int }, &[&x]).unwrap();
+    for (op, operands) in [
+        (Op::Full { shape: vec![1 << 30, 1 << 30].into(), value: 0.0, dtype: DType::F32 }, vec![&x]),
+        (Op::Expand { shape: vec![1 << 60, 2, 3].into() }, vec![&x]),
+        (Op::Arange { start: i64::MIN, end: i64::MAX }, vec![&x]),
+        (Op::Add, vec![&tall, &wide]),
+        (Op::Matmul, vec![&tall, &wide]),
+        (Op::Linear, vec![&tall, &tall]),
+        (Op::IndexSelect { dim: 1 }, vec![&tall, &zeros]),
+    ] {
+        let e = run(op.clone(), &operands).err().unwrap_or_else(|| panic!("{op:?}"));
+        assert!(e.message.contains("GiB, more than this machine has"), "{e}");
     }
 }

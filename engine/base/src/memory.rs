@@ -8,6 +8,11 @@ pub fn peak() -> Option<u64> {
     Some(field(&status, "VmHWM:")? * 1024)
 }
 
+/// The memory of the machine, in bytes; none where the system does not tell.
+pub fn total() -> Option<u64> {
+    Some(field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")? * 1024)
+}
+
 /// Memory that this process could still take, in bytes: what the machine has available, and what the limits of its
 /// control groups leave. None where the system does not tell, which is everywhere but on Linux.
 pub fn available() -> Option<u64> {
