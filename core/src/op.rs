@@ -182,6 +182,9 @@ pub enum CtxOp {
         name: RString,
         weight: f64,
     },
+    Noise {
+        width: f64,
+    },
     #[cfg(feature = "growth")]
     Grown,
 }
