@@ -73,8 +73,14 @@ impl Session {
         Self::of(recipe::parse(path, overrides)?.for_records(), sources)
     }
 
-    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
+    fn of(mut parsed: Parsed, sources: &PluginSources) -> Result<Self> {
         let registry = sources.open(&parsed.plugins()?)?;
+        if let Some(id) = parsed.unknown_on_hub() {
+            let key = "model.weights";
+            let place = |e: Error| placed(&parsed, e.about(key));
+            let folder = hub::settle(&id, hub::Use::Model).map_err(place)?;
+            parsed.settle_model(folder);
+        }
         let local = parsed.weights();
         let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;
         let mut session = Self { recipe, registry, written: Some(parsed), taken };
@@ -114,7 +120,8 @@ impl Session {
 
     /// Fills the recipe in once more, with the defaults of weights that have come from the hub.
     fn fill_again(&mut self) -> Result<()> {
-        let (Some(written), Some(folder)) = (&self.written, &self.recipe.model.weights) else { return Ok(()) };
+        let (Some(written), Some(folder)) = (&mut self.written, &self.recipe.model.weights) else { return Ok(()) };
+        written.settle_model(folder.clone());
         let (mut recipe, taken) = filled(written, Some(folder), &self.registry)?;
         for ((_, _, new), (_, _, settled)) in recipe.on_hub().into_iter().zip(self.recipe.on_hub()) {
             *new = settled.take();
@@ -153,11 +160,13 @@ impl Session {
     /// Puts folders in the place of ids on the hub.
     fn settle(&mut self) -> Result<()> {
         let mut found = Ok(());
+        let known = self.written.as_ref().and_then(|written| Some((written.unknown_on_hub()?, written.weights()?)));
         for (key, purpose, path) in self.recipe.on_hub() {
             // What is on this machine has become an absolute path.
             let named = path.as_ref().filter(|path| path.is_relative()).and_then(|path| Id::parse(path.to_str()?));
             let Some(id) = named else { continue };
-            match hub::settle(&id, purpose) {
+            let model = known.as_ref().filter(|(known, _)| key == "model.weights" && *known == id);
+            match model.map_or_else(|| hub::settle(&id, purpose), |(_, folder)| Ok(folder.clone())) {
                 Ok(folder) => *path = Some(folder),
                 Err(e) => found = Error::both(found, Err::<(), _>(e.about(key))).map(drop),
             }
@@ -199,15 +208,10 @@ impl Session {
 
     /// An error, with the places of the recipe's keys that it names.
     pub(crate) fn placed(&self, e: Error) -> Error {
-        let Some(written) = &self.written else { return e };
-        let Error::Invalid(mut problems) = e else { return e };
-        for problem in &mut problems {
-            if let (None, Some(key)) = (&problem.place, &problem.key) {
-                problem.place = written.problem(key, "").place;
-            }
+        match &self.written {
+            Some(written) => placed(written, e),
+            None => e,
         }
-        problems.sort_by_key(|problem| problem.place.as_ref().and_then(|place| place.position));
-        Error::Invalid(problems)
     }
 
     /// A plugin that the recipe names.
@@ -233,6 +237,18 @@ impl Session {
         let optimizer = &self.recipe.optimizer;
         Ok(self.entry(Kind::Optimizer, &optimizer.plugin)?.optimizer(&optimizer.options.clone().into())?)
     }
+}
+
+/// An error, with the places of the keys that it names.
+fn placed(written: &Parsed, e: Error) -> Error {
+    let Error::Invalid(mut problems) = e else { return e };
+    for problem in &mut problems {
+        if let (None, Some(key)) = (&problem.place, &problem.key) {
+            problem.place = written.problem(key, "").place;
+        }
+    }
+    problems.sort_by_key(|problem| problem.place.as_ref().and_then(|place| place.position));
+    Error::Invalid(problems)
 }
 
 /// An argument as a shell takes it.

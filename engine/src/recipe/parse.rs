@@ -22,6 +22,8 @@ pub struct Parsed {
     pub(super) source: Source,
     pub(super) root: Node,
     pub(super) needs_tokenizer: bool,
+    /// The folder of the model that `model.weights` names by its id on the hub, once it is known.
+    pub(super) from_hub: Option<PathBuf>,
 }
 
 /// Reads a recipe file and applies overrides of the form `path.to.key=value`.
@@ -61,7 +63,7 @@ pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) ->
         }
     }
     found.finish()?;
-    Ok(Parsed { source, root, needs_tokenizer: true })
+    Ok(Parsed { source, root, needs_tokenizer: true, from_hub: None })
 }
 
 /// What a problem with the grammar means; `backslash` says whether there is one in the line.
