@@ -26,9 +26,11 @@ mod passes;
 mod portable;
 mod preview;
 mod random;
+mod refused;
 mod report;
 mod source;
 mod template;
+mod unused;
 pub(crate) mod write;
 
 pub(crate) use apart::Apart;
@@ -38,13 +40,14 @@ pub(crate) use corpus::{each, each_of, sequences};
 pub use encode::{Encoded, Encoder, IGNORE, Sequence};
 pub use example::{Example, Turn};
 pub use fields::texts;
-pub(crate) use gates::failed;
+pub(crate) use gates::look;
 pub use gates::{Gate, gates};
 pub use pack::{alone, pack};
 pub(crate) use portable::chat_template;
 pub(crate) use preview::Previewing;
 pub use preview::{Marks, Preview, Shown, preview};
-pub use report::{DataReport, DatasetReport, Lengths, SetReport, StageReport};
+pub(crate) use refused::Outcome;
+pub use report::{DataReport, DatasetReport, Lengths, Noted, SetReport, StageReport};
 pub use source::{Inputs, RecordSets, Source, Stage, records, with_texts};
 pub use template::Template;
 

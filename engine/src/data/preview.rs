@@ -2,7 +2,7 @@
 
 use super::{
     Encoded, Encoder, Gate, IGNORE, Sequence,
-    gates::{Failed, Gates, failed},
+    gates::{Failed, Gates, look},
 };
 use crate::{Result, tokenizer::Tokenizer};
 use framework_core::Record;
@@ -53,7 +53,7 @@ pub struct Preview {
 pub fn preview(records: &[Record], encoder: &Encoder, show: usize, marks: Marks) -> Result<Preview> {
     let mut previewing = Previewing::new(show, marks);
     for record in records {
-        previewing.add(record, failed(record, encoder)?, encoder)?;
+        previewing.add(record, look(record, encoder)?.failed, encoder)?;
     }
     Ok(previewing.done())
 }
@@ -72,7 +72,7 @@ impl Previewing {
         Self { examples: Vec::new(), gates: Gates::default(), show, marks }
     }
 
-    /// The next record, with what [`failed`] says of it.
+    /// The next record, with what [`look`] says of it.
     pub(crate) fn add(&mut self, record: &Record, failed: Failed, encoder: &Encoder) -> Result<()> {
         self.gates.add(failed);
         if self.examples.len() >= self.show || !encoder.template.is_consistent(record)? {

@@ -15,7 +15,7 @@ pub(crate) use course::{batches, total_steps};
 pub use finish::Summary;
 pub(crate) use idle::{idle, require_validation};
 pub use optimize::Stepper;
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, Preparing, prepare};
 pub(crate) use prepare::{augmenters, encoder, examples, fits, inputs, model_type, sources, tokenizer};
 pub use schedule::factor;
 pub use state::State;
