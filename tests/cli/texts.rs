@@ -132,7 +132,8 @@ fn preview_names_a_token_that_the_model_does_not_know_as_check_does() {
     setting.write("data.csv", "instruction,input,output\nsky,,blue\nsnow,,white <|extra|>\n");
     let set = ["recipe.toml", "--set", "model.weights=\"model\""];
     let check = setting.run([&["check"], &set[..]].concat()).failed(2);
-    let expected = "`tokenizer`: the data have the token `<|extra|>` (number 300), but the model's vocabulary has only 300";
+    let expected =
+        "`tokenizer`: the data have the token `<|extra|>` (number 300), but the model's vocabulary has only 300";
     assert!(check.contains(expected), "{check}");
     let preview = setting.run([&["preview"], &set[..]].concat());
     assert_eq!(preview.code, Some(1), "{}", preview.err);

@@ -110,9 +110,9 @@ impl Encoder<'_> {
         let length = ids.len();
         let last = trained.last().map_or(0, |range| range.end);
         ids.truncate(self.max_length);
-        let learned = if self.train_on_prompt { vec![0..ids.len()] } else { trained };
+        let whole = Range { start: 0, end: if self.train_on_prompt { ids.len() } else { 0 } };
         let mut labels = vec![IGNORE; ids.len()];
-        for i in learned.into_iter().flat_map(|range| range.start..range.end.min(ids.len())) {
+        for i in trained.into_iter().chain([whole]).flat_map(|range| range.start..range.end.min(ids.len())) {
             labels[i] = ids[i] as i32;
         }
         Ok(Encoded { sequence: Sequence { ids, labels }, length, end_cut: last > self.max_length, ends })
