@@ -4,12 +4,13 @@ use framework_engine::{
     data::Progress,
     hub::{self, Transfer},
     run::Metrics,
-    train::Event,
+    train::{Event, Preparing},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::IsTerminal,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Sends log messages to stderr.
@@ -62,6 +63,21 @@ pub struct DataProgress {
 impl DataProgress {
     pub fn new() -> Self {
         Self { bar: ProgressBar::hidden() }
+    }
+
+    /// [`DataProgress::at`], and that the model is loaded once the data is there.
+    pub fn preparing(&mut self, at: Preparing) {
+        match at {
+            Preparing::Data(progress) => self.at(progress),
+            Preparing::Model if std::io::stderr().is_terminal() => {
+                self.end();
+                let style = ProgressStyle::with_template("loading the model {spinner} {elapsed}");
+                self.bar = ProgressBar::new_spinner();
+                self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                self.bar.enable_steady_tick(Duration::from_millis(100));
+            }
+            Preparing::Model => {}
+        }
     }
 
     pub fn at(&mut self, progress: Progress) {

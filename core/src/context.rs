@@ -58,6 +58,15 @@ impl Ctx {
         self.request(CtxOp::Dropout { p }, [x])
     }
 
+    /// `x`, each element times a random number of its own from `1 - width` to `1 + width` while training, seeded by the
+    /// run; otherwise `x` itself. The jitter of routers (Fedus et al., 2021, arXiv:2101.03961).
+    pub fn noise(&self, x: Tensor, width: f64) -> Tensor {
+        if width <= 0.0 {
+            return x;
+        }
+        self.request(CtxOp::Noise { width }, [x])
+    }
+
     /// Adds a scalar to the training loss, such as a router's balance.
     pub fn add_loss(&self, name: &str, value: Tensor) {
         self.request(CtxOp::AddLoss { name: name.into() }, [value]);

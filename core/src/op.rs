@@ -185,6 +185,9 @@ pub enum CtxOp {
         name: RString,
         weight: f64,
     },
+    Noise {
+        width: f64,
+    },
     #[cfg(feature = "growth")]
     Grown,
 }

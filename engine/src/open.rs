@@ -4,7 +4,7 @@ use crate::{
     build::inherit,
     catalog::Plugins,
     generation, pipeline,
-    session::{PluginSources, Session},
+    session::{PluginSources, Session, placed},
     unused,
 };
 use framework_base::{Error, Problem, Result};
@@ -36,8 +36,13 @@ impl Session {
         Self::of(recipe::parse(path, overrides)?.for_records(), sources)
     }
 
-    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
+    fn of(mut parsed: Parsed, sources: &PluginSources) -> Result<Self> {
         let registry = sources.open(&parsed.plugins()?)?;
+        if let Some(id) = parsed.unknown_on_hub() {
+            let place = |e: Error| placed(&parsed, e.about("model.weights"));
+            let folder = hub::settle(&id, hub::Use::Model).map_err(place)?;
+            parsed.settle_model(folder);
+        }
         let local = parsed.weights();
         let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;
         let mut session = Self { recipe, registry, written: Some(parsed), taken };
@@ -76,7 +81,8 @@ impl Session {
 
     /// Fills the recipe in once more, with the defaults of weights that have come from the hub.
     fn fill_again(&mut self) -> Result<()> {
-        let (Some(written), Some(folder)) = (&self.written, &self.recipe.model.weights) else { return Ok(()) };
+        let (Some(written), Some(folder)) = (&mut self.written, &self.recipe.model.weights) else { return Ok(()) };
+        written.settle_model(folder.clone());
         let (mut recipe, taken) = filled(written, Some(folder), &self.registry)?;
         for ((_, _, new), (_, _, settled)) in recipe.on_hub().into_iter().zip(self.recipe.on_hub()) {
             *new = settled.take();
@@ -88,11 +94,13 @@ impl Session {
     /// Puts folders in the place of ids on the hub.
     fn fetch_small_files(&mut self) -> Result<()> {
         let mut found = Ok(());
+        let known = self.written.as_ref().and_then(|written| Some((written.unknown_on_hub()?, written.weights()?)));
         for (key, purpose, path) in self.recipe.on_hub() {
             // What is on this machine has become an absolute path.
             let named = path.as_ref().filter(|path| path.is_relative()).and_then(|path| Id::parse(path.to_str()?));
             let Some(id) = named else { continue };
-            match hub::settle(&id, purpose) {
+            let model = known.as_ref().filter(|(known, _)| key == "model.weights" && *known == id);
+            match model.map_or_else(|| hub::settle(&id, purpose), |(_, folder)| Ok(folder.clone())) {
                 Ok(folder) => *path = Some(folder),
                 Err(e) => found = Error::both(found, Err::<(), _>(e.about(key))).map(drop),
             }

@@ -11,7 +11,7 @@ use framework_base::{Error, Problem, Result};
 use framework_core::Record;
 use framework_recipe::Split;
 use framework_text::data::{
-    self, Apart, DataReport, Example, Progress, SetReport, Template, apart,
+    self, Apart, DataReport, Example, Outcome, Progress, SetReport, Template, apart,
     write::{Format, Row, rows},
 };
 use serde::Serialize;
@@ -98,14 +98,18 @@ fn write(
                 let texts = |split, record: Record| {
                     let row = |example: Example| {
                         let (text, empty) = (matches!(example, Example::Text(_)), example.is_empty());
+                        let unused = example.unused().to_vec();
                         let row = text_row(example);
                         let hash = apart::of(&row);
-                        Ok((format.ready(Row::Record(record_row(row, split)?))?, hash, text, empty))
+                        Ok((format.ready(Row::Record(record_row(row, split)?))?, hash, text, empty, unused))
                     };
-                    template.examples(&record)?.into_iter().map(row).collect::<Result<Vec<_>>>()
+                    Outcome::of(template.examples(&record), |made| {
+                        made.into_iter().map(row).collect::<Result<Vec<_>>>()
+                    })
                 };
                 data::each(&inputs, progress, texts, &mut |split, report, made| {
-                    made.into_iter().try_for_each(|(row, hash, text, empty)| {
+                    made.into_iter().try_for_each(|(row, hash, text, empty, unused)| {
+                        report.lacks(&unused);
                         if !count(report, apart.keeps(split, hash)) {
                             return Ok(());
                         }
@@ -118,7 +122,7 @@ fn write(
             (None, _) => {
                 let row = |split, record| {
                     let hash = apart::of(&record);
-                    Ok((format.ready(Row::Record(record_row(record, split)?))?, hash))
+                    Ok(Outcome::Made((format.ready(Row::Record(record_row(record, split)?))?, hash)))
                 };
                 data::each(&inputs, progress, row, &mut |split, report, (row, hash)| {
                     if count(report, apart.keeps(split, hash)) { rows.put(row) } else { Ok(()) }

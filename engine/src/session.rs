@@ -89,15 +89,10 @@ impl Session {
 
     /// An error, with the places of the recipe's keys that it names.
     pub(crate) fn placed(&self, e: Error) -> Error {
-        let Some(written) = &self.written else { return e };
-        let Error::Invalid(mut problems) = e else { return e };
-        for problem in &mut problems {
-            if let (None, Some(key)) = (&problem.place, &problem.key) {
-                problem.place = written.problem(key, "").place;
-            }
+        match &self.written {
+            Some(written) => placed(written, e),
+            None => e,
         }
-        problems.sort_by_key(|problem| problem.place.as_ref().and_then(|place| place.position));
-        Error::Invalid(problems)
     }
 
     /// A plugin that the recipe names.
@@ -123,6 +118,18 @@ impl Session {
         let optimizer = &self.recipe.optimizer;
         Ok(self.entry(Kind::Optimizer, &optimizer.plugin)?.optimizer(&optimizer.options.clone().into())?)
     }
+}
+
+/// An error, with the places of the keys that it names.
+pub(crate) fn placed(written: &Parsed, e: Error) -> Error {
+    let Error::Invalid(mut problems) = e else { return e };
+    for problem in &mut problems {
+        if let (None, Some(key)) = (&problem.place, &problem.key) {
+            problem.place = written.problem(key, "").place;
+        }
+    }
+    problems.sort_by_key(|problem| problem.place.as_ref().and_then(|place| place.position));
+    Error::Invalid(problems)
 }
 
 /// An argument as a shell takes it.

@@ -42,7 +42,7 @@ impl Train {
             train::check_resume(&session)?;
         }
         let mut reading = DataProgress::new();
-        let prepared = train::prepare(session, &mut |at| reading.at(at))?;
+        let prepared = train::prepare(session, &mut |at| reading.preparing(at))?;
         reading.end();
         eprintln!("{}", prepared.headline());
         let mut progress = TrainProgress::new();

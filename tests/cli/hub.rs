@@ -99,6 +99,27 @@ fn check_plans_without_the_weights_and_train_brings_them() {
     assert!(resumed.err.contains("going on from step 4 of 4"), "{}", resumed.err);
 }
 
+/// The architecture of an id is found as that of a folder is: in its config.json.
+#[test]
+fn a_recipe_with_an_id_needs_no_plugin() {
+    let case = Case::new(ID);
+    let recipe = case.setting.read("recipe.toml");
+    let expected = case.run(["check", "recipe.toml", "--format", "json"]).json()["parameters"].clone();
+    case.hub.asked();
+    case.setting.write("without.toml", &recipe.replacen("plugin = \"pythia\"\n", "", 1));
+    let plan = case.run(["check", "without.toml", "--format", "json"]).json();
+    assert_eq!(plan["parameters"], expected);
+    case.run(["train", "without.toml"]).succeeded();
+    assert!(case.setting.read("runs/colours/recipe.toml").contains("plugin = \"pythia\""));
+    let other = recipe.replacen("plugin = \"pythia\"", "plugin = \"llama\"", 1);
+    case.setting.write("other.toml", &other);
+    let err = case.run(["check", "other.toml"]).failed(2);
+    assert!(err.contains("`llama` is another architecture than the model's, whose model_type is `gpt_neox`"), "{err}");
+    case.setting.write("unknown.toml", &recipe.replacen("plugin = \"pythia\"\n", "", 1).replace(ID, "acme/none"));
+    let err = case.run(["check", "unknown.toml"]).failed(2);
+    assert!(err.contains("unknown.toml:") && err.contains("`model.weights`") && err.contains("acme/none"), "{err}");
+}
+
 #[test]
 fn arguments_may_be_ids() {
     let case = Case::new(ID);

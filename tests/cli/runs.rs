@@ -208,30 +208,134 @@ fn the_end_is_always_evaluated() {
     assert_eq!((steps, &summary(&setting)["best"][1]), (vec![Value::from(7)], &7.into()));
 }
 
+/// A run that goes on for long enough to be stopped, once it has logged a step.
+#[cfg(unix)]
+fn running(setting: &Setting) -> std::process::Child {
+    let mut train = setting.framework();
+    let err = fs::File::create(setting.path("stderr")).unwrap();
+    let child = train.args(["train", "recipe.toml"]).stderr(err).stdout(std::process::Stdio::null()).spawn().unwrap();
+    until(setting, "step ");
+    child
+}
+
+#[cfg(unix)]
+fn until(setting: &Setting, text: &str) {
+    let begun = std::time::Instant::now();
+    while !setting.read("stderr").contains(text) {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no `{text}` in {}", setting.read("stderr"));
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(unix)]
+fn send(signal: &str, child: &std::process::Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+fn long() -> Setting {
+    Setting::with(&[("save_every = 30", "save_every = \"end\""), ("max_steps = 60", "max_steps = 400")])
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_saves_and_says_how_to_go_on() {
-    let setting = Setting::with(&[("save_every = 30", "save_every = \"end\""), ("max_steps = 60", "max_steps = 400")]);
-    let mut train = setting.framework();
-    let err = fs::File::create(setting.path("stderr")).unwrap();
-    let mut child =
-        train.args(["train", "recipe.toml"]).stderr(err).stdout(std::process::Stdio::null()).spawn().unwrap();
-    while !setting.read("stderr").contains("step ") {
-        sleep(Duration::from_millis(10));
-    }
+    let setting = long();
+    let mut child = running(&setting);
     // A second run into the same folder does not begin.
     let second = setting.run(["train", "recipe.toml"]).failed(2);
     assert!(second.contains("another process is training into runs/colours"), "{second}");
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    send("-INT", &child);
+    stopped(&setting, &mut child);
+}
+
+/// As batch systems and containers end programs.
+#[cfg(unix)]
+#[test]
+fn sigterm_saves_and_says_how_to_go_on() {
+    let setting = long();
+    let mut child = running(&setting);
+    send("-TERM", &child);
+    stopped(&setting, &mut child);
+}
+
+#[cfg(unix)]
+fn stopped(setting: &Setting, child: &mut std::process::Child) {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let err = setting.read("stderr");
     assert!(err.contains("stopping after this step"), "{err}");
     let message = err.lines().find(|line| line.starts_with("stopped after step ")).unwrap();
     let step = message.split(' ').nth(3).unwrap();
     assert!(setting.path(&format!("runs/colours/checkpoints/step-{step}")).is_dir(), "{err}");
-    let again = follow(&setting, message).succeeded();
+    let again = follow(setting, message).succeeded();
     assert!(again.err.contains(&format!("going on from step {step} of 400")), "{}", again.err);
+}
+
+/// One step takes minutes: the first signal alone would not end the run before.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_at_once_without_saving() {
+    let setting = Setting::with(&[
+        ("save_every = 30", "save_every = 1"),
+        ("batch_size = 10", "batch_size = 10\ngradient_accumulation = 100000"),
+        ("max_steps = 60", "max_steps = 1"),
+    ]);
+    let rows = crate::setting::data(0);
+    let (header, rows) = rows.split_once('\n').unwrap();
+    setting.write("data.csv", &format!("{header}\n{}", rows.repeat(3000)));
+    for signal in ["-INT", "-TERM"] {
+        let mut train = setting.framework();
+        let err = fs::File::create(setting.path("stderr")).unwrap();
+        train.args(["train", "recipe.toml"]).stderr(err).stdout(std::process::Stdio::null());
+        let mut child = train.spawn().unwrap();
+        until(&setting, "parameters");
+        // The headline comes before the run waits for signals.
+        sleep(Duration::from_millis(500));
+        send(signal, &child);
+        until(&setting, "once more ends at once, without saving");
+        assert!(child.try_wait().unwrap().is_none(), "it has ended with the first: {}", setting.read("stderr"));
+        let begun = std::time::Instant::now();
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(!setting.read("stderr").contains("stopped after step"), "{}", setting.read("stderr"));
+        let checkpoints = fs::read_dir(setting.path("runs/colours/checkpoints")).into_iter().flatten();
+        assert_eq!(checkpoints.count(), 0);
+    }
+}
+
+/// What the feed-forward layers give for a sequence of 37236 tokens would fill half a terabyte. The run is ended once it has
+/// warned: it is not about whether the machine bears it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_takes_more_memory_than_is_free_warns_before_it_begins() {
+    let setting = Setting::with(&[
+        ("weights = \"BASE\"\n", ""),
+        (
+            "[[dataset]]",
+            "[model.config]\nvocab_size = 300\nhidden_size = 8\nnum_hidden_layers = 2\n\
+          num_attention_heads = 1\nintermediate_size = 1000000\nmax_position_embeddings = 100000\n\n[tokenizer]\n\
+          train = { kind = \"byte-level-bpe\", vocab_size = 300 }\n\n[[dataset]]",
+        ),
+        ("max_length = 64", "max_length = 100000"),
+        ("plugin = \"lora\"\nr = 8\nalpha = 16\ntargets = \"all-linear\"", "plugin = \"full\""),
+    ]);
+    let answer = (0..99_000u32).map(|i| char::from(b'a' + (i.wrapping_mul(2_654_435_761) >> 27) as u8 % 26));
+    setting.write("data.csv", &format!("instruction,input,output\nx,,{}\n", answer.collect::<String>()));
+    let mut shell = Command::new("sh");
+    let err = fs::File::create(setting.path("stderr")).unwrap();
+    let program = setting.framework().get_program().to_owned();
+    shell.arg("-c").arg("ulimit -v 8000000; exec \"$0\" train recipe.toml").arg(program);
+    shell.current_dir(setting.path(".")).env("FRAMEWORK_TOKEN_CACHE", "").stderr(err);
+    let mut child = shell.stdout(std::process::Stdio::null()).spawn().unwrap();
+    until(&setting, "to take less: ");
+    let _ = child.kill();
+    child.wait().unwrap();
+    let err = setting.read("stderr");
+    let warning = err.lines().find(|line| line.contains("to take less")).unwrap();
+    assert!(warning.contains("the run takes about ") && warning.contains(" are free"), "{warning}");
+    assert!(warning.contains("train.activation_checkpointing = true"), "{warning}");
+    assert!(warning.contains("prompt.max_length = "), "{warning}");
 }
 
 #[cfg(unix)]

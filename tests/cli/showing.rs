@@ -57,10 +57,10 @@ fn tables_and_backends_are_described() {
 [tokenizer.train] of the recipe
 Train one on the recipe's datasets instead.
 
-kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character.
-vocab_size      integer, at least 1                                      required  Most tokens, special ones included.
+kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores every text. `wordpiece`: Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. Decoding does not restore white space. `unigram`: The pieces with the highest likelihood of the texts (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character.
+vocab_size      integer, at least 1                                      required  Maximum number of tokens, including special tokens.
 min_frequency   integer, at least 1                                      1         Minimum number of occurrences of a pair or character that enters the vocabulary.
-lowercase       boolean                                                  false     Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only.
+lowercase       boolean                                                  false     Convert all text to lower case without accents, which decoding cannot restore; `wordpiece` only.
 special_tokens  list of strings                                          -         Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
 "#);
     let train = setting.run(["describe", "[train]"]).succeeded().out;

@@ -1,6 +1,6 @@
 //! What records become: templates, what `preview` finds wrong with them, and tokenizers.
 
-use crate::setting::{Setting, base};
+use crate::setting::{Setting, base, copied_base};
 
 /// Overrides the template of the recipe and previews one example.
 fn preview(template: &str, more: &[&str]) -> crate::setting::Said {
@@ -117,4 +117,25 @@ error: bad.txt: line 2 is not UTF-8
     expected are text files in UTF-8
 ");
     assert!(base().join("tokenizer.json").exists() && !setting.path("bad").exists());
+}
+
+/// A tokenizer may have more tokens than the model; one that occurs in the data is an error, in the same words everywhere.
+#[test]
+fn preview_names_a_token_that_the_model_does_not_know_as_check_does() {
+    let setting = Setting::new();
+    copied_base(&setting);
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&setting.read("model/tokenizer.json")).unwrap();
+    let mut extra = tokenizer["added_tokens"][0].clone();
+    (extra["id"], extra["content"]) = (300.into(), "<|extra|>".into());
+    tokenizer["added_tokens"].as_array_mut().unwrap().push(extra);
+    setting.write("model/tokenizer.json", &tokenizer.to_string());
+    setting.write("data.csv", "instruction,input,output\nsky,,blue\nsnow,,white <|extra|>\n");
+    let set = ["recipe.toml", "--set", "model.weights=\"model\""];
+    let check = setting.run([&["check"], &set[..]].concat()).failed(2);
+    let expected =
+        "`tokenizer`: the data have the token `<|extra|>` (number 300), but the model's vocabulary has only 300";
+    assert!(check.contains(expected), "{check}");
+    let preview = setting.run([&["preview"], &set[..]].concat());
+    assert_eq!(preview.code, Some(1), "{}", preview.err);
+    assert!(preview.err.contains(expected) && preview.out.contains("--- example 2 ---"), "{preview:?}");
 }

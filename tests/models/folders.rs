@@ -10,7 +10,7 @@ fn folders_are_read_as_transformers_reads_them() {
     let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/folders");
     let mut folders: Vec<_> = fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 11);
+    assert_eq!(folders.len(), 13);
     let mut wrong = Vec::new();
     for folder in folders {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();

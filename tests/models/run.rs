@@ -6,7 +6,7 @@ use framework_engine::{
     data::{Batch, Corpus},
     executor::Network,
     run::{RunFolder, read_metrics},
-    train::{self, Event, Prepared},
+    train::{self, Event, Prepared, Preparing},
 };
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path, sync::Arc};
@@ -71,7 +71,10 @@ pub fn train_from(golden: &Golden, tables: &str, start: &mut dyn FnMut(&Arc<Netw
     let path = dir.path().join("recipe.toml");
     fs::write(&path, recipe).unwrap();
     let session = Session::open(&path, &["data.cache=false".into()], &sources()).unwrap();
-    let mut prepared = train::prepare(session, &mut |_| {}).unwrap();
+    let mut phases = Vec::new();
+    let mut prepared = train::prepare(session, &mut |at| phases.push(at)).unwrap();
+    assert_eq!(phases.last(), Some(&Preparing::Model));
+    assert!(phases[..phases.len() - 1].iter().all(|phase| matches!(phase, Preparing::Data(_))), "{phases:?}");
     assert_eq!(prepared.corpus.train[0].ids, [3, 4, 5, 2], "the recipe's own dataset");
     prepared.corpus = Corpus { train: golden.examples(), ..Corpus::default() };
     start(&prepared.network);

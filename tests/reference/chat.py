@@ -52,6 +52,10 @@ CALL = {
     "tool_calls": [{"id": "abcdefghi", "type": "function", "function": {"name": "weather", "arguments": {"city": "Zürich"}}}],
 }
 RESULT = message("tool", "sunny", tool_call_id="abcdefghi")
+TWO_CALLS = message("assistant", "Let me look.", tool_calls=[
+    *CALL["tool_calls"],
+    {"id": "abcdefghj", "type": "function", "function": {"name": "heat", "arguments": {"city": "Bern", "days": [1, 2]}}},
+])
 CONVERSATIONS = {
     "question": [HELLO],
     "one turn": [HELLO, ANSWER],
@@ -63,6 +67,7 @@ CONVERSATIONS = {
     "nulls": [message("user", "a", tool_calls=None, name=None), message("assistant", "b", tool_calls=None)],
     "out of turn": [HELLO, HELLO],
     "tools": [HELLO, CALL, RESULT],
+    "calls": [SYSTEM, HELLO, TWO_CALLS, RESULT, message("tool", "22 °C", tool_call_id="abcdefghj"), ANSWER, MORE, CALL],
     "unknown role": [HELLO, message("critic", "No.")],
     "odd text": [message("user", "--a bar! ba\nsecond line!"), ANSWER],
 }
@@ -108,7 +113,7 @@ def main():
             for variables in VARIABLES[: 2 if name in ("llama3", "qwen3") else 1]:
                 for prompt in (False, True):
                     options = {"add_generation_prompt": prompt}
-                    if conversation == "tools" and name in ("llama3", "qwen2", "mistral"):
+                    if conversation in ("tools", "calls") and name in ("llama3", "qwen2", "qwen2_5", "mistral"):
                         options["tools"] = [WEATHER]
                     if variables:
                         options["variables"] = variables

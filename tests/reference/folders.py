@@ -75,11 +75,22 @@ def folders():
     index = {name: f"{file}.safetensors" for file, tensors in files.items() for name in tensors}
     index["mtp.layers.0.weight"] = "model-00002-of-00002.safetensors"
     yield "index_with_more", free.config.to_dict(), files, index
+    # Saved as a part of another module, and with the projection among what the model's first part holds.
+    config = free.config.to_dict()
+    yield "within_another_module", config, {"model": {f"module.{n}": t for n, t in state(free).items()}}, None
+    inner = {name.replace("lm_head", "model.lm_head"): tensor for name, tensor in state(free).items()}
+    yield "head_with_prefix", config, {"model": inner}, None
 
 
-def logits(folder, config):
-    """As transformers reads it. The left-over setting would have it look for a library that is not needed."""
+def logits(folder, config, name):
+    """As transformers reads it. The left-over setting would have it look for a library that is not needed.
+
+    Tensors with more in front of their names transformers does not find: for those, what the model computes that was
+    saved."""
     path = folder / "config.json"
+    if name in ("within_another_module", "head_with_prefix"):
+        with torch.no_grad():
+            return llama(False)(torch.tensor([IDS])).logits[0].flatten().tolist()
     if "quantization_config" in config:
         path.write_text(json.dumps({k: v for k, v in config.items() if k != "quantization_config"}))
     read = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -101,7 +112,7 @@ def main():
         if index:
             table = {"metadata": {}, "weight_map": index}
             (folder / "model.safetensors.index.json").write_text(json.dumps(table, indent=1))
-        found = {"ids": IDS, "logits": logits(folder, config)}
+        found = {"ids": IDS, "logits": logits(folder, config, name)}
         (folder / "logits.json").write_text(json.dumps(found) + "\n")
         print(name)
 

@@ -279,7 +279,7 @@ impl Host for MetaHost {
             }
             CtxOp::Positions => Ok(self.tensor(&[self.batch, self.computed()], DType::Int)),
             CtxOp::Length => Ok(self.tensor(&[self.length()], DType::Int)),
-            CtxOp::Dropout { .. } | CtxOp::AddLoss { .. } => next(),
+            CtxOp::Dropout { .. } | CtxOp::Noise { .. } | CtxOp::AddLoss { .. } => next(),
             CtxOp::Balance { name, .. } => {
                 let (chosen, probabilities) = (next()?, next()?);
                 let (shape, other) = (chosen.shape(), probabilities.shape());

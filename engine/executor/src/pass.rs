@@ -297,10 +297,10 @@ impl Pass {
         Ok(Tensor::concat([prefix, own], 2))
     }
 
-    /// Zeros with probability `p`, `1 / (1 - p)` otherwise. The draw depends on the run's seed, the stage and how often
-    /// the stage has drawn: the same again when activations are computed a second time.
-    fn dropout(&self, x: Value, p: f64) -> Result<Value> {
-        let Some(seed) = self.dropout else { return Ok(x) };
+    /// Random numbers of a training pass. They depend on the run's seed, the stage and how often the stage has drawn: the
+    /// same again when activations are computed a second time.
+    fn random(&self) -> Option<ChaCha8Rng> {
+        let seed = self.dropout?;
         let (stage, draw) = {
             let mut state = lock(&self.state);
             state.draws += 1;
@@ -316,15 +316,30 @@ impl Pass {
         for (bytes, part) in key.chunks_mut(8).zip([seed, stage, draw, 0]) {
             bytes.copy_from_slice(&part.to_le_bytes());
         }
-        let mut rng = ChaCha8Rng::from_seed(key);
-        let dims = x.dims();
+        Some(ChaCha8Rng::from_seed(key))
+    }
+
+    /// Zeros with probability `p`, `1 / (1 - p)` otherwise.
+    fn dropout(&self, x: Value, p: f64) -> Result<Value> {
         let threshold = (p * f64::from(u32::MAX)) as u32;
         let kept = (1.0 / (1.0 - p)) as f32;
-        let count = dims.iter().product();
-        let mask: Vec<f32> = (0..count).map(|_| if rng.next_u32() < threshold { 0.0 } else { kept }).collect();
-        let mask = Burn::<R>::from_data(TensorData::new(mask, dims), &self.device().0);
-        let mask = Value::float(mask, x.rank);
-        Value::execute(framework_core::Op::Mul, vec![x, if self.graph { mask.tracked() } else { mask }])
+        self.multiplied(x, |random| if random < threshold { 0.0 } else { kept })
+    }
+
+    /// Uniform factors from `1 - width` to `1 + width`.
+    fn noise(&self, x: Value, width: f64) -> Result<Value> {
+        let unit = 2.0 * width / f64::from(u32::MAX);
+        self.multiplied(x, |random| (1.0 - width + unit * f64::from(random)) as f32)
+    }
+
+    /// Times a factor for each element, made of a random number; outside of training `x` itself.
+    fn multiplied(&self, x: Value, factor: impl Fn(u32) -> f32) -> Result<Value> {
+        let Some(mut rng) = self.random() else { return Ok(x) };
+        let dims = x.dims();
+        let factors: Vec<f32> = (0..dims.iter().product()).map(|_| factor(rng.next_u32())).collect();
+        let factors = Burn::<R>::from_data(TensorData::new(factors, dims), &self.device().0);
+        let factors = Value::float(factors, x.rank);
+        Value::execute(framework_core::Op::Mul, vec![x, if self.graph { factors.tracked() } else { factors }])
     }
 }
 
@@ -349,6 +364,7 @@ impl Host for Pass {
             CtxOp::Positions => self.positions().map(ffi::wrap),
             CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),
             CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),
+            CtxOp::Noise { width } => self.noise(ffi::unwrap(next()?)?, width).map(ffi::wrap),
             CtxOp::AddLoss { name } => {
                 let value = next()?;
                 if value.shape().iter().product::<usize>() != 1 || value.dtype() == DType::Bool {

@@ -166,6 +166,27 @@ fn dropout_depends_on_seed_stage_and_draw() {
     assert!(draw(&pass(None), Stage::Head).iter().flatten().all(|x| *x == 1.0));
 }
 
+/// As transformers' Mixtral has it: `uniform_(1 - width, 1 + width)` while training, nothing otherwise.
+#[test]
+fn noise_is_uniform_around_one() {
+    let network = network(json!({}), json!({}));
+    let draw = |dropout: Option<u64>| {
+        let pass = Pass::new(&network, Setup { dropout, ..Setup::plain(1, 1) });
+        pass.enter(Stage::Block(0));
+        let twos = ffi::wrap(value(vec![2.0; 20_000], &[20_000]));
+        ffi::unwrap::<Value>(pass.context().noise(twos, 0.1)).unwrap().to_f32().unwrap()
+    };
+    let drawn = draw(Some(1));
+    assert_eq!(draw(Some(1)), drawn);
+    assert_ne!(draw(Some(2)), drawn);
+    assert!(drawn.iter().all(|x| (1.8..=2.2).contains(x)));
+    let n = drawn.len() as f32;
+    let mean = drawn.iter().sum::<f32>() / n;
+    let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
+    assert!((mean - 2.0).abs() < 0.003 && (variance - 0.04 / 3.0).abs() < 3e-4, "{mean} {variance}");
+    assert!(draw(None).iter().all(|x| *x == 2.0));
+}
+
 /// With the identity for values, what comes out of an attention are its weights: each is kept, times 1 / (1 - p), or 0.
 #[test]
 fn dropout_of_attention_weights_keeps_or_drops_each() {

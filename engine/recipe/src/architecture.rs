@@ -6,7 +6,7 @@ use super::{
     check::Checker,
     node::{Content, Entry, Node},
 };
-use framework_base::Problem;
+use framework_base::{Problem, id::Id};
 use framework_core::Kind;
 use std::path::PathBuf;
 
@@ -60,6 +60,20 @@ impl Parsed {
         }
     }
 
+    /// The id on the hub whose `config.json` has to be read before the recipe can be checked, because the recipe does not
+    /// say which architecture it has.
+    pub fn unknown_on_hub(&self) -> Option<Id> {
+        let model = self.root.get("model").filter(|model| model.get("plugin").is_none())?;
+        let node = model.get("weights")?;
+        let path = super::paths::resolve(&self.source, node.origin, node.text()?, Some("model")).ok()?;
+        Id::parse(path.to_str()?).filter(|_| path.is_relative())
+    }
+
+    /// Notes the folder of the model's id on the hub.
+    pub fn settle_model(&mut self, folder: PathBuf) {
+        self.from_hub = Some(folder);
+    }
+
     /// The `model_type` of the configuration that the recipe names.
     fn model_type(&self, root: &Node) -> Option<String> {
         let model = root.get("model")?;
@@ -70,8 +84,8 @@ impl Parsed {
             let node = model.get(key)?;
             super::paths::resolve(&self.source, node.origin, node.text()?, Some(what)).ok()
         };
-        let file =
-            path("weights", "model").map(|folder| folder.join("config.json")).or_else(|| path("config", "file"))?;
+        let folder = path("weights", "model").map(|path| self.from_hub.clone().unwrap_or(path));
+        let file = folder.map(|folder| folder.join("config.json")).or_else(|| path("config", "file"))?;
         let bytes = std::fs::read(file).ok()?;
         let config: serde_json::Value = framework_base::json::from_slice(&bytes).ok()?;
         config["model_type"].as_str().map(str::to_owned)

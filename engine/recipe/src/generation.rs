@@ -149,7 +149,7 @@ impl Parsed {
     pub fn weights(&self) -> Option<std::path::PathBuf> {
         let node = self.root.at("model.weights")?;
         let path = super::paths::resolve(&self.source, node.origin, node.text()?, Some("model")).ok()?;
-        path.is_absolute().then_some(path)
+        if path.is_absolute() { Some(path) } else { self.from_hub.clone() }
     }
 
     /// Whether the recipe or an override has a key.

@@ -7,7 +7,7 @@ use super::{
     source::{Findings, Origin, Source},
 };
 use framework_base::{Problem, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -23,6 +23,8 @@ pub struct Parsed {
     pub(super) source: Source,
     pub(super) root: Node,
     pub(super) needs_tokenizer: bool,
+    /// The folder of the model that `model.weights` names by its id on the hub, once it is known.
+    pub(super) from_hub: Option<PathBuf>,
 }
 
 fn is_sha256(text: &str) -> bool {
@@ -66,7 +68,7 @@ pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) ->
         }
     }
     found.finish()?;
-    Ok(Parsed { source, root, needs_tokenizer: true })
+    Ok(Parsed { source, root, needs_tokenizer: true, from_hub: None })
 }
 
 /// What a problem with the grammar means; `backslash` says whether there is one in the line.

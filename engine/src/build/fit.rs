@@ -4,7 +4,8 @@
 //!
 //! - A vocabulary projection that the configuration ties to the embeddings, and that the files have all the same,
 //!   counts if it differs; the model is untied then. If it alone is there, it is the embeddings, too.
-//! - Names may lack the first part, as those of models that were saved without their head.
+//! - Names may lack the first part, as those of models that were saved without their head, or have more in front, as
+//!   those of models that were saved within another module (`model.lm_head.weight`, `module.` of data parallelism).
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
 //!   experts in one.
 
@@ -78,8 +79,19 @@ fn adopt(folder: &mut ModelFolder, spec: &ModelSpec, param: &Param) {
     }
     let named = spec.alternatives.iter().filter(|other| other.param == param.name);
     if let Some(other) = named.clone().find(|other| shaped(folder, &other.tensor, &other.shape)) {
-        folder.alias(&param.name, &other.tensor, other.start, &shape);
+        return folder.alias(&param.name, &other.tensor, other.start, &shape);
     }
+    if let Some(name) = within(folder, &param.name).filter(|name| shaped(folder, name, &shape)) {
+        folder.alias(&param.name, &name, 0, &shape);
+    }
+}
+
+/// The only tensor whose name is the parameter's with more in front.
+fn within(folder: &ModelFolder, name: &str) -> Option<String> {
+    let longer = |other: &&str| other.strip_suffix(name).is_some_and(|front| front.ends_with('.'));
+    let mut found = folder.names().filter(longer);
+    let first = found.next()?;
+    found.next().is_none().then(|| first.to_owned())
 }
 
 /// Settles whether the vocabulary projection is that of the embeddings.

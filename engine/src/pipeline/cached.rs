@@ -115,6 +115,7 @@ fn key(session: &Session, tokenizer: &Tokenizer) -> Result<Option<String>> {
         "dataset": recipe.dataset,
         "augment": recipe.augment,
         "prompt": recipe.prompt,
+        "bad_rows": recipe.data.bad_rows,
         "validation": recipe.validation,
         "plugins": plugins,
         "files": read,

@@ -11,6 +11,7 @@ pub(crate) use order::{batches, total_steps};
 use crate::{session::Session, unused};
 use framework_base::{Error, Problem, Result};
 use framework_core::Kind;
+use framework_recipe::BadRows;
 use framework_text::{
     data::{self, Corpus, Encoder, Inputs, Progress, Stage, Template},
     tokenizer::Tokenizer,
@@ -65,7 +66,9 @@ pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
 /// Where the recipe's records come from.
 pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [Stage]) -> Inputs<'a> {
     let recipe = &session.recipe;
-    Inputs { sources, augmenters, validation_fraction: recipe.validation.fraction, seed: recipe.seed }
+    let skip_bad_rows = recipe.data.bad_rows == BadRows::Skip;
+    let validation_fraction = recipe.validation.fraction;
+    Inputs { sources, augmenters, validation_fraction, skip_bad_rows, seed: recipe.seed }
 }
 
 /// How the recipe's records become tokens.

@@ -12,7 +12,7 @@ mod train_loop;
 
 pub use crate::run::Summary;
 pub use optimize::Stepper;
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, Preparing, prepare};
 pub use schedule::factor;
 pub use state::State;
 

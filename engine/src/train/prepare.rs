@@ -31,8 +31,17 @@ pub struct Prepared {
     lock: Lock,
 }
 
+/// What is being prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preparing {
+    /// The examples are read and tokenized.
+    Data(Progress),
+    /// The weights are loaded.
+    Model,
+}
+
 /// Reads the data, the tokenizer and the weights. Nothing is written.
-pub fn prepare(session: Session, progress: &mut dyn FnMut(Progress)) -> Result<Prepared> {
+pub fn prepare(session: Session, progress: &mut dyn FnMut(Preparing)) -> Result<Prepared> {
     match parts(&session, progress) {
         Ok((tokenizer, template, corpus, network, lock)) => {
             Ok(Prepared { session, corpus, tokenizer, template, network, lock })
@@ -44,15 +53,17 @@ pub fn prepare(session: Session, progress: &mut dyn FnMut(Progress)) -> Result<P
 type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
-fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts> {
+fn parts(session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
     let place = Placement::open(&session.recipe.backend)?;
-    let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples(session, progress))?;
+    let examples = examples(session, &mut |at| progress(Preparing::Data(at)));
+    let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples)?;
     corpus.require_training()?;
     for dataset in &corpus.report.datasets {
         dataset.left_out().for_each(|line| tracing::warn!("{}: {line}", dataset.name));
     }
+    corpus.report.noted().for_each(|line| tracing::warn!("{line}"));
     unused::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
@@ -62,6 +73,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Parts>
     let steps = total_steps(&session.recipe.train, per_epoch);
     let idle = unused::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
     idle.iter().for_each(|text| tracing::warn!("{text}"));
+    progress(Preparing::Model);
     let network = build::network(session, place, true)?;
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))

@@ -16,7 +16,7 @@ options! {
         /// What is adapted: module names or their last parts, what modules do (`"attention.key"`), or one regular
         /// expression.
         targets: Targets,
-        /// Those of the targets whose inputs are scaled instead of their outputs.
+        /// Targets whose inputs are scaled instead of their outputs.
         feed_forward: Targets,
     }
 }

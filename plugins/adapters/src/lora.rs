@@ -21,9 +21,9 @@ options! {
     /// rank-stabilised.
     #[serde(default)]
     pub struct Lora {
-        /// The rank: the width of what is added.
+        /// Rank of the added matrices.
         r: usize,
-        /// The scale of what is added, before it is divided by the rank.
+        /// Scale of the added product; it is divided by the rank.
         alpha: f64,
         /// Probability with which an input of `A` is dropped while training.
         dropout: f64,
@@ -39,7 +39,7 @@ options! {
         rank_stabilised: bool,
         /// Which of the model's biases are trained too.
         bias: Bias,
-        /// What is left out of `targets`: names, or one regular expression, as there.
+        /// Modules to leave out of `targets`: names, or one regular expression.
         exclude: Option<Targets>,
         /// Other ranks for some modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or
         /// its last parts; the first that matches counts.

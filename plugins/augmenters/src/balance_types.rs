@@ -15,19 +15,19 @@ options! {
         /// The field whose values are the types; each record must have it.
         #[serde(default = "kind")]
         field: String,
-        /// How types are made equal: `down`, unless there is a `target`.
+        /// How the types are balanced. Default: `down`, unless `target` is set.
         #[serde(default)]
         method: Option<Method>,
-        /// How many records there shall be of each type, instead of a method: larger types lose some, smaller ones are
-        /// repeated.
+        /// Number of records of each type, instead of `method`. Records of larger types are dropped, and those of
+        /// smaller types are repeated.
         #[serde(default)]
         #[schemars(range(min = 1))]
         target: Option<usize>,
-        /// How much larger than the smallest type the largest may stay: 0.05 is 5 %.
+        /// How much larger than the smallest type the largest one may be: 0.05 means 5 %.
         #[serde(default)]
         tolerance: f64,
-        /// The types' shares, where they shall not be equal: `{ overview = 2.0, author = 0.5 }`. Others have 1; of a
-        /// type with 0, nothing stays.
+        /// Relative shares of the types, if they should not be equal: `{ overview = 2.0, author = 0.5 }`. Types without
+        /// an entry have the weight 1. All records of a type with the weight 0 are dropped.
         #[serde(default)]
         weights: BTreeMap<String, f64>,
     }
@@ -38,9 +38,9 @@ options! {
     #[derive(Copy)]
     #[serde(rename_all = "lowercase")]
     pub enum Method {
-        /// By leaving records of the larger types out.
+        /// Drop records of the larger types.
         Down,
-        /// By repeating records of the smaller types.
+        /// Repeat records of the smaller types.
         Up,
     }
 }

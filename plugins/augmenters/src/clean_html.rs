@@ -12,10 +12,10 @@ options! {
     /// keeps its lines. A line break between two Chinese characters in the source leaves no space. Texts without
     /// markup stay as they are.
     pub struct CleanHtml {
-        /// The fields to clean; each must be there. All of them if none is named.
+        /// The fields to clean, which every record must have. Empty: all fields.
         #[serde(default = "fields")]
         fields: Vec<String>,
-        /// Elements whose text goes too, by name (`"h1"`) or by class (`".meta"`).
+        /// HTML elements to remove with their text, by name (`"h1"`) or by class (`".meta"`).
         #[serde(default)]
         drop: Vec<String>,
     }

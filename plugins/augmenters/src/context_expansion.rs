@@ -21,39 +21,40 @@ options! {
     /// text a copy has is drawn with the seed. Copies that are like each other are left out; a record that gives no
     /// copy passes as it is. Take no sources that give the answer away.
     pub struct ContextExpansion {
-        /// The field that is expanded, such as "question" or "instruction"; it must be text.
+        /// The field to expand, such as "question" or "instruction". It must be text.
         field: String,
-        /// The fields that the context is taken from, in this order: texts, numbers, or lists of them.
+        /// The fields from which the context is taken, in this order. Their values are texts, numbers, or lists of
+        /// these.
         #[serde(default = "sources")]
         sources: Vec<String>,
-        /// If the field quotes a sentence of the article, how many sentences before it and after it are added.
+        /// Number of sentences to add before and after a sentence of the article that the field quotes.
         #[serde(default)]
         neighbours: usize,
         /// The field with the article, for the neighbours.
         #[serde(default = "content")]
         content: String,
-        /// How many sources a copy takes at most, drawn with the seed; all of them if it is not given.
+        /// Maximum number of sources in a copy, chosen at random. Default: all of them.
         #[serde(default)]
         #[schemars(range(min = 1))]
         most: Option<usize>,
-        /// The most characters that the context has; lists and texts are cut after a whole word or sentence.
+        /// Maximum number of characters of the context. Lists and texts are cut after a whole word or sentence.
         #[serde(default = "max_chars")]
         #[schemars(range(min = 1))]
         max_chars: usize,
         /// The language of the wording.
         #[serde(default)]
         language: Language,
-        /// Wordings of your own, with `{text}` for the field's text and `{context}` for the context.
+        /// Your own wordings, with `{text}` for the field's text and `{context}` for the context.
         #[serde(default)]
         templates: Vec<String>,
-        /// Empty the texts that a copy took in whole: for instructions whose `input` is now in `instruction`.
+        /// Empty the fields that a copy took over as a whole, for example `input` once `instruction` contains it.
         #[serde(default)]
         move_sources: bool,
-        /// How many changed copies of a record are made at most.
+        /// Maximum number of changed copies of a record.
         #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
-        /// Whether the record itself goes before its copies.
+        /// Keep the original record, before its copies.
         #[serde(default = "copies::yes")]
         keep_original: bool,
     }

@@ -18,7 +18,7 @@ options! {
     /// record that is like one of them is left out. Repetitions by a dataset's `weight` are not duplicates.
     #[schemars(extend("x-keeps" = "first"))]
     pub struct Deduplicate {
-        /// The fields to compare; all of them if none is named.
+        /// The fields to compare. Empty: all fields.
         #[serde(default)]
         fields: Vec<String>,
         /// Leave out near-duplicates too: `near = { similarity = 0.8 }`, or `near = {}`.

@@ -12,12 +12,12 @@ options! {
     /// are regular expressions (<https://docs.rs/regex#syntax>) and may match anywhere in the text; `^`, `$` and
     /// `(?i)` work as usual.
     pub struct Filter {
-        /// The field to look at; it must be text.
+        /// The field to test. It must be text.
         field: String,
-        /// The fewest characters (Unicode code points) it may have.
+        /// Minimum number of characters (Unicode code points).
         #[serde(default)]
         min_chars: Option<usize>,
-        /// The most characters it may have.
+        /// Maximum number of characters.
         #[serde(default)]
         max_chars: Option<usize>,
         /// Keep only records in which this pattern is found.
@@ -27,7 +27,7 @@ options! {
         #[serde(default)]
         drop: Option<String>,
         /// Keep only records in one of these languages, by their ISO 639-3 codes: `cmn` is Chinese, `eng` English. The
-        /// language is guessed from the text, with little certainty if it is but a few words.
+        /// language is guessed from the text, which is unreliable for a few words.
         #[serde(default)]
         languages: Vec<String>,
     }

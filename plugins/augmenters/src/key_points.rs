@@ -14,30 +14,31 @@ options! {
     /// Words are found with a dictionary of Chinese; English works too. A sentence counts by the weights of its words
     /// over the root of their number, a little more at the text's beginning and end. Key sentences keep their order.
     pub struct KeyPoints {
-        /// The field with the text; it must be there.
+        /// The field with the text, which every record must have.
         #[serde(default = "content")]
         field: String,
-        /// How words are weighed.
+        /// How words are weighted.
         #[serde(default)]
         method: Method,
-        /// How many keywords there are at most.
+        /// Maximum number of keywords.
         #[serde(default = "five")]
         keywords: usize,
-        /// How many key sentences there are at most.
+        /// Maximum number of key sentences.
         #[serde(default = "three")]
         sentences: usize,
     }
 }
 
 options! {
-    /// How words are weighed.
+    /// How words are weighted.
     #[derive(Copy, Default)]
     #[serde(rename_all = "kebab-case")]
     pub enum Method {
-        /// How often in the text, times the logarithm of how rare among all texts.
+        /// Frequency in the text, times the logarithm of the inverse frequency among all texts.
         #[default]
         TfIdf,
-        /// How well connected with the words near it (Mihalcea and Tarau, 2004); looks at one text alone.
+        /// Rank in the graph of words that occur near each other (Mihalcea and Tarau, 2004). Each text is ranked by
+        /// itself.
         TextRank,
     }
 }

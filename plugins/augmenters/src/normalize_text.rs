@@ -9,7 +9,7 @@ options! {
     ///
     /// The steps follow each other in the order of the options.
     pub struct NormalizeText {
-        /// The fields to change; each must be there. All of them if none is named.
+        /// The fields to change, which every record must have. Empty: all fields.
         #[serde(default)]
         fields: Vec<String>,
         /// The Unicode normalization form (Unicode Standard Annex 15).
@@ -21,8 +21,8 @@ options! {
         /// How punctuation is written.
         #[serde(default)]
         punctuation: Punctuation,
-        /// Leave out control characters and those without width, write runs of blanks as one space, take blanks off
-        /// the ends of lines, and keep one blank line of several.
+        /// Remove control and zero-width characters, replace runs of blanks by one space, remove blanks at the ends of
+        /// lines, and merge several blank lines into one.
         #[serde(default = "yes")]
         white_space: bool,
     }
@@ -38,7 +38,8 @@ options! {
         /// Composed characters.
         #[default]
         Nfc,
-        /// Composed characters, and compatible ones as one: full-width punctuation becomes ASCII, ligatures letters.
+        /// Composed characters, with compatibility characters replaced: full-width punctuation becomes ASCII, and
+        /// ligatures become letters.
         Nfkc,
     }
 }

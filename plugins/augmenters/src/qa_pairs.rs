@@ -20,24 +20,24 @@ options! {
         /// The types of questions.
         #[serde(default = "all")]
         types: Vec<Type>,
-        /// How many questions of each type an article gets at most.
+        /// Maximum number of questions of each type for an article.
         #[serde(default = "one")]
         #[schemars(range(min = 1))]
         per_type: usize,
         /// The language of the questions.
         #[serde(default)]
         language: Language,
-        /// How many paragraphs an answer quotes at most.
+        /// Maximum number of paragraphs that an answer quotes.
         #[serde(default = "three")]
         paragraphs: usize,
         /// The field with the article's category.
         #[serde(default = "category")]
         category: String,
-        /// What 类别 is if there is no category.
+        /// The value of 类别 for articles without a category.
         #[serde(default = "uncategorised")]
         default_category: String,
-        /// Fields of the article that its questions keep, after their own: `keywords` for augmenters that protect
-        /// them, `content` for those that need it. What an article does not have is left out.
+        /// Fields of the article to copy into its question records, after their own fields: `keywords` for augmenters
+        /// that protect them, `content` for those that need it. Fields that an article lacks are left out.
         #[serde(default)]
         keep: Vec<String>,
     }

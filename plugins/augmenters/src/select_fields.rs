@@ -9,13 +9,14 @@ options! {
     ///
     /// Renaming goes first; `keep` and `drop` mean the new names. The fields stay in their order.
     pub struct SelectFields {
-        /// The fields to keep; all others go. A record must have them.
+        /// The fields to keep, which every record must have. All other fields are removed.
         #[serde(default)]
         keep: Vec<String>,
-        /// The fields to leave out. A record may be without them.
+        /// The fields to remove. A record may lack them.
         #[serde(default)]
         drop: Vec<String>,
-        /// New names of fields, by the old ones. A record must have the old and may not have the new ones.
+        /// New names of fields, as a table from old to new names. A record must have the old fields and must not have
+        /// the new ones.
         #[serde(default)]
         rename: BTreeMap<String, String>,
     }

@@ -20,27 +20,28 @@ options! {
     /// occur; names of fields; and what is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses).
     /// Copies that are like the record or each other are left out; a record that gives no copy passes as it is.
     pub struct SentenceTransform {
-        /// The fields to change, with all texts in them; each must be there.
+        /// The fields to change, including all texts within them. Every record must have them.
         fields: Vec<String>,
-        /// What may be done with a sentence, in this order.
+        /// Transformations that may be applied to a sentence, in this order.
         #[serde(default = "transforms")]
         transforms: Vec<Transform>,
-        /// The share of places that are changed of those that can be, from 0 to 1; above 0 it is at least one.
+        /// Share of the places where a change is possible that are changed. If it is above 0, at least one place is
+        /// changed.
         #[serde(default = "half")]
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
-        /// How many changed copies of a record are made at most.
+        /// Maximum number of changed copies of a record.
         #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
-        /// Whether the record itself goes before its copies.
+        /// Keep the original record, before its copies.
         #[serde(default = "copies::yes")]
         keep_original: bool,
-        /// Words that are never changed, in capitals or not.
+        /// Words that are never changed, regardless of case.
         #[serde(default)]
         protected: Vec<String>,
-        /// Fields of the record with lists of words that are never changed in it, as `key-points` makes them. A record
-        /// may be without them.
+        /// Fields of the record that list words to leave unchanged in that record, such as those that `key-points`
+        /// adds. A record may lack them.
         #[serde(default = "sites::keywords")]
         protected_fields: Vec<String>,
     }

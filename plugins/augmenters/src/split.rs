@@ -13,20 +13,20 @@ options! {
     ///
     /// This is not what divides training from validation: that are `[validation]` and a `[[dataset]]`'s `split`.
     pub struct Split {
-        /// The field with the text; it must be there.
+        /// The field with the text, which every record must have.
         #[serde(default = "text")]
         field: String,
-        /// The most characters that a part may have.
+        /// Maximum number of characters of a part.
         #[schemars(range(min = 1))]
         max_chars: usize,
         /// Where parts end.
         #[serde(default)]
         by: Unit,
-        /// How many characters at the end of a part may be repeated at the beginning of the next: as many whole
-        /// paragraphs, sentences or characters (see `by`) as that is room for.
+        /// Maximum number of characters from the end of a part that are repeated at the beginning of the next one, in
+        /// whole paragraphs, sentences or characters (see `by`).
         #[serde(default)]
         overlap: usize,
-        /// A new field for the part's number and how many there are: `{"number": 1, "count": 3}`.
+        /// Name of a new field with the part's number and the number of parts: `{"number": 1, "count": 3}`.
         #[serde(default)]
         number_field: Option<String>,
     }

@@ -20,32 +20,32 @@ options! {
     /// word; names of fields; and what is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses).
     /// Copies that are like the record or each other are left out; a record that gives no copy passes as it is.
     pub struct Synonyms {
-        /// The fields to change, with all texts in them; each must be there.
+        /// The fields to change, including all texts within them. Every record must have them.
         fields: Vec<String>,
-        /// The share of replaceable words that are replaced, from 0 to 1; above 0 it is at least one word.
+        /// Share of the replaceable words that are replaced. If it is above 0, at least one word is replaced.
         #[serde(default = "share")]
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
-        /// How many changed copies of a record are made at most.
+        /// Maximum number of changed copies of a record.
         #[serde(default = "copies::one")]
         #[schemars(range(min = 1))]
         copies: usize,
-        /// Whether the record itself goes before its copies.
+        /// Keep the original record, before its copies.
         #[serde(default = "copies::yes")]
         keep_original: bool,
         /// A file with a group of interchangeable words on each line, with commas or tabs between them; lines that
-        /// start with `#` are comments. Its words go before the built-in ones.
+        /// start with `#` are comments. They take precedence over the built-in groups.
         #[serde(default)]
         dictionary: Option<FilePath>,
-        /// Whether the built-in groups are used, of today's Chinese (simplified; a few traditional) and of English.
-        /// Classical Chinese, which has other meanings for the same words, takes a dictionary of yours.
+        /// Use the built-in groups for modern Chinese (simplified, and a few traditional) and English. For classical
+        /// Chinese, in which the same words have other meanings, use your own dictionary.
         #[serde(default = "copies::yes")]
         built_in: bool,
-        /// Words that are never changed, in capitals or not.
+        /// Words that are never changed, regardless of case.
         #[serde(default)]
         protected: Vec<String>,
-        /// Fields of the record with lists of words that are never changed in it, as `key-points` makes them. A record
-        /// may be without them.
+        /// Fields of the record that list words to leave unchanged in that record, such as those that `key-points`
+        /// adds. A record may lack them.
         #[serde(default = "sites::keywords")]
         protected_fields: Vec<String>,
     }

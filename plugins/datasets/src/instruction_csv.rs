@@ -23,7 +23,8 @@ options! {
         /// The column that holds the instruction.
         #[serde(default = "instruction")]
         instruction: String,
-        /// The column that holds what the instruction is about; only the default may be missing from the file.
+        /// The column with the instruction's input, such as the text to work on. A file may lack this column only if
+        /// its name is the default.
         #[serde(default = "input")]
         input: String,
         /// The column that holds the answer.
@@ -35,11 +36,11 @@ options! {
         /// Leave out rows whose instruction or answer is empty instead of refusing them.
         #[serde(default)]
         skip_empty: bool,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

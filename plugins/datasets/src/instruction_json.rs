@@ -27,7 +27,8 @@ options! {
         /// The field that holds the instruction.
         #[serde(default = "instruction")]
         instruction: String,
-        /// The field that holds what the instruction is about; only the default may be missing.
+        /// The field with the instruction's input, such as the text to work on. An object may lack this field only if
+        /// its name is the default.
         #[serde(default = "input_")]
         input: String,
         /// The field that holds the answer.
@@ -40,11 +41,11 @@ options! {
         /// Leave out objects whose instruction or answer is empty instead of refusing them.
         #[serde(default)]
         skip_empty: bool,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

@@ -18,15 +18,15 @@ options! {
     pub struct Jsonl {
         /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
         path: FilePath,
-        /// The fields to read, by the names that records give them: `{ instruction = "prompt", output = "completion"
-        /// }`. All fields under their own names if it is left out.
+        /// The fields to read, as a table from the record's name to the file's name: `{ instruction = "prompt", output
+        /// = "completion" }`. Default: all fields, under their own names.
         #[serde(default)]
         columns: BTreeMap<String, String>,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

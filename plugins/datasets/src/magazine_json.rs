@@ -38,11 +38,11 @@ options! {
         /// The field that holds the date.
         #[serde(default = "date")]
         date: String,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

@@ -42,11 +42,11 @@ options! {
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,
-        /// The columns to read, by the names that records give them: `{ instruction = "prompt", output = "completion"
-        /// }`. All columns under their own names if it is left out.
+        /// The columns to read, as a table from the record's name to the file's name: `{ instruction = "prompt", output
+        /// = "completion" }`. Default: all columns, under their own names.
         #[serde(default)]
         columns: BTreeMap<String, String>,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

@@ -24,18 +24,18 @@ options! {
     pub struct PoetryCorpus {
         /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
         path: FilePath,
-        /// What a text begins with, each on a line of its own, where it is known.
+        /// Heading that each text begins with, one line per part. Unknown parts are left out.
         #[serde(default)]
         heading: Heading,
-        /// Whether a text begins, before its heading, with the poem's form in brackets on a line of its own: `［五言绝句］`,
-        /// `［七言律诗］`, `［杂言］`, `［新诗］` and so on, as the lengths of its verses tell.
+        /// Begin each text, before its heading, with a line that names the poem's form in brackets: `［五言绝句］`, `［七言律诗］`,
+        /// `［杂言］`, `［新诗］`and so on. The form is derived from the lengths of the verses.
         #[serde(default)]
         form: bool,
-        /// What stands between lines. For tokenizers that drop line breaks, as WordPiece does, a character that they
-        /// keep.
+        /// Separator between the lines of a poem. For tokenizers that drop line breaks, such as WordPiece, use a
+        /// character that they keep.
         #[serde(default = "line_break")]
         line_break: String,
-        /// What a poem is in plain text.
+        /// How plain text is divided into poems.
         #[serde(default)]
         unit: Unit,
         /// The field that holds the poem, instead of the usual ones.
@@ -47,11 +47,11 @@ options! {
         /// The field that holds the author, instead of `author`.
         #[serde(default)]
         author: Option<String>,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }
@@ -73,7 +73,7 @@ options! {
 }
 
 options! {
-    /// What a poem is in plain text.
+    /// How plain text is divided into poems.
     #[derive(Copy, Default)]
     #[serde(rename_all = "kebab-case")]
     pub enum Unit {

@@ -31,13 +31,13 @@ options! {
         /// The column that holds the answer.
         #[serde(default = "answer")]
         answer: String,
-        /// The column that holds what the question is about, if there is one.
+        /// The column with the question's context, such as the passage that it is about. Default: none.
         #[serde(default)]
         context: Option<String>,
         /// Leave out rows whose question or answer is empty instead of refusing them.
         #[serde(default)]
         skip_empty: bool,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

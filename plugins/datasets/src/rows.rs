@@ -4,7 +4,7 @@ use framework_sdk::{PluginError, Record, Records, Result, Skipped, options};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 options! {
-    /// What is done about a malformed row.
+    /// What to do with a malformed row.
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum OnError {

@@ -18,17 +18,17 @@ options! {
     pub struct Text {
         /// The file, or the folder of `.txt` files.
         path: FilePath,
-        /// What one record is in plain text: a non-empty line, a paragraph (up to a blank line) or the whole file.
+        /// How plain text is divided into records.
         #[serde(default)]
         unit: Unit,
         /// The field of JSON lines that holds the text.
         #[serde(default = "field")]
         field: String,
-        /// The text's encoding; `auto` recognises UTF-8, UTF-16 with a byte order mark, and the encodings of Chinese,
-        /// Japanese and Korean.
+        /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
+        /// Chinese, Japanese and Korean.
         #[serde(default = "input::auto")]
         encoding: String,
-        /// What is done about a malformed row.
+        /// What to do with a malformed row.
         #[serde(default)]
         on_error: OnError,
     }

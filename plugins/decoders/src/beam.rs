@@ -15,7 +15,7 @@ options! {
     /// `min_p` take part. `repetition_penalty` and `no_repeat_ngram_size` always do. Answers come when they are
     /// complete, not token by token.
     pub struct Beam {
-        /// Sequences followed at once. A single one is what the decoders without beams follow.
+        /// Number of beams. For a single one, use a decoder without beams.
         #[serde(default = "num_beams")]
         #[schemars(range(min = 2))]
         num_beams: usize,

@@ -106,16 +106,17 @@ options! {
         /// A token of a block with a window sees at most this many tokens, itself included.
         #[serde(default = "window")]
         sliding_window: Option<usize>,
-        /// What each block sees; the pattern of the architecture if not given.
+        /// Kind of attention of each block: `full_attention` or `sliding_attention`. Default: the architecture's
+        /// pattern.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         layer_types: Option<Vec<LayerType>>,
-        /// Gemma 3: every so many blocks, one sees everything; 6 if not given.
+        /// Gemma 3: every n-th block has full attention; 6 if not given.
         #[serde(default, alias = "_sliding_window_pattern", skip_serializing_if = "Option::is_none")]
         sliding_window_pattern: Option<usize>,
-        /// The logits stay within plus and minus this; 30 in Gemma 2 if not given.
+        /// Soft limit of the logits' absolute value; 30 in Gemma 2 if not given.
         #[serde(default)]
         final_logit_softcapping: Option<f64>,
-        /// So do the scores; 50 in Gemma 2 if not given. Gemma 3 does not use it.
+        /// Soft limit of the attention scores' absolute value; 50 in Gemma 2 if not given. Gemma 3 does not use it.
         #[serde(default)]
         attn_logit_softcapping: Option<f64>,
         /// Base of the rotation's angles; 10000 in Gemma 2 and 1000000 in Gemma 3 if not given.
@@ -130,7 +131,7 @@ options! {
         /// The rotation's scaling as transformers 4 writes it; of blocks without a window.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Tokens see those that follow them; must be no.
+        /// Attention to later tokens; must be false.
         #[serde(default)]
         use_bidirectional_attention: Option<bool>,
     }

@@ -47,16 +47,16 @@ options! {
         /// Scores are divided by the root of a head's size.
         #[serde(default = "yes")]
         scale_attn_weights: bool,
-        /// They are divided by the block's number, counted from 1, too.
+        /// Scores are also divided by the block's number, counted from 1.
         #[serde(default)]
         scale_attn_by_inverse_layer_idx: bool,
         /// The vocabulary projection is the embedding table.
         #[serde(default = "yes")]
         tie_word_embeddings: bool,
-        /// Attention to another sequence; must be no.
+        /// Attention to another sequence; must be false.
         #[serde(default)]
         add_cross_attention: bool,
-        /// The order of two operations, which gives the same numbers; not used.
+        /// Changes the order of two operations without changing the results; not used.
         #[serde(default)]
         reorder_and_upcast_attn: bool,
         /// Of classifiers; not used.

@@ -2,7 +2,7 @@
 
 use crate::defaults::{initializer_range, silu};
 use framework_sdk::{
-    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    nn::causal::{Decoder, DecoderConfig, Parts, head_size},
     prelude::*,
 };
 
@@ -31,16 +31,16 @@ options! {
         /// Number of experts.
         #[serde(default = "experts", alias = "num_experts")]
         num_local_experts: usize,
-        /// Experts that a token goes to.
+        /// Number of experts that each token is routed to.
         #[serde(default = "per_token")]
         num_experts_per_tok: usize,
         /// The load balance of the experts is part of the training loss.
         #[serde(default)]
         output_router_logits: bool,
-        /// Its weight there.
+        /// Weight of the load balance in the training loss.
         #[serde(default = "aux_loss")]
         router_aux_loss_coef: f64,
-        /// Noise on what the router reads, while training; must be 0.
+        /// Width of the uniform noise around 1 that multiplies the input of router and experts during training; 0 is off.
         #[serde(default)]
         router_jitter_noise: f64,
         /// The longest sequence.
@@ -137,6 +137,7 @@ impl Mixtral {
             per_token: self.num_experts_per_tok,
             expert,
             balance: self.output_router_logits.then_some(self.router_aux_loss_coef),
+            jitter: self.router_jitter_noise,
         }
     }
 
@@ -174,7 +175,6 @@ impl ModelArch for Mixtral {
     type Net = Decoder;
 
     fn validate(&self) -> Result<()> {
-        only("router_jitter_noise", &self.router_jitter_noise, 0.0)?;
         self.experts().validate()?;
         self.decoder()?.validate()
     }

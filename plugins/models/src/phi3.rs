@@ -70,13 +70,13 @@ options! {
         /// The rotation's scaling as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Biases of the attention; must be no.
+        /// Biases of the attention; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_bias: Option<bool>,
-        /// Biases of the feed-forward layers; must be no.
+        /// Biases of the feed-forward layers; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mlp_bias: Option<bool>,
-        /// A bias of the vocabulary projection; must be no.
+        /// A bias of the vocabulary projection; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lm_head_bias: Option<bool>,
         /// In Phi-4-mini; must be 1.

@@ -60,13 +60,13 @@ options! {
         /// The longest sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
-        /// Some blocks see `sliding_window` tokens only.
+        /// Some blocks attend to `sliding_window` tokens only.
         #[serde(default)]
         use_sliding_window: bool,
         /// A token of those blocks sees at most this many tokens, itself included.
         #[serde(default = "window")]
         sliding_window: Option<usize>,
-        /// The first of those blocks; all after it are, too.
+        /// Index of the first block with a sliding window; all later blocks have one, too.
         #[serde(default = "max_window_layers")]
         max_window_layers: usize,
         /// `full_attention` or `sliding_attention` for each block; goes before `max_window_layers`.
@@ -102,7 +102,7 @@ options! {
         /// The rotation's scaling as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Positions of several dimensions, for pictures; must be no.
+        /// Multi-dimensional positions, for images; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         use_mrope: Option<bool>,
     }

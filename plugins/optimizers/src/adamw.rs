@@ -18,11 +18,11 @@ options! {
     pub struct AdamW {
         /// The learning rate at the schedule's peak.
         pub learning_rate: f64,
-        /// How slowly the averages of the gradient and of its square forget.
+        /// Decay rates of the running averages of the gradient and of its square.
         pub betas: [f64; 2],
         /// Added to the denominator.
         pub epsilon: f64,
-        /// Share of a parameter taken away per step, times the learning rate.
+        /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         pub weight_decay: f64,
         /// Which parameters decay.
         pub decay: Decay,

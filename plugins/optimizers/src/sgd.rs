@@ -17,11 +17,11 @@ options! {
     pub struct Sgd {
         /// The learning rate at the schedule's peak.
         learning_rate: f64,
-        /// How slowly the sum of gradients forgets; 0 keeps none.
+        /// Momentum: decay rate of the accumulated gradient; 0 turns it off.
         momentum: f64,
         /// Look ahead by one step (Nesterov, 1983).
         nesterov: bool,
-        /// Share of a parameter added to its gradient.
+        /// Weight decay: this share of a parameter is added to its gradient.
         weight_decay: f64,
     }
 }

@@ -14,11 +14,17 @@ pub struct ExpertsConfig {
     pub expert: GatedMlpConfig,
     /// Weight of the load balance in the training loss ([`Ctx::balance`]), if it is part of it.
     pub balance: Option<f64>,
+    /// While training, what router and experts read is multiplied by random numbers from `1 - jitter` to `1 + jitter`.
+    pub jitter: f64,
 }
 
 impl ExpertsConfig {
-    /// An error if a token is to go to more experts than there are, or to none.
+    /// An error if a token is to go to more experts than there are, or to none, or if the jitter is no width.
     pub fn validate(&self) -> Result<()> {
+        if !(0.0..1.0).contains(&self.jitter) {
+            let message = format!("`router_jitter_noise` must be at least 0 and less than 1, not {}", self.jitter);
+            return Err(PluginError::new(message).key("router_jitter_noise"));
+        }
         if (1..=self.count).contains(&self.per_token) {
             return Ok(());
         }
@@ -53,9 +59,9 @@ impl Experts {
 impl Layer for Experts {
     fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
         let [batch, time, hidden] = [0, 1, 2].map(|dim| x.dim(dim) as i64);
-        let ExpertsConfig { count, per_token: slots, balance, .. } = self.config;
+        let ExpertsConfig { count, per_token: slots, balance, jitter, .. } = self.config;
         let tokens = (batch * time) as usize;
-        let x = x.reshape([-1, hidden]);
+        let x = cx.noise(x, jitter).reshape([-1, hidden]);
         let probabilities = self.router.forward(cx, &x).softmax(-1);
         let chosen = probabilities.clone().top_k(slots);
         let weights = probabilities.clone().gather(-1, &chosen);
@@ -94,7 +100,7 @@ mod tests {
     fn experts(count: usize, per_token: usize) -> ExpertsConfig {
         let names = ["w1", "w3", "w2"];
         let expert = GatedMlpConfig { hidden: 32, size: 96, names, ..GatedMlpConfig::default() };
-        ExpertsConfig { count, per_token, expert, balance: Some(0.02) }
+        ExpertsConfig { count, per_token, expert, balance: Some(0.02), jitter: 0.0 }
     }
 
     fn cost(config: ExpertsConfig) -> Cost {

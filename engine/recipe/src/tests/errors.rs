@@ -281,7 +281,7 @@ r.toml:3:1: `dataset.1.plugin`: missing; expected a string
 r.toml:5:1: `tokenizer.train.kind`: missing; expected "byte-level-bpe", "wordpiece", "unigram" or "character"
     The kind of tokenizer.
 r.toml:5:1: `tokenizer.train.vocab_size`: missing; expected an integer
-    Most tokens, special ones included.
+    Maximum number of tokens, including special tokens.
 "#);
 }
 

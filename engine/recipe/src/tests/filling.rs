@@ -46,6 +46,7 @@ fraction = 0.0
 
 [data]
 cache = true
+bad_rows = "error"
 
 [adapter]
 plugin = "lora"

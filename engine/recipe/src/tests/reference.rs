@@ -78,10 +78,10 @@ Train one on the recipe's datasets instead.
 
 | key | takes | default | |
 |---|---|---|---|
-| `kind` | "byte-level-bpe", "wordpiece", "unigram" or "character" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back. `wordpiece`: Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White space is not kept. `unigram`: The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character. |
-| `vocab_size` | integer, at least 1 | required | Most tokens, special ones included. |
+| `kind` | "byte-level-bpe", "wordpiece", "unigram" or "character" | required | The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores every text. `wordpiece`: Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. Decoding does not restore white space. `unigram`: The pieces with the highest likelihood of the texts (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character. |
+| `vocab_size` | integer, at least 1 | required | Maximum number of tokens, including special tokens. |
 | `min_frequency` | integer, at least 1 | `1` | Minimum number of occurrences of a pair or character that enters the vocabulary. |
-| `lowercase` | boolean | `false` | Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only. |
+| `lowercase` | boolean | `false` | Convert all text to lower case without accents, which decoding cannot restore; `wordpiece` only. |
 | `special_tokens` | list of strings |  | Special tokens beside those that the kind has, e.g. `["<\|im_start\|>", "<\|im_end\|>"]`. |
 
 ## `[[dataset]]`
@@ -133,11 +133,12 @@ Records that are held back for evaluation.
 
 ## `[data]`
 
-What is kept of the data between runs.
+What happens to rows that cannot be trained, and what is kept of the data between runs.
 
 | key | takes | default | |
 |---|---|---|---|
 | `cache` | boolean | `true` | Keep the tokens in a cache. A later run with the same data, template and tokenizer reads them from there. |
+| `bad_rows` | "error" or "skip" | `"error"` | What happens when the prompt template refuses a row, or when a row has no answer to train. `error`: The command stops and names the rows and the reasons. `skip`: The rows are left out, and counted by reason in the reports of `check`, `prepare` and `train`. |
 
 ## `[adapter]`
 
@@ -204,16 +205,16 @@ How text is generated, for samples and by `generate` and `chat`.
 | `plugin` | string | `"greedy"` | The decoder's plugin. |
 | `prompts` | list of strings | `[]` | Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`. |
 | `max_new_tokens` | integer, at least 1 | `128` | Maximum number of tokens to generate. |
-| `max_length` | integer | `0` | Most tokens of prompt and answer together; 0 leaves it to the model's positions. |
+| `max_length` | integer | `0` | Maximum number of tokens of prompt and answer together; 0 means the model's limit. |
 | `min_new_tokens` | integer | `0` | Minimum number of tokens to generate. The end token is excluded until then. |
-| `temperature` | number, above 0 | `1.0` | The logits are divided by it before sampling: below 1 makes likely tokens likelier (only decoders that sample). |
+| `temperature` | number, above 0 | `1.0` | Temperature: the logits are divided by it before sampling, so values below 1 favour likely tokens (only decoders that sample). |
 | `top_k` | integer | `0` | Sample from this many of the most likely tokens; 0 means all (only decoders that sample). |
-| `top_p` | number, above 0, up to 1 | `1.0` | Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (decoders that sample). |
-| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (decoders that sample). |
+| `top_p` | number, above 0, up to 1 | `1.0` | Sample from the smallest set of most likely tokens whose total probability is at least this (Holtzman et al., 2020, arXiv:1904.09751); 1 is all (decoders that sample). |
+| `min_p` | number, from 0 to 1 | `0.0` | Exclude tokens whose probability is below this share of the most likely token's (Nguyen et al., 2024, arXiv:2407.01082); 0 excludes none (decoders that sample). |
 | `repetition_penalty` | number, above 0 | `1.0` | Lowers the probability of tokens that already occurred (Keskar et al., 2019, arXiv:1909.05858); 1 is off. |
 | `no_repeat_ngram_size` | integer | `0` | Length of token sequences that must not occur twice; 0 is off. |
-| `stop` | list of strings | `[]` | Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token ids end with the one that completes it. |
-| `verse` | boolean | `false` | Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence, and nothing of a last one that was cut off. Shown as a whole, not token by token. |
+| `stop` | list of strings | `[]` | Strings that end an answer, even if they begin or end within a token. The text ends before the first of them; the token ids end with the token that completes it. |
+| `verse` | boolean | `false` | Format the text as Chinese verse: no spaces between characters, Chinese punctuation, one line per sentence, without an incomplete last sentence. The text is shown as a whole, not token by token. |
 
 The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
 `framework describe NAME` one plugin's keys.

@@ -87,17 +87,30 @@ pub struct Validation {
     pub fraction: f64,
 }
 
-/// What is kept of the data between runs.
+/// What happens to rows that cannot be trained, and what is kept of the data between runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
     /// Keep the tokens in a cache. A later run with the same data, template and tokenizer reads them from there.
     pub cache: bool,
+    /// What happens when the prompt template refuses a row, or when a row has no answer to train.
+    pub bad_rows: BadRows,
+}
+
+/// What happens to rows that cannot be trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BadRows {
+    /// The command stops and names the rows and the reasons.
+    #[default]
+    Error,
+    /// The rows are left out, and counted by reason in the reports of `check`, `prepare` and `train`.
+    Skip,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Self { cache: true }
+        Self { cache: true, bad_rows: BadRows::Error }
     }
 }
 

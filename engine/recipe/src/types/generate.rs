@@ -28,20 +28,21 @@ pub struct GenerateSettings {
     /// Maximum number of tokens to generate.
     #[schemars(range(min = 1))]
     pub max_new_tokens: usize,
-    /// Most tokens of prompt and answer together; 0 leaves it to the model's positions.
+    /// Maximum number of tokens of prompt and answer together; 0 means the model's limit.
     pub max_length: usize,
     /// Minimum number of tokens to generate. The end token is excluded until then.
     pub min_new_tokens: usize,
-    /// The logits are divided by it before sampling: below 1 makes likely tokens likelier (only decoders that sample).
+    /// Temperature: the logits are divided by it before sampling, so values below 1 favour likely tokens (only decoders
+    /// that sample).
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
     /// Sample from this many of the most likely tokens; 0 means all (only decoders that sample).
     pub top_k: usize,
-    /// Sample among the likeliest tokens that together have this probability (Holtzman et al., 2020,
-    /// arXiv:1904.09751); 1 is all (decoders that sample).
+    /// Sample from the smallest set of most likely tokens whose total probability is at least this (Holtzman et al.,
+    /// 2020, arXiv:1904.09751); 1 is all (decoders that sample).
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub top_p: f64,
-    /// Exclude tokens less likely than this share of the likeliest one's probability (Nguyen et al., 2024,
+    /// Exclude tokens whose probability is below this share of the most likely token's (Nguyen et al., 2024,
     /// arXiv:2407.01082); 0 excludes none (decoders that sample).
     #[schemars(range(min = 0, max = 1))]
     pub min_p: f64,
@@ -50,11 +51,11 @@ pub struct GenerateSettings {
     pub repetition_penalty: f64,
     /// Length of token sequences that must not occur twice; 0 is off.
     pub no_repeat_ngram_size: usize,
-    /// Strings that end an answer, wherever the tokens' borders are. The text ends before the first of them; the token
-    /// ids end with the one that completes it.
+    /// Strings that end an answer, even if they begin or end within a token. The text ends before the first of them;
+    /// the token ids end with the token that completes it.
     pub stop: Vec<String>,
-    /// Lay the text out as Chinese verse: no spaces between characters, Chinese punctuation, a line for each sentence,
-    /// and nothing of a last one that was cut off. Shown as a whole, not token by token.
+    /// Format the text as Chinese verse: no spaces between characters, Chinese punctuation, one line per sentence,
+    /// without an incomplete last sentence. The text is shown as a whole, not token by token.
     pub verse: bool,
 }
 

@@ -5,7 +5,7 @@ mod generate;
 mod model;
 mod train;
 
-pub use data::{Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
+pub use data::{BadRows, Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
 pub use train::{EarlyStopping, Every, EveryName, SaveDtype, Schedule, Train};
@@ -101,7 +101,7 @@ pub struct Recipe {
     /// Records that are held back for evaluation.
     #[serde(default)]
     pub validation: Validation,
-    /// What is kept of the data between runs.
+    /// What happens to rows that cannot be trained, and what is kept of the data between runs.
     #[serde(default)]
     pub data: Data,
     /// What is trained.
@@ -164,8 +164,8 @@ pub enum Precision {
 pub enum Frozen {
     /// 32 bits.
     F32,
-    /// As the folder has them: 16 bits take half the memory and are widened, exactly, whenever they are used, which
-    /// takes time.
+    /// In the format of the folder. 16-bit weights take half the memory and are converted to 32 bits, exactly, whenever
+    /// they are used, which takes time.
     Stored,
     /// 16 bits with the range of `f32`.
     Bf16,

@@ -58,14 +58,14 @@ pub struct Tokenizer {
 pub struct TokenizerTraining {
     /// The kind of tokenizer.
     pub kind: TokenizerKind,
-    /// Most tokens, special ones included.
+    /// Maximum number of tokens, including special tokens.
     #[schemars(range(min = 1))]
     pub vocab_size: usize,
     /// Minimum number of occurrences of a pair or character that enters the vocabulary.
     #[serde(default = "super::d::one_usize")]
     #[schemars(range(min = 1))]
     pub min_frequency: usize,
-    /// Write everything in lower case and without accents, which decoding does not bring back; `wordpiece` only.
+    /// Convert all text to lower case without accents, which decoding cannot restore; `wordpiece` only.
     #[serde(default)]
     pub lowercase: bool,
     /// Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
@@ -77,13 +77,14 @@ pub struct TokenizerTraining {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenizerKind {
-    /// Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Every text comes back.
+    /// Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores every
+    /// text.
     ByteLevelBpe,
-    /// Pieces of words, as BERT has them (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. White
-    /// space is not kept.
+    /// Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. Decoding does not
+    /// restore white space.
     #[serde(rename = "wordpiece")]
     WordPiece,
-    /// The pieces that make the texts most likely (Kudo, 2018, arXiv:1804.10959).
+    /// The pieces with the highest likelihood of the texts (Kudo, 2018, arXiv:1804.10959).
     Unigram,
     /// One token for a character.
     Character,

@@ -57,8 +57,9 @@ impl Chat {
 
     /// Rules 2 and 3.
     fn continued(&self, talk: &Conversation, at: usize, prompt: &str, whole: &str) -> Result<String> {
-        let mut other = talk.clone();
-        other.messages[at] = json!({ "role": "assistant", "content": MARK });
+        let mut messages = talk.messages.clone();
+        messages[at] = json!({ "role": "assistant", "content": MARK });
+        let other = Conversation::new(messages, talk.tools.clone(), talk.documents.clone());
         let before = match self.render(&other, at + 1, false) {
             Ok(other) => &whole[..common(whole, &other.text)],
             Err(_) => whole,

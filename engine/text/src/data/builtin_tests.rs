@@ -1,6 +1,6 @@
 use super::BUILTIN;
 use crate::{
-    data::{Encoder, Example, IGNORE, Template, gates, test::record},
+    data::{Encoder, Example, IGNORE, Template, gates, template::Form, test::record},
     tokenizer::{Tokenizer, tests::trained},
 };
 use framework_recipe::Prompt;
@@ -118,6 +118,77 @@ fn phi_3_and_zephyr_are_those_models_own() {
             );
         }
     }
+}
+
+/// transformers' rendering of Qwen2.5's form, which `chatml` is, wherever the conversation has a system message: Qwen2.5
+/// puts one of its own in front of the others.
+#[test]
+fn chatml_renders_tools_as_qwen_does() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/chat");
+    let golden: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{folder}/cases.json")).unwrap()).unwrap();
+    let template = Template::new("chatml", &Tokenizer::load(folder.as_ref()).unwrap()).unwrap();
+    let Form::Chat(chat) = &template.form else { panic!() };
+    let (mut compared, mut tools) = (0, 0);
+    for case in golden["cases"].as_array().unwrap().iter().filter(|case| case["template"] == "qwen2_5") {
+        let messages = &golden["conversations"][case["conversation"].as_str().unwrap()];
+        if messages[0]["role"] != "system" {
+            continue;
+        }
+        let talk = chat.conversation(&record(json!({ "messages": messages, "tools": case["tools"] }))).unwrap();
+        let generate = case["add_generation_prompt"] == true;
+        let text = chat.render(&talk, talk.messages.len(), generate).unwrap().text;
+        assert_eq!(text, case["text"].as_str().unwrap(), "{case}");
+        (compared, tools) = (compared + 1, tools + usize::from(!case["tools"].is_null()));
+    }
+    assert!(compared >= 6 && tools >= 2, "{compared}, {tools}");
+}
+
+#[test]
+fn calls_in_chatml_are_trained_and_asked_for() {
+    let call = json!({ "function": { "name": "weather", "arguments": "{\"city\": \"Bern\"}" } });
+    let tools = json!([{ "type": "function", "function": { "name": "weather" } }]);
+    let messages = json!([
+        { "role": "user", "content": "Rain?" },
+        { "role": "assistant", "content": null, "tool_calls": [call] },
+        { "role": "tool", "content": "No." },
+        { "role": "assistant", "content": "It is dry." },
+    ]);
+    let template = Template::new("chatml", &trained()).unwrap();
+    let row = record(json!({ "messages": messages, "tools": tools }));
+    let Example::Turns { turns, rest } = template.examples(&row).unwrap().remove(0) else { panic!() };
+    let end = "<|im_end|><|endoftext|>";
+    assert_eq!((turns.len(), rest.as_str()), (2, ""));
+    assert!(turns[0].prompt.starts_with("<|im_start|>system\n# Tools\n\nYou may call"), "{}", turns[0].prompt);
+    assert!(
+        turns[0].prompt.contains("<tools>\n{\"type\": \"function\", \"function\": {\"name\": \"weather\"}}\n</tools>")
+    );
+    let called = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern\"}}\n</tool_call>";
+    assert_eq!(turns[0].response, format!("{called}{end}"));
+    let answered = "<|im_start|>user\n<tool_response>\nNo.\n</tool_response>";
+    assert_eq!(turns[1].prompt, format!("\n{answered}{end}\n<|im_start|>assistant\n"));
+    assert_eq!(turns[1].response, format!("It is dry.{end}"));
+    assert_eq!(template.prompt(&row).unwrap(), [&*turns[0].prompt, &*turns[0].response, &*turns[1].prompt].concat());
+}
+
+#[test]
+fn templates_without_a_form_for_tools_say_why() {
+    let tokenizer = trained();
+    let tools = json!([{ "type": "function", "function": { "name": "weather" } }]);
+    let row = record(json!({ "messages": [{ "role": "user", "content": "x" }], "tools": tools }));
+    let says = |name: &str| match Template::new(name, &tokenizer).unwrap().prompt(&row) {
+        Ok(_) => String::new(),
+        Err(e) => e.to_string(),
+    };
+    for name in ["alpaca", "deepseek", "deepseek-r1", "phi-3", "plain", "think", "zephyr"] {
+        let text = says(name);
+        assert!(
+            text.contains(&format!("the record has `tools`: the built-in template `{name}` has no form")),
+            "{text}"
+        );
+    }
+    assert!(says("deepseek-r1").contains("without the `<think>`"), "{}", says("deepseek-r1"));
+    assert_eq!(says("chatml"), "");
 }
 
 /// Three turns: each answer is trained to its end, nothing else is, and each prompt is what generation sees.

@@ -1,6 +1,7 @@
 //! Chat templates: conversations as text, and which parts of it are the assistant's.
 
 use super::{
+    builtin::Builtin,
     conversation::{Conversation, earlier, list, message, parsed_arguments, plain},
     fields::{self, Fields},
     jinja::{self, TimeAsked},
@@ -9,7 +10,7 @@ use super::{
 use framework_base::{Error, Result};
 use framework_core::Record;
 use jiff::civil::Date;
-use minijinja::{Environment, value::Serde};
+use minijinja::Environment;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -22,9 +23,8 @@ pub(super) struct Chat {
     pub variables: Fields,
     /// System message of conversations without one.
     pub system: Option<String>,
-    /// The name of a built-in template. Those know `message.input`, which for others is put behind the content, and
-    /// nothing of tools.
-    pub builtin: Option<&'static str>,
+    /// The built-in template that it is. Those know `message.input`, which for others is put behind the content.
+    pub builtin: Option<&'static Builtin>,
     /// Whether the template expects a call's arguments as an object: it would quote JSON text once more.
     pub objects: bool,
     /// Texts of tokens that end a message.
@@ -69,13 +69,13 @@ impl Chat {
             messages.insert(0, json!({ "role": "system", "content": system }));
         }
         let tools = list(record, "tools")?;
-        if let Some(name) = self.builtin {
-            plain(name, &tools, &mut messages)?;
+        if let Some(builtin) = self.builtin {
+            plain(builtin, &tools, &mut messages)?;
         }
         if self.objects {
             parsed_arguments(&mut messages)?;
         }
-        Ok(Conversation { messages, tools, documents: list(record, "documents")? })
+        Ok(Conversation::new(messages, tools, list(record, "documents")?))
     }
 
     /// Finds [`Chat::objects`] by rendering a call with its arguments in both forms.
@@ -85,7 +85,7 @@ impl Chat {
             let call = json!({ "id": "abcdefghi", "type": "function", "function": function });
             let user = json!({ "role": "user", "content": "x" });
             let messages = vec![user, json!({ "role": "assistant", "content": "", "tool_calls": [call] })];
-            let talk = Conversation { messages, tools: Value::Null, documents: Value::Null };
+            let talk = Conversation::new(messages, Value::Null, Value::Null);
             let text = self.rendered(&talk, 2, false).unwrap_or_default();
             text.contains("needle") && !text.contains(r#"\"needle\""#)
         };
@@ -124,10 +124,11 @@ impl Chat {
 
     fn rendered(&self, talk: &Conversation, messages: usize, generate: bool) -> Result<String, minijinja::Error> {
         let mut variables = self.variables.clone();
-        variables.insert("messages".into(), Serde(&talk.messages[..messages]).into());
+        let seen = talk.seen();
+        variables.insert("messages".into(), seen.messages[..messages].to_vec().into());
         variables.insert("add_generation_prompt".into(), generate.into());
-        variables.insert("tools".into(), Serde(&talk.tools).into());
-        variables.insert("documents".into(), Serde(&talk.documents).into());
+        variables.insert("tools".into(), seen.tools.clone());
+        variables.insert("documents".into(), seen.documents.clone());
         self.env.get_template("chat")?.render(variables)
     }
 

@@ -65,9 +65,9 @@ impl Template {
         Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops, marks })
     }
 
-    fn built_in(builtin: &Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
+    fn built_in(builtin: &'static Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
         let mut chat = Chat::new(builtin.source, date(prompt)?)?;
-        chat.builtin = Some(builtin.name);
+        chat.builtin = Some(builtin);
         let mut special = tokenizer.special_tokens();
         special.insert("end".into(), builtin.end_for(tokenizer));
         let template = Self::talk(builtin.name, chat, special, prompt, tokenizer);
@@ -83,7 +83,7 @@ impl Template {
     ) -> Self {
         chat.variables = variables(special, prompt);
         chat.system = prompt.system.clone();
-        chat.objects = chat.builtin.is_none() && chat.expects_objects();
+        chat.objects = chat.builtin.map_or_else(|| chat.expects_objects(), |builtin| builtin.no_tools.is_none());
         let mut stops = tokenizer.eos.clone();
         for end in [end_of_turn(&chat, tokenizer), end_of_call(&chat, tokenizer)] {
             stops.extend(end.filter(|id| !stops.contains(id)));

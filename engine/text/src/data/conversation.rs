@@ -1,9 +1,11 @@
 //! Conversations: the messages of a record as templates take them.
 
-use super::{answer, fields, template::problem};
+use super::{answer, builtin::Builtin, fields, template::problem};
 use framework_base::{Error, Result};
 use framework_core::Record;
+use minijinja::value::Serde;
 use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
 
 /// Names under which messages have what the assistant thought.
 pub(super) const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
@@ -11,13 +13,36 @@ pub(super) const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reason
 /// A record's messages.
 #[derive(Debug, Clone)]
 pub(super) struct Conversation {
+    /// May become fewer, from the end. With other messages, it is a new conversation: see [`Conversation::seen`].
     pub messages: Vec<Value>,
     /// What the assistant may call.
     pub tools: Value,
     pub documents: Value,
+    seen: OnceLock<Seen>,
+}
+
+/// A conversation as templates see it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub messages: Vec<minijinja::Value>,
+    pub tools: minijinja::Value,
+    pub documents: minijinja::Value,
 }
 
 impl Conversation {
+    pub fn new(messages: Vec<Value>, tools: Value, documents: Value) -> Self {
+        Self { messages, tools, documents, seen: OnceLock::new() }
+    }
+
+    /// Made once: the beginnings of a long conversation are rendered hundreds of times.
+    pub fn seen(&self) -> &Seen {
+        self.seen.get_or_init(|| Seen {
+            messages: self.messages.iter().map(|message| Serde(message).into()).collect(),
+            tools: Serde(&self.tools).into(),
+            documents: Serde(&self.documents).into(),
+        })
+    }
+
     /// The numbers of the assistant's messages that answer something: not those with which a conversation begins.
     pub fn answers(&self) -> Vec<usize> {
         let asked = |message: &Value| !matches!(message["role"].as_str(), Some("assistant" | "system" | "developer"));
@@ -77,25 +102,26 @@ pub(super) fn list(record: &Record, key: &str) -> Result<Value> {
     }
 }
 
-/// Messages as built-in templates take them: with text as content, and without tools.
-pub(super) fn plain(name: &str, tools: &Value, messages: &mut [Value]) -> Result<()> {
-    let refused = |what: String| {
-        let help =
-            "use a chat template that has, such as the tokenizer's own (`template = \"chat\"`), or leave such rows out";
-        Error::invalid(problem(format!("{what}: the built-in template `{name}` has no form for tools")).help(help))
+/// Messages as built-in templates take them: with text as content, and without tools if the template has no form for
+/// those.
+pub(super) fn plain(builtin: &Builtin, tools: &Value, messages: &mut [Value]) -> Result<()> {
+    let refused = |what: String| match builtin.no_tools {
+        None => Ok(()),
+        Some(why) => {
+            let help = "use a chat template that has, such as the tokenizer's own (`template = \"chat\"`) or `chatml`, \
+                        or leave such rows out (`data.bad_rows = \"skip\"`)";
+            Err(Error::invalid(problem(format!("{what}: the built-in template `{}` {why}", builtin.name)).help(help)))
+        }
     };
     if tools.as_array().is_some_and(|tools| !tools.is_empty()) {
-        return Err(refused("the record has `tools`".into()));
+        refused("the record has `tools`".into())?;
     }
     for (i, message) in messages.iter_mut().enumerate() {
-        let role = message["role"].as_str().unwrap_or_default().to_owned();
         let calls = message["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
-        if calls || role == "tool" {
-            return Err(refused(format!(
-                "message {} is {}",
-                i + 1,
-                if calls { "a call of a tool" } else { "a tool's" }
-            )));
+        if calls {
+            refused(format!("message {} is a call of a tool", i + 1))?;
+        } else if message["role"] == "tool" {
+            refused(format!("message {} is a tool's", i + 1))?;
         }
         message["content"] = answer::text(message).into();
     }

@@ -3,7 +3,8 @@
 use super::{
     Encoder, Example, Inputs, Sequence,
     apart::{Apart, of_sequence},
-    report::{Counted, DataReport, Lengths, SetReport},
+    refused::{Outcome, Together, reason},
+    report::{Counted, DataReport, Lengths, SetReport, note},
     source::{Flow, Reading},
 };
 use framework_base::{Error, Result};
@@ -81,16 +82,16 @@ pub fn sequences<T: Send>(
 ) -> Result<DataReport> {
     let (mut lengths, mut apart) = (BTreeMap::new(), Apart::default());
     let tokenize = |set: Split, record: Record| {
-        let made = encoder.template.examples(&record)?.into_iter();
         let encode = |example: Example| {
             let encoded = encoder.encode(&example)?;
             let (counted, hash) = (Counted::of(&encoded, &example), of_sequence(&encoded.sequence));
-            Ok((ready(encoded.sequence, set)?, counted, hash))
+            Ok((ready(encoded.sequence, set)?, counted, hash, example.unused().to_vec()))
         };
-        made.map(encode).collect::<Result<Vec<_>>>()
+        Outcome::of(encoder.template.examples(&record), |made| made.into_iter().map(encode).collect::<Result<Vec<_>>>())
     };
     let mut report = each(inputs, progress, tokenize, &mut |set, report, encoded| {
-        for (sequence, counted, hash) in encoded {
+        for (sequence, counted, hash, unused) in encoded {
+            report.lacks(&unused);
             *lengths.entry((set == Split::Train, counted.length)).or_insert(0) += 1;
             if report.count(&counted, apart.keeps(set, hash)) {
                 keep(set, sequence)?;
@@ -106,10 +107,11 @@ pub fn sequences<T: Send>(
 
 /// Does `work` on all records, several at a time, and hands what comes of it to `take` in the records' order: first
 /// those for validation, so that those for training can be compared with them. The next records are read meanwhile.
+/// Refused rows are counted and left out, or an error that names all among the rows worked on side by side.
 pub fn each<T: Send>(
     inputs: &Inputs,
     progress: &mut dyn FnMut(Progress),
-    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    work: impl Fn(Split, Record) -> Result<Outcome<T>> + Sync,
     take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
 ) -> Result<DataReport> {
     each_of(inputs, usize::MAX, progress, work, take)
@@ -120,7 +122,7 @@ pub fn each_of<T: Send>(
     inputs: &Inputs,
     most: usize,
     progress: &mut dyn FnMut(Progress),
-    work: impl Fn(Split, Record) -> Result<T> + Sync,
+    work: impl Fn(Split, Record) -> Result<Outcome<T>> + Sync,
     take: &mut dyn FnMut(Split, &mut SetReport, T) -> Result<()>,
 ) -> Result<DataReport> {
     let reading = Reading::new(inputs)?;
@@ -144,11 +146,25 @@ pub fn each_of<T: Send>(
                 },
             );
             // One after the other, so that the first wrong record is the one that is named.
+            let mut refused = Together::default();
             for result in results {
                 number += 1;
-                let result = result.and_then(|made| take(set, counts, made));
-                result.map_err(|e| in_record(e, name, number))?;
+                counts.row = number;
+                match result {
+                    Ok(Outcome::Made(made)) => take(set, counts, made),
+                    Ok(Outcome::Refused(problems)) if inputs.skip_bad_rows => {
+                        note(&mut counts.refused, &reason(&problems), number);
+                        Ok(())
+                    }
+                    Ok(Outcome::Refused(problems)) => {
+                        refused.add(number, problems);
+                        Ok(())
+                    }
+                    Err(e) => Err(e),
+                }
+                .map_err(|e| in_record(e, name, number))?;
             }
+            refused.told(name, number)?;
             (done.records, done.examples) = (at, examples + counts.examples);
             progress(done);
             chunk = next;
@@ -157,7 +173,7 @@ pub fn each_of<T: Send>(
             return Err(e);
         }
         done.records = before + flow.read();
-        counts.records = flow.read();
+        (counts.records, counts.row) = (flow.read(), 0);
         counts.stages = reading.stages(&flow);
     }
     report.datasets = reading.datasets();

@@ -13,7 +13,7 @@ fn run(sources: &[Source], template: &str, max_length: usize) -> Result<Corpus> 
     let (tokenizer, augmenters) = (trained(), [doubling()]);
     let template = Template::new(template, &tokenizer)?;
     let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length, train_on_prompt: false };
-    let inputs = Inputs { sources, augmenters: &augmenters, validation_fraction: 0.2, seed: 1 };
+    let inputs = Inputs { sources, augmenters: &augmenters, validation_fraction: 0.2, skip_bad_rows: false, seed: 1 };
     let mut last = 0;
     let corpus = load(&inputs, &encoder, &mut |done| last = done.examples)?;
     assert_eq!(last, corpus.report.train.examples + corpus.report.validation.examples);

@@ -80,9 +80,11 @@ impl Encoder<'_> {
         let length = ids.len();
         let last = trained.last().map_or(0, |range| range.end);
         ids.truncate(self.max_length);
-        let learned = |i: usize| self.train_on_prompt || trained.iter().any(|range| range.contains(&i));
-        let label = |(i, id): (usize, &u32)| if learned(i) { *id as i32 } else { IGNORE };
-        let labels = ids.iter().enumerate().map(label).collect();
+        let whole = Range { start: 0, end: if self.train_on_prompt { ids.len() } else { 0 } };
+        let mut labels = vec![IGNORE; ids.len()];
+        for i in trained.into_iter().chain([whole]).flat_map(|range| range.start..range.end.min(ids.len())) {
+            labels[i] = ids[i] as i32;
+        }
         Ok(Encoded { sequence: Sequence { ids, labels }, length, end_cut: last > self.max_length, ends })
     }
 

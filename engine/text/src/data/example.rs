@@ -27,11 +27,13 @@ pub struct Turn {
     pub response: String,
     /// Whether the answer itself is empty, whatever the template writes around it.
     pub blank: bool,
+    /// What the row has and the template does not render, in words; of a conversation's first turn.
+    pub unused: Vec<String>,
 }
 
 impl Example {
     pub(super) fn turn(prompt: String, response: String) -> Self {
-        Example::Turns { turns: vec![Turn { prompt, response, blank: false }], rest: String::new() }
+        Example::Turns { turns: vec![Turn { prompt, response, ..Turn::default() }], rest: String::new() }
     }
 
     /// A text in which these parts are learned.
@@ -40,7 +42,7 @@ impl Example {
         for span in spans {
             let end = span.end.min(text.len());
             let (prompt, response) = (text[at..span.start].to_owned(), text[span.start..end].to_owned());
-            turns.push(Turn { prompt, response, blank: false });
+            turns.push(Turn { prompt, response, ..Turn::default() });
             at = end;
         }
         Example::Turns { turns, rest: text[at..].to_owned() }
@@ -50,6 +52,23 @@ impl Example {
     pub(super) fn blank(&mut self) {
         if let Example::Turns { turns, .. } = self {
             turns.iter_mut().for_each(|turn| turn.blank = true);
+        }
+    }
+
+    /// Notes what the template does not render.
+    pub(super) fn lacks(&mut self, unused: Vec<String>) {
+        if let Example::Turns { turns, .. } = self
+            && let Some(first) = turns.first_mut()
+        {
+            first.unused = unused;
+        }
+    }
+
+    /// What the row has and the template does not render.
+    pub fn unused(&self) -> &[String] {
+        match self {
+            Example::Turns { turns, .. } => turns.first().map_or(&[], |turn| &turn.unused),
+            Example::Text(_) => &[],
         }
     }
 

@@ -1,6 +1,6 @@
 //! Gates: what must hold before training makes sense.
 
-use super::{Encoded, Encoder, Example};
+use super::{Encoded, Encoder, Example, Sequence};
 use framework_base::{Problem, Result};
 use framework_core::Record;
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Gate {
 pub fn gates(records: &[Record], encoder: &Encoder) -> Result<Vec<Gate>> {
     let mut gates = Gates::default();
     for record in records {
-        gates.add(failed(record, encoder)?);
+        gates.add(look(record, encoder)?.failed);
     }
     Ok(gates.closed())
 }
@@ -84,7 +84,7 @@ impl Default for Gates {
 }
 
 impl Gates {
-    /// The next record, with what [`failed`] says of it.
+    /// The next record, with what [`look`] says of it.
     pub(super) fn add(&mut self, failed: Failed) {
         for (gate, failed) in self.gates.iter_mut().zip(failed) {
             gate.examples.extend(failed.then_some(self.records));
@@ -101,23 +101,39 @@ impl Gates {
 /// For each gate, whether a record does not pass it.
 pub type Failed = [bool; GATES.len()];
 
-/// Which gates a record does not pass.
-pub fn failed(record: &Record, encoder: &Encoder) -> Result<Failed> {
+/// What is found out of a record.
+#[derive(Default)]
+pub struct Looked {
+    /// Which gates it does not pass.
+    pub failed: Failed,
+    /// What of it the template does not render.
+    pub unused: Vec<String>,
+    /// What is trained of it.
+    pub sequences: Vec<Sequence>,
+}
+
+/// Looks at a record as it would be trained.
+pub fn look(record: &Record, encoder: &Encoder) -> Result<Looked> {
     let template = encoder.template;
     if !template.is_consistent(record)? {
-        return Ok([false, false, false, false, true, false]);
+        return Ok(Looked { failed: [false, false, false, false, true, false], ..Looked::default() });
     }
     let examples = template.examples(record)?;
     let encoded = examples.iter().map(|example| encoder.encode(example)).collect::<Result<Vec<_>>>()?;
     let trained = |e: &Encoded| e.sequence.supervised() > 0;
-    Ok([
+    let failed = [
         !encoded.iter().all(trained),
         encoded.iter().any(|e| trained(e) && e.end_cut),
         !encoded.iter().all(|e| e.ends),
         examples.iter().any(Example::is_empty),
         differ(record, &encoded, encoder)?,
         template.tells_the_day(),
-    ])
+    ];
+    Ok(Looked {
+        failed,
+        unused: examples.first().map_or_else(Vec::new, |example| example.unused().to_vec()),
+        sequences: encoded.into_iter().map(|encoded| encoded.sequence).collect(),
+    })
 }
 
 /// Whether what generation starts from is anywhere other than what training has there.
@@ -125,11 +141,10 @@ fn differ(record: &Record, encoded: &[Encoded], encoder: &Encoder) -> Result<boo
     if super::fields::whole_text(record).is_some() {
         return Ok(false);
     }
-    let asked = encoder.template.asked(record)?;
     // What the turns between are asked with is within the last one's.
-    let some = [0, asked.len() / 2, asked.len().saturating_sub(1)];
-    for (k, asked) in asked.iter().enumerate().filter(|(k, _)| encoded.len() > 1 || some.contains(k)) {
-        let prompt = encoder.prompt(asked)?;
+    let some = |k: usize, all: usize| encoded.len() > 1 || [0, all / 2, all.saturating_sub(1)].contains(&k);
+    for (k, asked) in encoder.template.asked(record, some)? {
+        let prompt = encoder.prompt(&asked)?;
         let ids = &encoded[if encoded.len() == 1 { 0 } else { k }].sequence.ids;
         let seen = prompt.len().min(ids.len());
         if prompt[..seen] != ids[..seen] {

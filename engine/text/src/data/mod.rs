@@ -26,9 +26,11 @@ mod passes;
 mod portable;
 mod preview;
 mod random;
+mod refused;
 mod report;
 mod source;
 mod template;
+mod unused;
 pub mod write;
 
 pub use apart::Apart;
@@ -39,13 +41,14 @@ pub use encode::{Encoded, Encoder};
 pub use example::{Example, Turn};
 pub use fields::texts;
 pub use framework_base::{Batch, IGNORE, Sequence};
-pub use gates::failed;
 pub use gates::{Gate, gates};
+pub use gates::{Looked, look};
 pub use pack::{alone, pack};
 pub use portable::chat_template;
 pub use preview::Previewing;
 pub use preview::{Marks, Preview, Shown, preview};
-pub use report::{DataReport, DatasetReport, Lengths, SetReport, StageReport};
+pub use refused::Outcome;
+pub use report::{DataReport, DatasetReport, Lengths, Noted, SetReport, StageReport};
 pub use source::{Inputs, RecordSets, Source, Stage, records, with_texts};
 pub use template::Template;
 

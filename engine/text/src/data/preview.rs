@@ -2,7 +2,7 @@
 
 use super::{
     Encoded, Encoder, Gate, IGNORE, Sequence,
-    gates::{Failed, Gates, failed},
+    gates::{Failed, Gates, look},
 };
 use crate::tokenizer::Tokenizer;
 use framework_base::Result;
@@ -54,7 +54,7 @@ pub struct Preview {
 pub fn preview(records: &[Record], encoder: &Encoder, show: usize, marks: Marks) -> Result<Preview> {
     let mut previewing = Previewing::new(show, marks);
     for record in records {
-        previewing.add(record, failed(record, encoder)?, encoder)?;
+        previewing.add(record, look(record, encoder)?.failed, encoder)?;
     }
     Ok(previewing.done())
 }
@@ -73,7 +73,7 @@ impl Previewing {
         Self { examples: Vec::new(), gates: Gates::default(), show, marks }
     }
 
-    /// The next record, with what [`failed`] says of it.
+    /// The next record, with what [`look`] says of it.
     pub fn add(&mut self, record: &Record, failed: Failed, encoder: &Encoder) -> Result<()> {
         self.gates.add(failed);
         if self.examples.len() >= self.show || !encoder.template.is_consistent(record)? {

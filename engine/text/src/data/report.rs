@@ -39,6 +39,32 @@ pub struct DatasetReport {
     pub skipped: Vec<Omission>,
 }
 
+/// Something that holds for some rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// What it is.
+    pub what: String,
+    /// For how many rows.
+    pub rows: usize,
+    /// The number of the first of them among the set's examples, counted from 1.
+    pub first: usize,
+}
+
+/// So many reasons are kept apart; all others are counted together.
+const REASONS: usize = 20;
+const OTHERS: &str = "other reasons";
+
+/// Counts a row; whether it is the first of its kind.
+pub(super) fn note(noted: &mut Vec<Noted>, what: &str, row: usize) -> bool {
+    let what = if noted.len() < REASONS || noted.iter().any(|n| n.what == what) { what } else { OTHERS };
+    if let Some(known) = noted.iter_mut().find(|n| n.what == what) {
+        known.rows += 1;
+        return false;
+    }
+    noted.push(Noted { what: what.to_owned(), rows: 1, first: row });
+    true
+}
+
 /// What an augmenter made of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageReport {
@@ -59,6 +85,15 @@ pub struct SetReport {
     pub stages: Vec<StageReport>,
     /// Examples after the augmenters.
     pub examples: usize,
+    /// Rows left out because they cannot be trained, by reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Noted>,
+    /// What rows have and the prompt template does not render.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<Noted>,
+    /// The number of the row at hand.
+    #[serde(skip)]
+    pub row: usize,
     /// Sequences kept.
     pub kept: usize,
     /// Dropped because no token that would be trained is left of them.
@@ -106,7 +141,27 @@ impl fmt::Display for DataReport {
         if self.validation.examples > 0 {
             write!(f, "\nvalidation   {}", self.validation)?;
         }
-        Ok(())
+        self.noted().try_for_each(|line| write!(f, "\n             {line}"))
+    }
+}
+
+impl DataReport {
+    /// Rows left out because they cannot be trained, and what rows have that is not used: a line for each.
+    pub fn noted(&self) -> impl Iterator<Item = String> {
+        let sets = [("training", &self.train), ("validation", &self.validation)];
+        sets.into_iter().flat_map(|(name, set)| {
+            let rows = |n: usize| if n == 1 { "row" } else { "rows" };
+            let refused = set.refused.iter().map(move |Noted { what, rows: n, first }| {
+                format!("{n} {name} {} left out: {what} (first: example {first})", rows(*n))
+            });
+            let unused = set.unused.iter().map(move |Noted { what, rows: n, first }| {
+                format!(
+                    "{n} {name} {} with {what}, for which the template has no form (first: example {first})",
+                    rows(*n)
+                )
+            });
+            refused.chain(unused)
+        })
     }
 }
 
@@ -212,12 +267,20 @@ impl DataReport {
             0 => String::new(),
             n => format!(", and {n} because they are the same as a validation example"),
         };
+        let refused: usize = train.refused.iter().map(|noted| noted.rows).sum();
+        let bad = match train.refused.first() {
+            None => String::new(),
+            Some(noted) => format!(", and {refused} because they cannot be trained, the first because {}", noted.what),
+        };
         let message = format!(
             "nothing is left to train on: {rows} records were read, {} went into training, {} examples came out of the \
-             augmenters, and {} of them were dropped because no trained token was left{same}",
-            train.records, train.examples, train.dropped_unsupervised
+             augmenters, and {} of them were dropped because no trained token was left{same}{bad}",
+            train.records,
+            train.examples + refused,
+            train.dropped_unsupervised
         );
         let help = match train.dropped_unsupervised {
+            0 if refused > 0 => "give the rows what the template reads, or choose another `prompt.template`",
             0 if train.dropped_in_validation > 0 => {
                 "give training rows that the validation datasets do not have, or hold a share back with \
                  `validation.fraction`"
@@ -230,6 +293,11 @@ impl DataReport {
 }
 
 impl SetReport {
+    /// Counts what the template does not render of the row at hand.
+    pub fn lacks(&mut self, unused: &[String]) {
+        unused.iter().for_each(|what| _ = note(&mut self.unused, what, self.row));
+    }
+
     /// Counts an example, which is evaluated as well if it is not `apart`; true if its sequence is kept.
     pub(super) fn count(&mut self, example: &Counted, apart: bool) -> bool {
         self.examples += 1;

@@ -70,6 +70,8 @@ pub struct Inputs<'a> {
     pub augmenters: &'a [Stage],
     /// Share of the training records that is held back for validation, from 0 to below 1.
     pub validation_fraction: f64,
+    /// Whether rows that cannot be trained are left out, or end the reading.
+    pub skip_bad_rows: bool,
     /// Seed of every choice.
     pub seed: u64,
 }

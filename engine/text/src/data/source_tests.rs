@@ -4,7 +4,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn inputs<'a>(sources: &'a [Source], augmenters: &'a [Stage], fraction: f64) -> Inputs<'a> {
-    Inputs { sources, augmenters, validation_fraction: fraction, seed: 42 }
+    Inputs { sources, augmenters, validation_fraction: fraction, skip_bad_rows: false, seed: 42 }
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {

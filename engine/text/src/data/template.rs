@@ -5,6 +5,7 @@ use super::{
     chat::Chat,
     conversation::Conversation,
     fields::{self, Fields},
+    unused::unused,
 };
 use crate::tokenizer::Tokenizer;
 use framework_base::{Error, Problem, Result};
@@ -145,6 +146,10 @@ impl Template {
             let example = if answers.len() == examples.len() { blank } else { 0 };
             examples[example].blank();
         }
+        let unused = unused(&talk, &answers, &examples);
+        if let Some(first) = examples.first_mut() {
+            first.lacks(unused);
+        }
         Ok(examples)
     }
 
@@ -202,8 +207,9 @@ impl Template {
         Ok(Example::of(&full.text, &spans))
     }
 
-    /// The records that training on this one anticipates, each as it stands before a response is known.
-    pub(super) fn asked(&self, record: &Record) -> Result<Vec<Record>> {
+    /// The records that training on this one anticipates, each as it stands before a response is known: those of them
+    /// that `wanted` takes, which is given a number and how many there are.
+    pub(super) fn asked(&self, record: &Record, wanted: impl Fn(usize, usize) -> bool) -> Result<Vec<(usize, Record)>> {
         let without = |names: &[&str]| -> Record {
             record
                 .iter()
@@ -212,15 +218,16 @@ impl Template {
                 .collect()
         };
         let (Form::Chat(chat), Some(_)) = (&self.form, record.get("messages")) else {
-            return Ok(vec![without(&fields::ANSWER)]);
+            return Ok(vec![(0, without(&fields::ANSWER))]);
         };
         let talk = chat.conversation(record)?;
-        let cut = |&answer: &usize| {
+        let cut = |(k, &answer): (usize, &usize)| {
             let mut record = without(&["messages"]);
             record.insert("messages".into(), talk.messages[..answer].to_vec().into());
-            record
+            (k, record)
         };
-        Ok(self.trained(&talk).iter().map(cut).collect())
+        let trained = self.trained(&talk);
+        Ok(trained.iter().enumerate().filter(|(k, _)| wanted(*k, trained.len())).map(cut).collect())
     }
 
     /// An inline template's prompt and response, if its prompt does not depend on the response.

@@ -3,6 +3,7 @@
 mod bounded;
 mod encoding;
 mod folder;
+mod guess;
 mod json;
 mod lines;
 mod numbers;

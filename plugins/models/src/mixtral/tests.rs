@@ -83,12 +83,13 @@ fn every_form_uses_what_it_declares() {
 #[test]
 fn reads_the_configs_of_all_versions() {
     let newer = json!({
-        "dtype": "float32", "head_dim": null, "pad_token_id": null, "rope_theta": null, "router_jitter_noise": 0.0,
+        "dtype": "float32", "head_dim": null, "pad_token_id": null, "rope_theta": null, "router_jitter_noise": 0.1,
         "rope_parameters": {"rope_theta": 1_000_000.0, "rope_type": "default"}, "transformers_version": "5.23.0",
     });
     let model = read::<Mixtral>(&small(newer));
     assert_eq!(model, read::<Mixtral>(&json!(model)));
     assert_eq!((model.experts().balance, model.attention().unwrap().head_size), (None, 8));
+    assert_eq!(model.experts().jitter, 0.1);
     let trained = read::<Mixtral>(&small(json!({"output_router_logits": true})));
     assert_eq!(trained.experts().balance, Some(0.02));
     // What transformers takes where the file does not say.
@@ -107,7 +108,8 @@ fn what_it_cannot_do_is_refused() {
     let refused = |changes: Value| refused("mixtral", &small(changes));
     let dropout = "`attention_dropout` must be at least 0 and less than 1, not 1";
     assert_eq!(refused(json!({"attention_dropout": 1.0})), dropout);
-    assert_eq!(refused(json!({"router_jitter_noise": 0.1})), "`router_jitter_noise` is 0.1; only 0.0 is supported");
+    let jitter = "`router_jitter_noise` must be at least 0 and less than 1, not 1";
+    assert_eq!(refused(json!({"router_jitter_noise": 1.0})), jitter);
     assert!(refused(json!({"num_experts_per_tok": 6})).ends_with("at most the number of experts, 5; it is 6"));
     assert!(refused(json!({"num_experts_per_tok": 0})).contains("at least 1"));
     assert!(refused(json!({"shared_expert_intermediate_size": 8})).contains("unknown key"));
