@@ -94,13 +94,14 @@ impl Registry {
         let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
         let nearest = self
             .list(Some(kind))
-            .map(|e| (names(e).map(likeness).fold(0.0, f64::max), &e.about.name))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+            .map(|e| (names(e).map(likeness).fold(0.0, f64::max), likeness(&e.about.name), &e.about.name))
+            .filter(|(likeness, ..)| *likeness > 0.75)
+            // Of those with a like alias, the one with the likest name.
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
         Unknown {
             kind,
             name: name.to_owned(),
-            nearest: nearest.map(|(_, name)| name.clone()),
+            nearest: nearest.map(|(.., name)| name.clone()),
             names: self.list(Some(kind)).map(|e| e.about.name.clone()).collect(),
             other: self.entries.iter().find(|e| e.about.name == name && e.about.kind != kind).map(|e| e.about.kind),
             looked: self.looked.clone(),

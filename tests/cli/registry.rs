@@ -67,6 +67,7 @@ adapter lora LORA
 adapter p-tuning P_TUNING
 adapter prefix-tuning PREFIX_TUNING
 adapter prompt-tuning PROMPT_TUNING
+adapter qlora LORA
 optimizer adamw
 optimizer sgd
 decoder beam

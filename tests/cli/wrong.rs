@@ -45,7 +45,7 @@ error: recipe.toml:9:10: `dataset.0.plugin`: there is no dataset `csv`
     plugins of kind dataset: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text
     libraries were looked for in: the recipe's `plugins` and `--plugin` (none named), FRAMEWORK_PLUGIN_PATH (not set), no-data/framework/plugins (no such folder)
 recipe.toml:17:10: `adapter.plugin`: there is no adapter `lore`; did you mean `lora`?
-    plugins of kind adapter: full, ia3, lora, p-tuning, prefix-tuning, prompt-tuning
+    plugins of kind adapter: full, ia3, lora, p-tuning, prefix-tuning, prompt-tuning, qlora
     libraries were looked for in: the recipe's `plugins` and `--plugin` (none named), FRAMEWORK_PLUGIN_PATH (not set), no-data/framework/plugins (no such folder)
 ");
 }

@@ -18,7 +18,7 @@ mod value;
 pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
 pub use network::{Network, Parts};
-pub use storage::Storage;
+pub use storage::{Storage, words_of_halves};
 pub use train::Grads;
 pub use value::Value;
 

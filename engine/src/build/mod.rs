@@ -13,8 +13,8 @@ pub use source::Source;
 
 use crate::session::Session;
 use framework_base::{Error, Float, Problem, Result};
-use framework_core::{Kind, ModelSpec, Param, Role, ffi::AdapterObject, ffi::HostTensor};
-use framework_executor::{Network, Parts, Storage, Value};
+use framework_core::{Kind, ModelSpec, Param, Role, Stored, ffi::AdapterObject, ffi::HostTensor};
+use framework_executor::{Network, Parts, Storage, Value, words_of_halves};
 use framework_hub as hub;
 use framework_hub::Use;
 use framework_registry::Registry;
@@ -111,8 +111,11 @@ fn loaded(folder: &ModelFolder, param: &Param, keeping: &Keeping, network: &Netw
         // As it is in the file.
         Some(format) => {
             folder.check(&param.name, &shape_in_files(param))?;
-            let halves = from_file(param, folder.halves(&param.name)?);
-            Ok(Value::from_halves(&halves, format, &param.shape, network.device())?)
+            let words = match param.stored {
+                Stored::OutIn => folder.words(&param.name)?,
+                _ => words_of_halves(&from_file(param, folder.halves(&param.name)?)),
+            };
+            Ok(Value::from_halves(words, format, &param.shape, network.device())?)
         }
         // Of other formats, and of tensors that are missing, the reader knows what to say.
         None => kept(network, param, read(folder, param)?, storage),

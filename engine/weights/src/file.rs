@@ -141,6 +141,23 @@ impl TensorFile {
         Ok(halves)
     }
 
+    /// The elements of a tensor of 16-bit numbers, two in a word, the first of them in its lower half; the last word of an
+    /// odd number of them is filled up with zeros. See [`TensorFile::bytes`].
+    pub fn words(&self, name: &str) -> Result<Vec<i32>> {
+        let all = self.bytes(name)?;
+        let (start, mut words) = (self.tensors[name].range.start, Vec::with_capacity(all.len().div_ceil(4)));
+        for (part, bytes) in all.chunks(PART).enumerate() {
+            let (whole, rest) = bytes.as_chunks::<4>();
+            words.extend(whole.iter().map(|word| i32::from_le_bytes(*word)));
+            if let [low, high] = *rest {
+                words.push(i32::from(u16::from_le_bytes([low, high])));
+            }
+            let done = start + part * PART;
+            self.map.release(done..done + bytes.len());
+        }
+        Ok(words)
+    }
+
     /// [`TensorFile::tensor`], which must have this shape.
     pub fn tensor_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.check(name, shape)?;

@@ -123,6 +123,11 @@ impl ModelFolder {
         self.file(name)?.halves(name)
     }
 
+    /// The elements of a tensor of 16-bit numbers, two in a word. See [`TensorFile::words`].
+    pub fn words(&self, name: &str) -> Result<Vec<i32>> {
+        self.file(name)?.words(name)
+    }
+
     /// A tensor as f32, row by row. See [`TensorFile::tensor`].
     pub fn tensor(&self, name: &str) -> Result<Vec<f32>> {
         self.file(name)?.tensor(name)

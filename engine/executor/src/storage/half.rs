@@ -16,10 +16,10 @@ pub(super) struct Half {
 pub(super) const BF16: Half = Half { format: Float::BF16, number: |bits| bf16::from_bits(bits).to_f32(), fraction: 7 };
 pub(super) const F16: Half = Half { format: Float::F16, number: |bits| f16::from_bits(bits).to_f32(), fraction: 10 };
 
-/// Words of 16-bit numbers, as they are.
-pub(super) fn words(halves: &[u16]) -> Coded {
+/// Words of 16-bit numbers: the first of two is the lower half.
+pub fn words(halves: &[u16]) -> Vec<i32> {
     let word = |pair: &[u16]| (u32::from(pair[0]) | u32::from(*pair.get(1).unwrap_or(&0)) << 16) as i32;
-    Coded { words: halves.chunks(2).map(word).collect(), scales: vec![1.0] }
+    halves.chunks(2).map(word).collect()
 }
 
 impl Half {
@@ -45,7 +45,7 @@ impl Codec for Half {
                 .help("Keep the weights as bf16, which has the range of 32-bit numbers.")
         })?;
         let halves: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
-        Ok(words(&halves))
+        Ok(Coded { words: words(&halves), scales: vec![1.0] })
     }
 
     fn decode(&self, words: &[i32], _scales: &[f32], _shape: Matrix, start: usize, out: &mut [f32]) {

@@ -21,6 +21,8 @@ use framework_base::Float;
 use framework_core::{PluginError, Result};
 use std::sync::Arc;
 
+pub use half::words as words_of_halves;
+
 /// How a weight lies in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Storage {
@@ -151,10 +153,10 @@ impl Value {
         Self::coded(coded, shape, Coding { storage, shape: matrix }, device)
     }
 
-    /// A float tensor from 16-bit numbers, which are kept as they are.
-    pub fn from_halves(halves: &[u16], format: Float, shape: &[usize], device: &Device) -> Result<Self> {
+    /// A float tensor from 16-bit numbers, two in a word, which are kept as they are.
+    pub fn from_halves(words: Vec<i32>, format: Float, shape: &[usize], device: &Device) -> Result<Self> {
         let coding = Coding { storage: Storage::of(format), shape: Matrix::of(shape) };
-        Self::coded(half::words(halves), shape, coding, device)
+        Self::coded(Coded { words, scales: vec![1.0] }, shape, coding, device)
     }
 
     fn coded(coded: Coded, shape: &[usize], coding: Coding, device: &Device) -> Result<Self> {

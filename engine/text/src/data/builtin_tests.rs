@@ -124,7 +124,7 @@ fn phi_3_and_zephyr_are_those_models_own() {
 /// puts one of its own in front of the others.
 #[test]
 fn chatml_renders_tools_as_qwen_does() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/chat");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/chat");
     let golden: Value =
         serde_json::from_str(&std::fs::read_to_string(format!("{folder}/cases.json")).unwrap()).unwrap();
     let template = Template::new("chatml", &Tokenizer::load(folder.as_ref()).unwrap()).unwrap();
