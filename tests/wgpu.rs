@@ -88,6 +88,15 @@ fn lora_trains_as_on_the_processor() {
     same_curve(&[]);
 }
 
+/// Weights of 4 bits, of 8 and of 16 are decoded in the device's own operators, to the same numbers.
+#[test]
+fn quantized_weights_train_as_on_the_processor() {
+    for frozen in ["nf4", "fp4", "int8", "bf16", "f16"] {
+        same_curve(&[&format!("backend.frozen={frozen:?}"), "train.max_steps=20"]);
+    }
+    same_curve(&["adapter={plugin=\"qlora\"}", "backend.double_quant=false"]);
+}
+
 #[test]
 fn full_fine_tuning_trains_as_on_the_processor() {
     same_curve(&["adapter={plugin=\"full\"}", "train.activation_checkpointing=true"]);

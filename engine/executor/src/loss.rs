@@ -3,9 +3,13 @@
 //! The logits `[rows, vocab]` are never held whole: rows are taken a few at a time, and each part's gradient is
 //! computed while its probabilities are at hand. No backward pass runs through it.
 
-use super::value::{R, Value};
+use super::{
+    storage::Stored,
+    value::{R, Value},
+};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor as Burn, TensorData};
 use framework_core::{PluginError, Result};
+use std::sync::Arc;
 
 /// Logits held at a time: 16 Mi numbers, 64 MiB.
 const LOGITS: usize = 1 << 24;
@@ -57,6 +61,30 @@ pub(super) struct Head {
     pub squash: Squash,
 }
 
+/// The projection's weight: a stored one is decoded where it is used, some rows at a time.
+enum Weight {
+    Dense(Burn<2>),
+    Stored(Arc<Stored>),
+}
+
+impl Weight {
+    /// `h · wᵀ`.
+    fn product(&self, h: Burn<2>) -> Burn<2> {
+        match self {
+            Weight::Dense(weight) => h.matmul(weight.clone().transpose()),
+            Weight::Stored(stored) => stored.linear(h),
+        }
+    }
+
+    /// `d · w`.
+    fn back(&self, d: Burn<2>) -> Burn<2> {
+        match self {
+            Weight::Dense(weight) => d.matmul(weight.clone()),
+            Weight::Stored(stored) => stored.back(d),
+        }
+    }
+}
+
 /// The summed loss, and the gradients that were asked for.
 pub(super) struct Loss {
     pub sum: f64,
@@ -89,7 +117,10 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
         return Err(PluginError::new(format!("token id {bad} is outside of the model's vocabulary of {vocab}")));
     }
     let hidden = hidden.into_float()?.reshape([targets.len(), width]);
-    let weight = weight.into_float()?.reshape([vocab, width]);
+    let weight = match weight.as_stored() {
+        Some(stored) => Weight::Stored(stored.clone()),
+        None => Weight::Dense(weight.into_float()?.reshape([vocab, width])),
+    };
     let bias = bias.map(|b| Ok::<_, PluginError>(b.into_float()?.reshape([1, vocab]))).transpose()?;
     let added = match added {
         Some((features, more)) => {
@@ -104,7 +135,7 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
     for (part, targets) in targets.chunks(at_once).enumerate() {
         let (start, rows) = (part * at_once, targets.len());
         let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);
-        let mut logits = h.clone().matmul(weight.clone().transpose());
+        let mut logits = weight.product(h.clone());
         if let Some(bias) = &bias {
             logits = logits + bias.clone();
         }
@@ -140,7 +171,7 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
             add(&mut d_more, d_logits.clone().transpose().matmul(part_of(features)));
         }
         if want.hidden {
-            d_hidden.push(d_logits.matmul(weight.clone()));
+            d_hidden.push(weight.back(d_logits));
         }
     }
     let joined = |parts: Vec<Burn<2>>| (!parts.is_empty()).then(|| Burn::cat(parts, 0));

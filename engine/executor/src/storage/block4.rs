@@ -6,9 +6,12 @@ use super::{
     scales,
 };
 use framework_core::Result;
+use rayon::prelude::*;
 
 /// Numbers that share a scale.
 pub(super) const BLOCK: usize = 64;
+/// Blocks that one task encodes, at least.
+const MANY: usize = 256;
 /// Words of a block.
 pub(super) const WORDS: usize = BLOCK / 8;
 
@@ -94,23 +97,19 @@ impl Block4 {
 
 impl Codec for Block4 {
     fn encode(&self, numbers: &[f32], _width: usize) -> Result<Coded> {
-        let (bounds, mut codes, mut absmax) = (self.bounds(), Vec::new(), Vec::new());
-        codes.reserve(numbers.len().div_ceil(BLOCK) * BLOCK / 2);
-        for block in numbers.chunks(BLOCK) {
-            let most = block.iter().fold(0f32, |m, x| m.max(x.abs()));
-            let factor = 1.0 / most.max(1e-38);
-            let scaled = |x: &f32| match block.len() {
-                BLOCK => x * factor,
-                _ => x / most.max(1e-38),
-            };
-            let code = |x: Option<&f32>| self.code(&bounds, x.map_or(0.0, scaled).clamp(-1.0, 1.0));
-            let pair = |i: usize| match 2 * i < block.len() {
-                true => code(block.get(2 * i)) << 4 | code(block.get(2 * i + 1)),
-                false => 0,
-            };
-            codes.extend((0..BLOCK / 2).map(pair));
-            absmax.push(most);
-        }
+        let (bounds, count) = (self.bounds(), numbers.len().div_ceil(BLOCK));
+        let (mut codes, mut absmax) = (vec![0; count * BLOCK / 2], vec![0.0; count]);
+        let coded = codes.par_chunks_mut(BLOCK / 2).zip(&mut absmax).with_min_len(MANY);
+        coded.zip(numbers.par_chunks(BLOCK)).for_each(|((codes, absmax), block)| {
+            *absmax = block.iter().fold(0f32, |m, x| m.max(x.abs()));
+            let (most, factor) = (absmax.max(1e-38), 1.0 / absmax.max(1e-38));
+            // A short block is divided, a whole one multiplied: so the last bit is bitsandbytes'.
+            let scaled = |x: f32| if block.len() == BLOCK { x * factor } else { x / most };
+            let code = |x: Option<&f32>| self.code(&bounds, x.map_or(0.0, |x| scaled(*x)).clamp(-1.0, 1.0));
+            for (byte, pair) in codes.iter_mut().zip(block.chunks(2)) {
+                *byte = code(pair.first()) << 4 | code(pair.get(1));
+            }
+        });
         let mut words = packed(&codes);
         if !self.double {
             return Ok(Coded { words, scales: absmax });

@@ -191,6 +191,11 @@ impl Stored {
         ops::linear(x, self.words.clone(), self.scales.clone(), self.coding)
     }
 
+    /// `g · self` for `g` `[n, out]`.
+    pub(super) fn back(&self, g: Burn<2>) -> Burn<2> {
+        ops::back(g, self.words.clone(), self.scales.clone(), self.coding)
+    }
+
     /// Rows `[n, width]` of a table, by their numbers.
     pub(super) fn rows(&self, numbers: Burn<1, Int>) -> Result<Burn<2>> {
         if self.shape.len() != 2 {

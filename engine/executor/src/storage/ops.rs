@@ -17,9 +17,13 @@ use burn::{
     tensor::{FloatDType, Int, Shape, Slice, Tensor as Burn, TensorData},
 };
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Numbers that one task decodes, at least.
 const CHUNK: usize = 1 << 15;
+
+/// Numbers that are decoded at a time for a product: 16 MiB, however large the weight is.
+const PANEL: usize = 1 << 22;
 
 /// Operators on coded weights, which are constants.
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
@@ -37,6 +41,16 @@ trait OnCoded: Backend {
         coding: Coding,
     ) -> FloatTensor<Self> {
         Self::float_matmul(x, Self::float_transpose(Self::coded_dense(words, scales, coding)))
+    }
+
+    /// `g · w` for `g` `[n, rows]`.
+    fn coded_back(
+        g: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        coding: Coding,
+    ) -> FloatTensor<Self> {
+        Self::float_matmul(g, Self::coded_dense(words, scales, coding))
     }
 
     /// Rows of a table by their numbers `[n]`.
@@ -59,21 +73,70 @@ pub(super) fn linear(x: Burn<2>, words: Burn<1, Int>, scales: Burn<1>, coding: C
     Burn::from_dispatch(Dispatch::coded_linear(x.into_dispatch(), words, scales, coding))
 }
 
+pub(super) fn back(g: Burn<2>, words: Burn<1, Int>, scales: Burn<1>, coding: Coding) -> Burn<2> {
+    let (words, scales) = (words.into_dispatch(), scales.into_dispatch());
+    Burn::from_dispatch(Dispatch::coded_back(g.into_dispatch(), words, scales, coding))
+}
+
 pub(super) fn rows(numbers: Burn<1, Int>, words: Burn<1, Int>, scales: Burn<1>, coding: Coding) -> Burn<2> {
     let (words, scales) = (words.into_dispatch(), scales.into_dispatch());
     Burn::from_dispatch(Dispatch::coded_rows(numbers.into_dispatch(), words, scales, coding))
 }
 
+/// Some rows of a weight `[rows, width]`, decoded on all cores.
+fn decoded_rows(
+    words: &IntTensor<Flex>,
+    scales: &FloatTensor<Flex>,
+    coding: Coding,
+    rows: Range<usize>,
+) -> FloatTensor<Flex> {
+    let (words, scales) = (words.to_contiguous(), scales.to_contiguous());
+    let (words, scales) = (words.as_slice::<i32>().expect("words"), scales.as_slice::<f32>().expect("scales"));
+    let (codec, width) = (coding.codec(), coding.shape.width);
+    let mut out = vec![0.0; rows.len() * width];
+    out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+        codec.decode(words, scales, coding.shape, rows.start * width + i * CHUNK, out);
+    });
+    Flex::float_from_data(TensorData::new(out, [rows.len(), width]), &Default::default())
+}
+
+/// The rows of a weight, as many at a time as are decoded for a product.
+fn panels(coding: Coding) -> impl Iterator<Item = Range<usize>> {
+    let (rows, step) = (coding.shape.rows, (PANEL / coding.shape.width.max(1)).max(1));
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+}
+
 impl OnCoded for Flex {
     fn coded_dense(words: IntTensor<Self>, scales: FloatTensor<Self>, coding: Coding) -> FloatTensor<Self> {
-        let (words, scales) = (words.to_contiguous(), scales.to_contiguous());
-        let (words, scales) = (words.as_slice::<i32>().expect("words"), scales.as_slice::<f32>().expect("scales"));
-        let mut out = vec![0.0; coding.shape.len()];
-        let codec = coding.codec();
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
-            codec.decode(words, scales, coding.shape, i * CHUNK, out);
-        });
-        Self::float_from_data(TensorData::new(out, [coding.shape.rows, coding.shape.width]), &Default::default())
+        decoded_rows(&words, &scales, coding, 0..coding.shape.rows)
+    }
+
+    fn coded_linear(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        coding: Coding,
+    ) -> FloatTensor<Self> {
+        let part = |rows| {
+            let weight = decoded_rows(&words, &scales, coding, rows);
+            Self::float_matmul(x.clone(), Self::float_transpose(weight))
+        };
+        let mut parts: Vec<_> = panels(coding).map(part).collect();
+        if parts.len() == 1 { parts.remove(0) } else { Self::float_cat(parts, 1) }
+    }
+
+    fn coded_back(
+        g: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        coding: Coding,
+    ) -> FloatTensor<Self> {
+        let n = g.shape()[0];
+        let part = |rows: Range<usize>| {
+            let g = Self::float_slice(g.clone(), &[Slice::from(0..n), Slice::from(rows.clone())]);
+            Self::float_matmul(g, decoded_rows(&words, &scales, coding, rows))
+        };
+        panels(coding).map(part).reduce(Self::float_add).expect("a weight has rows")
     }
 
     fn coded_rows(
@@ -120,6 +183,16 @@ impl<B: OnCoded, C: CheckpointStrategy> OnCoded for Autodiff<B, C> {
         }
     }
 
+    // What is not recorded: the loss computes its gradients itself.
+    fn coded_back(
+        g: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        coding: Coding,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::coded_back(Self::inner(g), words, Self::inner(scales), coding))
+    }
+
     fn coded_rows(
         numbers: IntTensor<Self>,
         words: IntTensor<Self>,
@@ -142,7 +215,7 @@ impl<B: OnCoded> Backward<B, 1> for Product {
         let grad = grads.consume::<B>(&ops.node);
         let [parent] = ops.parents;
         if let Some(parent) = parent {
-            grads.register::<B>(parent.id, B::float_matmul(grad, B::coded_dense(words, scales, coding)));
+            grads.register::<B>(parent.id, B::coded_back(grad, words, scales, coding));
         }
     }
 }

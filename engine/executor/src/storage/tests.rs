@@ -141,6 +141,35 @@ fn what_is_computed_is_computed_with_the_decoded_numbers() {
     }
 }
 
+/// Weights of more rows than are decoded at a time: forward, back, and in the loss.
+#[test]
+fn large_weights_are_decoded_in_parts() {
+    use crate::loss::{Head, Want, linear_cross_entropy};
+    let (device, shape) = (Device::cpu(), [2100, 4096]);
+    let stored = Value::stored(random(shape[0] * shape[1], 9), &shape, Storage::Int8, &device).unwrap();
+    let dense = Value::from_f32(stored.to_f32().unwrap(), &shape, &device).unwrap();
+    let x = || Value::from_f32(random(2 * shape[1], 4), &[2, shape[1]], &device).unwrap();
+    let [found, wanted] = [&stored, &dense].map(|weight| {
+        let leaf = x().leaf().unwrap();
+        let y = Value::execute(Op::Linear, vec![leaf.clone(), weight.clone().tracked()]).unwrap();
+        let grads = y.clone().into_float().unwrap().powi_scalar(2).sum().backward();
+        let dx = Value::float(leaf.into_float().unwrap().grad(&grads).unwrap(), 2).to_f32().unwrap();
+        let head = Head { weight: weight.clone(), bias: None, added: None, squash: Default::default() };
+        let want = Want { hidden: true, ..Want::default() };
+        let small = x().times(1e-3).unwrap();
+        let loss = linear_cross_entropy(small, head, &[3, 2099], 1.0, want).unwrap();
+        (y.to_f32().unwrap(), dx, loss.sum, loss.hidden.unwrap().to_f32().unwrap())
+    });
+    let close = |a: &[f32], b: &[f32]| {
+        let most = b.iter().fold(0f32, |m, x| m.max(x.abs()));
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * most));
+    };
+    close(&found.0, &wanted.0);
+    close(&found.1, &wanted.1);
+    assert!((found.2 - wanted.2).abs() < 1e-5 * wanted.2, "{} {}", found.2, wanted.2);
+    close(&found.3, &wanted.3);
+}
+
 #[test]
 fn halves_are_exact_and_integers_within_half_a_step() {
     let device = Device::cpu();
