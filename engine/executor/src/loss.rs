@@ -62,6 +62,7 @@ pub(super) struct Head {
 }
 
 /// The projection's weight: a stored one is decoded where it is used, some rows at a time.
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a pass")]
 enum Weight {
     Dense(Burn<2>),
     Stored(Arc<Stored>),

@@ -16,6 +16,7 @@ pub struct Value {
 }
 
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every operator an allocation")]
 enum Held {
     Dense(Data),
     /// Floats that are decoded where they are used, and whether they are constants of a gradient graph.

@@ -55,7 +55,7 @@ pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint) -> Vec<(String, St
         all.push(("backend.frozen".to_owned(), why.to_owned()));
     }
     let frozen = recipe.backend.frozen.map(|frozen| matches!(frozen, Frozen::Nf4 | Frozen::Fp4));
-    if all_trained || !frozen.unwrap_or_else(|| matches!(blueprint.adapted.storage.as_deref(), Some("nf4" | "fp4"))) {
+    if all_trained || !frozen.unwrap_or(matches!(blueprint.adapted.storage.as_deref(), Some("nf4" | "fp4"))) {
         let why = "there are no weights of 4 bits: see `backend.frozen`";
         all.push(("backend.double_quant".to_owned(), why.to_owned()));
     }
