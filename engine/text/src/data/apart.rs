@@ -1,4 +1,4 @@
-//! What keeps training and validation apart: see [`super::source`].
+//! What keeps training and validation apart: see `source.rs`.
 
 use super::{Sequence, random::shuffled};
 use framework_core::Record;
