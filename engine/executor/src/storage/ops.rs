@@ -160,8 +160,11 @@ impl OnCoded for Flex {
     }
 }
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-impl OnCoded for burn::backend::CubeBackend {}
+// Both are names of the one backend of all GPUs.
+#[cfg(feature = "wgpu")]
+impl OnCoded for burn::backend::Wgpu {}
+#[cfg(all(feature = "cuda", not(feature = "wgpu")))]
+impl OnCoded for burn::backend::Cuda {}
 
 impl<B: OnCoded, C: CheckpointStrategy> OnCoded for Autodiff<B, C> {
     fn coded_dense(words: IntTensor<Self>, scales: FloatTensor<Self>, coding: Coding) -> FloatTensor<Self> {
