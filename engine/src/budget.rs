@@ -11,7 +11,7 @@ use framework_core::{
     Param,
     meta::{self, MetaHost},
 };
-use framework_recipe::{BackendName, Frozen, Recipe};
+use framework_recipe::{BackendName, Recipe};
 use framework_text::data::{Batches, Corpus};
 use framework_weights as weights;
 use serde::Serialize;
@@ -49,7 +49,8 @@ pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) ->
     let memory =
         Memory { activations: pass.activations, loss: pass.loss, ..Memory::of_parameters(session, blueprint)? };
     if memory.total() > free {
-        let advice = remedies(&session.recipe, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
+        let keeping = kept(session, blueprint)?;
+        let advice = remedies(&session.recipe, &keeping, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
         let (needed, free) = (units::bytes(memory.total()), units::bytes(free));
         tracing::warn!("the run takes about {needed} of memory, but {free} are free; to take less: {advice}");
     }
@@ -57,7 +58,12 @@ pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) ->
 }
 
 /// Settings that make a plan smaller, by what the recipe has not set yet.
-pub(crate) fn remedies(recipe: &Recipe, trains_all: bool, (rows, tokens): (usize, usize)) -> Vec<String> {
+pub(crate) fn remedies(
+    recipe: &Recipe,
+    keeping: &Keeping,
+    trains_all: bool,
+    (rows, tokens): (usize, usize),
+) -> Vec<String> {
     let train = &recipe.train;
     let mut all = Vec::new();
     if !train.activation_checkpointing && rows > 0 {
@@ -73,17 +79,22 @@ pub(crate) fn remedies(recipe: &Recipe, trains_all: bool, (rows, tokens): (usize
     }
     if trains_all {
         all.push("an adapter instead of all weights (`framework list-plugins --kind adapter`)".to_owned());
-    } else if !matches!(recipe.backend.frozen, Some(Frozen::Nf4 | Frozen::Fp4)) && !trains_all {
+    } else if !keeping.in_4_bits() {
         all.push("backend.frozen = \"nf4\", or adapter.plugin = \"qlora\"".to_owned());
     }
     all.push("a smaller model".to_owned());
     all
 }
 
+/// How the weights of a recipe's model are kept.
+pub(crate) fn kept<'a>(session: &Session, blueprint: &'a Blueprint) -> Result<Keeping<'a>> {
+    let backend = &session.recipe.backend;
+    Keeping::of(&blueprint.adapted, backend.frozen, backend.double_quant)
+}
+
 /// Bytes of the weights of the base model and of the adapter, as they are kept.
 fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
-    let backend = &session.recipe.backend;
-    let keeping = Keeping::of(&blueprint.adapted, backend.frozen, backend.double_quant)?;
+    let keeping = kept(session, blueprint)?;
     let source = match keeping.reads_formats() {
         true => Some(blueprint::source(session)?),
         false => None,

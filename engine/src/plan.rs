@@ -3,7 +3,7 @@
 pub use crate::budget::Memory;
 
 use crate::{
-    budget::{Pass, free_memory, remedies},
+    budget::{Pass, free_memory, kept, remedies},
     build::{Placement, blueprint::Blueprint},
     pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
@@ -142,7 +142,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     }
     plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);
     if plan.fits == Some(false) {
-        plan.remedies = remedies(recipe, plan.memory.trains_all(), plan.largest_batch);
+        plan.remedies = remedies(recipe, &kept(session, &blueprint)?, plan.memory.trains_all(), plan.largest_batch);
     }
     Ok(plan)
 }

@@ -67,6 +67,11 @@ impl<'a> Keeping<'a> {
         !matches!(self.frozen, Frozen::F32 | Frozen::Bf16 | Frozen::F16)
     }
 
+    /// Whether projections are kept in 4 bits.
+    pub(crate) fn in_4_bits(&self) -> bool {
+        matches!(self.frozen, Frozen::Nf4 | Frozen::Fp4)
+    }
+
     /// How a parameter of the model is kept; `file` is its format in the model's folder. What is trained, and what has
     /// one dimension, is kept in 32 bits. Less than 16 bits have the projections of the blocks alone, but for routers.
     pub(crate) fn storage(&self, param: &Param, file: Option<Float>) -> Storage {

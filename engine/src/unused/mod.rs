@@ -4,7 +4,10 @@ mod length;
 
 pub(crate) use length::{idle, require_validation};
 
-use crate::{build::blueprint::Blueprint, session::Session};
+use crate::{
+    build::{Keeping, blueprint::Blueprint},
+    session::Session,
+};
 use framework_recipe::{Frozen, Recipe, Split, TokenizerKind};
 use framework_text::data::Template;
 
@@ -54,8 +57,8 @@ pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint) -> Vec<(String, St
         let why = "every weight is trained, and trained weights are kept in 32 bits";
         all.push(("backend.frozen".to_owned(), why.to_owned()));
     }
-    let frozen = recipe.backend.frozen.map(|frozen| matches!(frozen, Frozen::Nf4 | Frozen::Fp4));
-    if all_trained || !frozen.unwrap_or(matches!(blueprint.adapted.storage.as_deref(), Some("nf4" | "fp4"))) {
+    let keeping = Keeping::of(&blueprint.adapted, recipe.backend.frozen, recipe.backend.double_quant);
+    if all_trained || !keeping.is_ok_and(|keeping| keeping.in_4_bits()) {
         let why = "there are no weights of 4 bits: see `backend.frozen`";
         all.push(("backend.double_quant".to_owned(), why.to_owned()));
     }
