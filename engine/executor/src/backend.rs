@@ -19,6 +19,11 @@ pub enum BackendName {
 #[derive(Clone)]
 pub struct Device(pub(super) BurnDevice);
 
+/// Whether a device is the processor, whose memory is the host's.
+pub(super) fn on_processor(device: &BurnDevice) -> bool {
+    matches!(device.clone().inner().as_dispatch(), burn::backend::DispatchDevice::Flex(_))
+}
+
 /// A backend as `list-plugins` shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackendInfo {

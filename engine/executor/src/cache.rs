@@ -1,19 +1,69 @@
 //! What a generation keeps of the tokens that it has already seen: keys and values, and the states of recurrent layers.
 
-use super::value::{R, Value};
+use super::{
+    backend::on_processor,
+    value::{R, Value},
+};
 use burn::tensor::{Int, Tensor as Burn, TensorData};
-use framework_core::{Result, ffi::HostTensor};
+use framework_core::Result;
+
+/// Tokens that a slot has room for at first.
+const ROOM: usize = 64;
 
 /// One entry for each attention that the model declares.
 #[derive(Default)]
 pub struct Cache {
-    entries: Vec<Option<(Value, Value)>>,
+    slots: Vec<Option<Slot>>,
     /// One for each state that the model declares.
     pub(super) states: Vec<Option<Value>>,
     /// Tokens per row, padding included.
     pub(super) length: usize,
     /// Padding in front of each row.
     pub(super) starts: Vec<usize>,
+}
+
+/// Keys and values `[rows, heads, room, size]` of an attention, of which the first `length` are filled.
+struct Slot {
+    keys: Burn<R>,
+    values: Burn<R>,
+    length: usize,
+}
+
+impl Slot {
+    fn new(keys: &Burn<R>, values: &Burn<R>) -> Self {
+        let zeros = |like: &Burn<R>| {
+            let mut dims = like.dims();
+            dims[3] = dims[3].next_power_of_two().max(ROOM);
+            Burn::zeros(dims, (&like.device(), like.dtype()))
+        };
+        Self { keys: zeros(keys), values: zeros(values), length: 0 }
+    }
+
+    /// Puts keys and values behind the others, in place if there is room.
+    fn append(&mut self, keys: Burn<R>, values: Burn<R>) {
+        let (start, end) = (self.length, self.length + keys.dims()[3]);
+        for (all, new) in [(&mut self.keys, keys), (&mut self.values, values)] {
+            let mut held = std::mem::replace(all, Burn::empty([1; R], &new.device()));
+            let [.., room, _] = held.dims();
+            if end > room {
+                let mut dims = held.dims();
+                dims[3] = end.next_power_of_two() - room;
+                held = Burn::cat(vec![held, Burn::zeros(dims, (&new.device(), new.dtype()))], 3);
+            }
+            let [a, b, c, _, e] = held.dims();
+            *all = held.slice_assign([0..a, 0..b, 0..c, start..end, 0..e], new);
+        }
+        self.length = end;
+    }
+
+    /// What is filled, where that is a view; where it would be a copy, all: attention looks at no key behind its spans.
+    fn seen(&self) -> (Burn<R>, Burn<R>) {
+        let seen = |x: &Burn<R>| match on_processor(&x.device()) {
+            true => x.clone().slice_dim(3, 0..self.length),
+            false => x.clone(),
+        };
+        (seen(&self.keys), seen(&self.values))
+    }
 }
 
 impl Cache {
@@ -24,20 +74,19 @@ impl Cache {
 
     /// Whether an entry holds nothing yet.
     pub(super) fn is_empty(&self, entry: usize) -> bool {
-        self.entries.get(entry).is_none_or(Option::is_none)
+        self.slots.get(entry).is_none_or(Option::is_none)
     }
 
-    /// Appends keys and values `[rows, heads, time, size]` to an entry and returns all of it.
+    /// Appends keys and values `[rows, heads, time, size]` to an entry and returns all of it, perhaps with room behind.
     pub(super) fn extend(&mut self, entry: usize, k: Value, v: Value) -> Result<(Value, Value)> {
-        if self.entries.len() <= entry {
-            self.entries.resize(entry + 1, None);
+        let (rank, k, v) = (k.rank, k.into_float()?, v.into_float()?);
+        if self.slots.len() <= entry {
+            self.slots.resize_with(entry + 1, || None);
         }
-        let join = |a: Value, b: Value| Value::execute(framework_core::Op::Concat { dim: 2 }, vec![a, b]);
-        let all = match self.entries[entry].take() {
-            Some((old_k, old_v)) => (join(old_k, k)?, join(old_v, v)?),
-            None => (k, v),
-        };
-        Ok(self.entries[entry].insert(all).clone())
+        let slot = self.slots[entry].get_or_insert_with(|| Slot::new(&k, &v));
+        slot.append(k, v);
+        let (k, v) = slot.seen();
+        Ok((Value::float(k, rank), Value::float(v, rank)))
     }
 
     /// Makes row `parents[i]` the new row `i`.
@@ -47,12 +96,19 @@ impl Cache {
             return Ok(());
         }
         self.starts = parents.iter().map(|&p| self.starts[p as usize]).collect();
-        let kept = self.entries.iter_mut().flatten().flat_map(|(k, v)| [k, v]);
-        for t in kept.chain(self.states.iter_mut().flatten()) {
-            let (float, rank) = (t.clone().into_float()?, t.rank);
-            let rows = TensorData::new(parents.iter().map(|&p| p as i32).collect::<Vec<_>>(), [parents.len()]);
-            let rows = Burn::<1, Int>::from_data(rows, &float.device());
-            *t = Value::float(float.select(R - rank, rows), rank);
+        let numbers: Vec<_> = parents.iter().map(|&p| p as i32).collect();
+        let mut rows: Option<Burn<1, Int>> = None;
+        let mut chosen = |x: &Burn<R>, rank: usize| {
+            let data = || TensorData::new(numbers.clone(), [numbers.len()]);
+            let rows = rows.get_or_insert_with(|| Burn::from_data(data(), &x.device()));
+            x.clone().select(R - rank, rows.clone())
+        };
+        for slot in self.slots.iter_mut().flatten() {
+            (slot.keys, slot.values) = (chosen(&slot.keys, 4), chosen(&slot.values, 4));
+        }
+        for state in self.states.iter_mut().flatten() {
+            let rank = state.rank;
+            *state = Value::float(chosen(&state.clone().into_float()?, rank), rank);
         }
         Ok(())
     }

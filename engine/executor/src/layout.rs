@@ -96,26 +96,6 @@ impl Layout {
         places
     }
 
-    /// The position `[rows, time]` of each token in its sequence; padding behind the sequences is at 0.
-    pub fn positions(&self) -> Vec<i32> {
-        self.steps(self.prefix)
-    }
-
-    /// How many tokens of its sequence come before each token, those of a prefix counted as `prefix`.
-    pub fn steps(&self, prefix: usize) -> Vec<i32> {
-        let of_row = |row: usize| -> Vec<i32> {
-            let prefix = prefix as i32;
-            if let Some(lengths) = self.segments.get(row) {
-                let mut positions: Vec<i32> = lengths.iter().flat_map(|&n| prefix..prefix + n as i32).collect();
-                positions.resize(self.time, 0);
-                return positions;
-            }
-            let at = |i: usize| (self.offset + i).saturating_sub(self.starts[row]) as i32 + prefix;
-            (0..self.time).map(at).collect()
-        };
-        (0..self.rows).flat_map(of_row).collect()
-    }
-
     /// The length of the longest sequence.
     pub fn longest(&self) -> usize {
         let longest = match self.segments.iter().flatten().max() {
@@ -130,25 +110,48 @@ impl Layout {
         self.segments.get(row).map_or(self.time, |lengths| lengths.iter().sum())
     }
 
-    /// For each query the first key that it may see, those of the prefix not counted: where its sequence begins. One row
-    /// if all are alike.
-    pub fn first_seen(&self) -> Vec<Vec<usize>> {
+    /// Tokens of each row that are not padding behind its sequences; none if no row has any.
+    pub fn fillings(&self) -> Option<Vec<i32>> {
+        let all: Vec<_> = (0..self.rows).map(|row| self.filled(row) as i32).collect();
+        all.iter().any(|filled| *filled < self.time as i32).then_some(all)
+    }
+
+    /// For each token `[rows, time]` the first of its sequence, those of the cache counted and those of the prefix not;
+    /// padding behind the sequences is a sequence a token. None if every row is one sequence from its first token on.
+    pub fn firsts(&self) -> Option<Vec<i32>> {
         let packed = self.segments.iter().any(|lengths| lengths.len() > 1);
         if !packed && self.starts.iter().all(|&start| start == 0) {
-            return vec![vec![0; self.time]];
+            return None;
         }
-        let of_row = |row: usize| -> Vec<usize> {
+        let of_row = |row: usize| -> Vec<i32> {
             let Some(lengths) = self.segments.get(row).filter(|_| packed) else {
-                return vec![self.starts[row]; self.time];
+                return vec![self.starts[row] as i32; self.time];
             };
             let mut first = Vec::with_capacity(self.time);
             for length in lengths {
-                first.resize(first.len() + length, first.len());
+                first.resize(first.len() + length, first.len() as i32);
             }
-            first.resize(self.time, first.len());
+            first.extend(first.len() as i32..self.time as i32);
             first
         };
-        (0..self.rows).map(of_row).collect()
+        Some((0..self.rows).flat_map(of_row).collect())
+    }
+
+    /// For each token `[rows, time]` where its sequence ends. None if every row is one sequence to its last token.
+    pub fn ends(&self) -> Option<Vec<i32>> {
+        let packed = self.segments.iter().any(|lengths| lengths.len() > 1);
+        if !packed && self.fillings().is_none() {
+            return None;
+        }
+        let of_row = |row: usize| -> Vec<i32> {
+            let mut end = Vec::with_capacity(self.time);
+            for length in &self.segments[row] {
+                end.resize(end.len() + length, (end.len() + length) as i32);
+            }
+            end.extend(end.len() as i32 + 1..=self.time as i32);
+            end
+        };
+        Some((0..self.rows).flat_map(of_row).collect())
     }
 }
 
@@ -161,16 +164,17 @@ mod tests {
     #[test]
     fn sequences_that_share_a_row_begin_anew() {
         let layout = Layout::new(2, 6, vec![vec![3, 2], vec![4]], NONE);
-        assert_eq!(layout.positions(), [0, 1, 2, 0, 1, 0, 0, 1, 2, 3, 0, 0]);
         assert_eq!((layout.longest(), layout.filled(0), layout.filled(1)), (4, 5, 4));
-        assert_eq!(layout.first_seen(), [[0, 0, 0, 3, 3, 5], [0, 0, 0, 0, 4, 4]]);
+        assert_eq!(layout.firsts().unwrap(), [0, 0, 0, 3, 3, 5, 0, 0, 0, 0, 4, 5]);
+        assert_eq!(layout.ends().unwrap(), [3, 3, 3, 5, 5, 6, 4, 4, 4, 4, 5, 6]);
+        assert_eq!(layout.fillings().unwrap(), [5, 4]);
         assert_eq!((layout.sources(), layout.places().len()), (None, 12));
     }
 
     #[test]
-    fn rows_of_one_sequence_share_a_mask() {
+    fn rows_of_one_sequence_begin_alike() {
         let layout = Layout::new(2, 3, vec![vec![3], vec![1]], NONE);
-        assert_eq!(layout.first_seen(), [[0, 0, 0]]);
+        assert_eq!((layout.firsts(), layout.ends().unwrap()), (None, vec![3, 3, 3, 1, 2, 3]));
         assert_eq!((layout.longest(), layout.filled(1)), (3, 1));
         assert_eq!(Layout::new(2, 3, vec![], NONE).filled(1), 3);
     }
@@ -179,8 +183,7 @@ mod tests {
     fn padding_in_front_is_not_counted() {
         let layout = Layout::cached(2, 2, 4, vec![0, 3], NONE);
         assert_eq!((layout.all(), layout.longest()), (6, 6));
-        assert_eq!(layout.positions(), [4, 5, 1, 2]);
-        assert_eq!(layout.first_seen(), [[0, 0], [3, 3]]);
+        assert_eq!((layout.firsts().unwrap(), layout.ends()), (vec![0, 0, 3, 3], None));
     }
 
     #[test]
@@ -192,23 +195,14 @@ mod tests {
         assert_eq!(packed.sources().unwrap(), [8, 9, 0, 1, 8, 9, 2, 8, 9, 4, 5, 6, 7, 4]);
         assert_eq!(packed.places()[..3], [2, 3, 6]);
         assert_eq!(packed.places()[4..], [9, 10, 11, 12]);
-        assert_eq!(packed.positions(), [0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 3, 4, 5, 0]);
+        assert_eq!(packed.firsts().unwrap(), [0, 0, 0, 0, 4, 4, 4, 0, 0, 0, 0, 0, 0, 6]);
         let plain = Layout::new(2, 3, vec![vec![3], vec![1]], with);
         assert_eq!((plain.time, plain.filled(1)), (5, 3));
         assert_eq!(plain.sources().unwrap()[5..8], [6, 7, 3]);
         assert_eq!(Layout::new(1, 3, vec![], with).sources().unwrap(), [3, 4, 0, 1, 2]);
         let padded = Layout::cached(2, 3, 0, vec![0, 1], with);
         assert_eq!(padded.sources().unwrap(), [6, 7, 0, 1, 2, 3, 6, 7, 4, 5]);
-        assert_eq!(padded.positions()[5..], [0, 0, 1, 2, 3]);
         let step = Layout::cached(2, 1, 5, vec![0, 1], with);
-        assert_eq!((step.sources(), step.positions()), (None, vec![5, 4]));
-    }
-
-    #[test]
-    fn a_prefix_moves_positions() {
-        let with = Virtual { prompt: 0, prefix: 3 };
-        let layout = Layout::new(1, 5, vec![vec![2, 2]], with);
-        assert_eq!((layout.positions(), layout.longest()), (vec![3, 4, 3, 4, 0], 5));
-        assert_eq!(Layout::cached(1, 1, 4, vec![1], with).positions(), [6]);
+        assert_eq!(step.sources(), None);
     }
 }

@@ -5,7 +5,7 @@ use super::{
     layout::{Layout, Virtual},
     loss::{Head, Squash, Want, linear_cross_entropy},
     ops,
-    pass::{Pass, Setup, Stage},
+    pass::{Mode, Pass, Setup, Stage},
     train,
 };
 use framework_base::Batch;
@@ -301,7 +301,8 @@ impl Network {
     fn extend(self: &Arc<Self>, cache: &Arc<Mutex<Cache>>, ids: Vec<i32>, rows: usize) -> Result<Vec<f32>> {
         let time = ids.len() / rows.max(1);
         let last = |layout: &Layout| (1..=rows).map(|row| (row * layout.time - 1) as i32).collect();
-        let hidden = self.hidden(ids, Setup { cache: Some(cache.clone()), ..Setup::plain(rows, time) }, last)?;
+        let hidden =
+            self.hidden(ids, Setup { mode: Mode::Generate(cache.clone()), ..Setup::plain(rows, time) }, last)?;
         cache.lock().unwrap_or_else(PoisonError::into_inner).length += hidden.time;
         self.project(hidden)?.to_f32()
     }

@@ -1,16 +1,18 @@
 //! One pass through a model: what its plugins ask for while it runs.
 
 use super::{
-    Cache, Device, Network, attention,
+    Cache, Device, Network,
+    attention::{Spans, attention},
     balance::Router,
     layout::Layout,
     ops::{self, Angles},
+    place::Places,
+    random::{self, Draw},
     recurrent::{self, Steps},
-    value::{R, Value},
+    value::Value,
 };
-use burn::tensor::{Tensor as Burn, TensorData};
 use framework_core::{
-    Ctx, CtxOp, DType, PluginError, Result, Rotary, Tensor,
+    AttentionSpec, Ctx, CtxOp, DType, PluginError, Result, Rotary, Tensor,
     ffi::{self, Host, HostTensor},
     meta::undeclared,
 };
@@ -18,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 /// The part of a model that is running, for seeds and cache entries that do not depend on what ran before.
@@ -30,14 +32,22 @@ pub(super) enum Stage {
     Head,
 }
 
+/// What a pass is for.
+#[derive(Clone)]
+pub(super) enum Mode {
+    /// Random factors are drawn, from this seed; what plugins add to the loss counts.
+    Train { seed: u64 },
+    /// The model as it is.
+    Evaluate,
+    /// The same, behind what this cache holds of each row, and into it.
+    Generate(Arc<Mutex<Cache>>),
+}
+
 /// What a pass is made with.
 pub(super) struct Setup {
+    pub mode: Mode,
     /// Build a gradient graph.
     pub graph: bool,
-    /// Seed of dropout; none outside of training.
-    pub dropout: Option<u64>,
-    /// Where keys and values are kept between passes.
-    pub cache: Option<Arc<Mutex<Cache>>>,
     /// Rows and tokens per row.
     pub rows: usize,
     pub time: usize,
@@ -46,18 +56,18 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Neither gradients nor dropout nor a cache.
+    /// To look at the model as it is, without gradients.
     pub fn plain(rows: usize, time: usize) -> Self {
-        Self { graph: false, dropout: None, cache: None, rows, time, segments: Vec::new() }
+        Self { mode: Mode::Evaluate, graph: false, rows, time, segments: Vec::new() }
     }
 }
 
 pub(super) struct Pass {
     network: Arc<Network>,
+    mode: Mode,
     graph: bool,
-    dropout: Option<u64>,
-    cache: Option<Arc<Mutex<Cache>>>,
     layout: Layout,
+    places: OnceLock<Places>,
     state: Mutex<State>,
     this: Weak<Pass>,
 }
@@ -67,7 +77,8 @@ struct State {
     stage: Option<Stage>,
     draws: u64,
     leaves: BTreeMap<String, Value>,
-    masks: Vec<(Option<usize>, Option<Value>)>,
+    /// What queries see, by whether they look ahead and how far back.
+    spans: Vec<((bool, Option<usize>), Spans)>,
     positions: Option<Value>,
     /// Sine and cosine of each rotation.
     rotations: Vec<(Rotary, Angles)>,
@@ -85,20 +96,20 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Pass {
     pub(super) fn new(network: &Arc<Network>, setup: Setup) -> Arc<Self> {
-        let Setup { graph, dropout, cache, rows, time, segments } = setup;
-        let layout = match &cache {
-            Some(cache) => {
+        let Setup { mode, graph, rows, time, segments } = setup;
+        let layout = match &mode {
+            Mode::Generate(cache) => {
                 let cache = lock(cache);
                 Layout::cached(rows, time, cache.length, cache.starts.clone(), network.virtual_tokens())
             }
-            None => Layout::new(rows, time, segments, network.virtual_tokens()),
+            _ => Layout::new(rows, time, segments, network.virtual_tokens()),
         };
         Arc::new_cyclic(|this| Self {
             network: network.clone(),
+            mode,
             graph,
-            dropout,
-            cache,
             layout,
+            places: OnceLock::new(),
             state: Mutex::default(),
             this: this.clone(),
         })
@@ -209,8 +220,8 @@ impl Pass {
             return Err(PluginError::new(framework_core::meta::TOO_EARLY));
         }
         if state.positions.is_none() {
-            let Layout { rows, time, .. } = self.layout;
-            let value = Value::from_ints(self.layout.positions(), &[rows, time], self.device())?;
+            let Layout { rows, time, prefix, .. } = self.layout;
+            let value = Value::int(self.places().positions(prefix).reshape([1, 1, 1, rows, time]), 2);
             state.positions = Some(if self.graph { value.tracked() } else { value });
         }
         state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
@@ -220,19 +231,16 @@ impl Pass {
     fn token_shares(&self) -> Result<Value> {
         let mut state = lock(&self.state);
         if state.shares.is_none() {
-            let layout = &self.layout;
-            let Layout { rows, time, .. } = *layout;
-            let share = 1.0 / (0..rows).map(|row| layout.filled(row)).sum::<usize>() as f32;
-            let of_row = |row| (0..time).map(move |i| if i < layout.filled(row) { share } else { 0.0 });
-            let value = Value::from_f32((0..rows).flat_map(of_row).collect(), &[1, rows * time], self.device())?;
+            let Layout { rows, time, .. } = self.layout;
+            let value = Value::float(self.places().shares().reshape([1, 1, 1, 1, rows * time]), 2);
             state.shares = Some(if self.graph { value.tracked() } else { value });
         }
         state.shares.clone().ok_or_else(|| PluginError::new("no shares"))
     }
 
     fn balance(&self, name: &str, weight: f64, chosen: Value, probabilities: Value) -> Result<()> {
-        if self.dropout.is_none() {
-            return Ok(()); // not training
+        if !self.trains() {
+            return Ok(());
         }
         let mean = |x: Value| Value::execute(framework_core::Op::Matmul, vec![self.token_shares()?, x]);
         let (shares, probabilities) = (mean(chosen)?.plain(), mean(probabilities)?);
@@ -240,16 +248,30 @@ impl Pass {
         Ok(())
     }
 
-    fn mask(&self, window: Option<usize>) -> Option<Value> {
-        let mut state = lock(&self.state);
-        if let Some((_, mask)) = state.masks.iter().find(|(w, _)| *w == window) {
-            return mask.clone();
+    fn trains(&self) -> bool {
+        matches!(self.mode, Mode::Train { .. })
+    }
+
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::new(&self.layout, self.device()))
+    }
+
+    fn cache(&self) -> Option<MutexGuard<'_, Cache>> {
+        match &self.mode {
+            Mode::Generate(cache) => Some(lock(cache)),
+            _ => None,
         }
-        let mask =
-            attention::mask(&self.layout.first_seen(), self.layout.prefix, self.layout.all(), window, self.device());
-        let mask = if self.graph { mask.map(Value::tracked) } else { mask };
-        state.masks.push((window, mask.clone()));
-        mask
+    }
+
+    fn spans(&self, how: &AttentionSpec) -> Spans {
+        let mut state = lock(&self.state);
+        let kind = (how.causal, how.window);
+        if let Some((_, spans)) = state.spans.iter().find(|(known, _)| *known == kind) {
+            return spans.clone();
+        }
+        let spans = Spans::new(&self.layout, self.places().firsts(), how, self.device());
+        state.spans.push((kind, spans.clone()));
+        spans
     }
 
     fn attended(&self, id: u64, [q, mut k, mut v]: [Tensor; 3]) -> Result<Tensor> {
@@ -257,30 +279,31 @@ impl Pass {
         let entry = spec.index(id, spec.attentions.len())?;
         let how = &spec.attentions[entry];
         let q: Value = ffi::unwrap(q)?;
-        let new = self.cache.as_ref().is_none_or(|cache| lock(cache).is_empty(entry));
+        let new = self.cache().is_none_or(|cache| cache.is_empty(entry));
         if let Some(adapter) = self.network.adapter().filter(|_| new && self.layout.prefix > 0) {
             let prefix = adapter.prefix(&self.own_context()?, entry)?;
             (k, v) = (self.behind(prefix.0, k)?, self.behind(prefix.1, v)?);
         }
         let (mut k, mut v): (Value, Value) = (ffi::unwrap(k)?, ffi::unwrap(v)?);
-        if let Some(cache) = &self.cache {
-            (k, v) = lock(cache).extend(entry, k, v)?;
+        if let Some(mut cache) = self.cache() {
+            (k, v) = cache.extend(entry, k, v)?;
         }
-        let drop = |weights| if how.dropout > 0.0 { self.dropout(weights, how.dropout) } else { Ok(weights) };
-        attention::attention(q, k, v, how, self.mask(how.window), drop).map(ffi::wrap)
+        let drop = if how.dropout > 0.0 { self.key() } else { None };
+        let drop = drop.map(|key| Draw::dropout(key, how.dropout));
+        attention(q, k, v, how, &self.spans(how), drop).map(ffi::wrap)
     }
 
     /// A layer with a state, which the cache keeps if there is one.
     fn recur(&self, id: u64, [a, b]: [Tensor; 2], layer: Recurrence) -> Result<Tensor> {
         let spec = self.network.spec();
         let slot = spec.index(id, spec.states.len())?;
-        let positions = self.layout.steps(0);
         let Layout { rows, time, .. } = self.layout;
-        let steps = Steps { positions: &positions, rows, time, device: self.device(), graph: self.graph };
-        let before = self.cache.as_ref().and_then(|cache| lock(cache).states.get(slot).cloned().flatten());
+        let positions = self.places().positions(0);
+        let steps = Steps { positions, rows, time, device: self.device(), graph: self.graph };
+        let before = self.cache().and_then(|cache| cache.states.get(slot).cloned().flatten());
         let (out, last) = layer(&steps, ffi::unwrap(a)?, ffi::unwrap(b)?, before)?;
-        if let Some(cache) = &self.cache {
-            let states = &mut lock(cache).states;
+        if let Some(mut cache) = self.cache() {
+            let states = &mut cache.states;
             states.resize(states.len().max(slot + 1), None);
             states[slot] = Some(last);
         }
@@ -297,10 +320,10 @@ impl Pass {
         Ok(Tensor::concat([prefix, own], 2))
     }
 
-    /// Random numbers of a training pass. They depend on the run's seed, the stage and how often the stage has drawn: the
-    /// same again when activations are computed a second time.
-    fn random(&self) -> Option<ChaCha8Rng> {
-        let seed = self.dropout?;
+    /// The key of a training pass's next random factors. It depends on the run's seed, the stage and how often the stage
+    /// has drawn: the same again when activations are computed a second time.
+    fn key(&self) -> Option<u64> {
+        let Mode::Train { seed } = self.mode else { return None };
         let (stage, draw) = {
             let mut state = lock(&self.state);
             state.draws += 1;
@@ -316,30 +339,15 @@ impl Pass {
         for (bytes, part) in key.chunks_mut(8).zip([seed, stage, draw, 0]) {
             bytes.copy_from_slice(&part.to_le_bytes());
         }
-        Some(ChaCha8Rng::from_seed(key))
+        Some(ChaCha8Rng::from_seed(key).next_u64())
     }
 
-    /// Zeros with probability `p`, `1 / (1 - p)` otherwise.
-    fn dropout(&self, x: Value, p: f64) -> Result<Value> {
-        let threshold = (p * f64::from(u32::MAX)) as u32;
-        let kept = (1.0 / (1.0 - p)) as f32;
-        self.multiplied(x, |random| if random < threshold { 0.0 } else { kept })
-    }
-
-    /// Uniform factors from `1 - width` to `1 + width`.
-    fn noise(&self, x: Value, width: f64) -> Result<Value> {
-        let unit = 2.0 * width / f64::from(u32::MAX);
-        self.multiplied(x, |random| (1.0 - width + unit * f64::from(random)) as f32)
-    }
-
-    /// Times a factor for each element, made of a random number; outside of training `x` itself.
-    fn multiplied(&self, x: Value, factor: impl Fn(u32) -> f32) -> Result<Value> {
-        let Some(mut rng) = self.random() else { return Ok(x) };
-        let dims = x.dims();
-        let factors: Vec<f32> = (0..dims.iter().product()).map(|_| factor(rng.next_u32())).collect();
-        let factors = Burn::<R>::from_data(TensorData::new(factors, dims), &self.device().0);
-        let factors = Value::float(factors, x.rank);
-        Value::execute(framework_core::Op::Mul, vec![x, if self.graph { factors.tracked() } else { factors }])
+    /// `x` times random factors; outside of training `x` itself.
+    fn multiplied(&self, x: Value, draw: impl Fn(u64) -> Draw) -> Result<Value> {
+        match self.key() {
+            Some(key) => random::multiplied(x, draw(key)),
+            None => Ok(x),
+        }
     }
 }
 
@@ -363,14 +371,16 @@ impl Host for Pass {
             CtxOp::Rotate(rotary) => self.rotate(rotary, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Positions => self.positions().map(ffi::wrap),
             CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),
-            CtxOp::Dropout { p } => self.dropout(ffi::unwrap(next()?)?, p).map(ffi::wrap),
-            CtxOp::Noise { width } => self.noise(ffi::unwrap(next()?)?, width).map(ffi::wrap),
+            CtxOp::Dropout { p } => self.multiplied(ffi::unwrap(next()?)?, |key| Draw::dropout(key, p)).map(ffi::wrap),
+            CtxOp::Noise { width } => {
+                self.multiplied(ffi::unwrap(next()?)?, |key| Draw::noise(key, width)).map(ffi::wrap)
+            }
             CtxOp::AddLoss { name } => {
                 let value = next()?;
                 if value.shape().iter().product::<usize>() != 1 || value.dtype() == DType::Bool {
                     return Err(PluginError::new(format!("loss `{name}` is {value:?}, not one number")));
                 }
-                if self.dropout.is_some() {
+                if self.trains() {
                     lock(&self.state).losses.push(ffi::unwrap(value.clone())?);
                 }
                 Ok(value)

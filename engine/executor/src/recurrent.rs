@@ -6,12 +6,12 @@ use super::{
     Device,
     value::{R, Value},
 };
-use burn::tensor::{Tensor as Burn, TensorData};
+use burn::tensor::{Int, Tensor as Burn};
 use framework_core::{PluginError, Result, ffi::HostTensor};
 
 /// Where tokens stand in their sequences, `[rows, time]`.
 pub(super) struct Steps<'a> {
-    pub positions: &'a [i32],
+    pub positions: Burn<2, Int>,
     pub rows: usize,
     pub time: usize,
     pub device: &'a Device,
@@ -22,10 +22,9 @@ pub(super) struct Steps<'a> {
 impl Steps<'_> {
     /// 1 where a token has at least `distance` tokens of its sequence before it, else 0.
     fn mask(&self, distance: usize, rank: usize) -> Burn<R> {
-        let data: Vec<f32> = self.positions.iter().map(|p| f32::from(u8::from(*p as usize >= distance))).collect();
         let mut dims = [1; R];
         (dims[R - rank], dims[R - rank + 1]) = (self.rows, self.time);
-        let mask = Burn::from_data(TensorData::new(data, dims), &self.device.0);
+        let mask = self.positions.clone().greater_equal_scalar(distance as i64).float().reshape(dims);
         if self.graph { mask.autodiff() } else { mask }
     }
 }

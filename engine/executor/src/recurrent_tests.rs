@@ -6,7 +6,11 @@ use framework_core::ffi::HostTensor;
 const POSITIONS: [i32; 10] = [0, 1, 2, 3, 4, 0, 1, 2, 0, 1];
 
 fn steps(device: &Device, graph: bool) -> Steps<'_> {
-    Steps { positions: &POSITIONS, rows: 2, time: 5, device, graph }
+    Steps { positions: positions(&POSITIONS, 2), rows: 2, time: 5, device, graph }
+}
+
+fn positions(data: &[i32], rows: usize) -> Burn<2, Int> {
+    Burn::from_data(burn::tensor::TensorData::new(data.to_vec(), [rows, data.len() / rows]), &Device::cpu().0)
 }
 
 fn numbers(value: &Value) -> Vec<f32> {
@@ -52,12 +56,12 @@ fn steps_go_on_where_the_last_has_ended() {
     let device = Device::cpu();
     let (x, w) = (floats(&[1, 5, 3], 1), floats(&[3, 4], 2));
     let (a, b) = (floats(&[1, 5, 3, 2], 3), floats(&[1, 5, 3, 2], 4));
-    let whole = Steps { positions: &[0, 1, 2, 3, 4], rows: 1, time: 5, device: &device, graph: false };
+    let whole = Steps { positions: positions(&[0, 1, 2, 3, 4], 1), rows: 1, time: 5, device: &device, graph: false };
     let (y, h) =
         (conv(&whole, x.clone(), w.clone(), None).unwrap().0, scan(&whole, a.clone(), b.clone(), None).unwrap().0);
     let (mut inputs, mut state) = (None, None);
     for t in 0..5 {
-        let step = Steps { positions: &[t as i32], rows: 1, time: 1, device: &device, graph: false };
+        let step = Steps { positions: positions(&[t as i32], 1), rows: 1, time: 1, device: &device, graph: false };
         let at = |x: &Value, rank: usize| {
             Value::float(x.clone().into_float().unwrap().slice_dim(R - rank + 1, t..t + 1), rank)
         };

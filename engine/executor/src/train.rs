@@ -5,7 +5,7 @@ use super::{
     balance::Balance,
     layout::Layout,
     loss::{Head, Want, linear_cross_entropy},
-    pass::{Pass, Setup, Stage},
+    pass::{Mode, Pass, Setup, Stage},
 };
 use framework_base::{Batch, IGNORE};
 use framework_core::{Op, PluginError, Result, ffi::HostTensor};
@@ -59,7 +59,7 @@ struct Step<'a> {
     network: &'a Arc<Network>,
     batch: &'a Batch,
     factor: f64,
-    dropout: u64,
+    seed: u64,
     grads: Grads,
     /// What plugins added to the loss, per supervised token.
     added: f64,
@@ -76,14 +76,14 @@ impl Network {
         self: &Arc<Self>,
         batch: &Batch,
         factor: f64,
-        dropout: u64,
+        seed: u64,
         checkpointing: bool,
     ) -> Result<(f64, Grads)> {
         if batch.supervised() == 0 {
             return Ok((0.0, Grads::default()));
         }
         let (grads, added, balance) = (Grads::default(), 0.0, Balance::default());
-        let mut step = Step { network: self, batch, factor, dropout, grads, added, balance };
+        let mut step = Step { network: self, batch, factor, seed, grads, added, balance };
         let loss = if checkpointing { step.by_block()? } else { step.at_once()? };
         let added = step.added + step.balance.loss()?;
         Ok((loss + added * batch.supervised() as f64, step.grads))
@@ -94,7 +94,7 @@ impl Step<'_> {
     fn pass(&self, graph: bool) -> Arc<Pass> {
         let (rows, time) = (self.batch.rows, self.batch.time);
         let segments = self.batch.segments.clone();
-        Pass::new(self.network, Setup { graph, dropout: Some(self.dropout), cache: None, rows, time, segments })
+        Pass::new(self.network, Setup { mode: Mode::Train { seed: self.seed }, graph, rows, time, segments })
     }
 
     /// Notes what a pass has added to the loss so far.

@@ -2,7 +2,7 @@
 
 use super::{
     Cache, Network, Value,
-    pass::{Pass, Setup, Stage},
+    pass::{Mode, Pass, Setup, Stage},
     test::{
         close, floats,
         probe::{self, network},
@@ -143,6 +143,11 @@ fn dropout_is_the_same_when_activations_are_computed_again() {
     assert_ne!(loss, network.evaluate(&batch()).unwrap().0, "without dropout");
 }
 
+/// Training with this seed, or none.
+fn mode(seed: Option<u64>) -> Mode {
+    seed.map_or(Mode::Evaluate, |seed| Mode::Train { seed })
+}
+
 #[test]
 fn dropout_depends_on_seed_stage_and_draw() {
     let network = network(json!({}), json!({}));
@@ -151,7 +156,7 @@ fn dropout_depends_on_seed_stage_and_draw() {
         pass.enter(stage);
         [0; 2].map(|_| ffi::unwrap::<Value>(pass.context().dropout(ffi::wrap(ones()), 0.25)).unwrap().to_f32().unwrap())
     };
-    let pass = |dropout| Pass::new(&network, Setup { dropout, ..Setup::plain(1, 1) });
+    let pass = |seed| Pass::new(&network, Setup { mode: mode(seed), ..Setup::plain(1, 1) });
     let [first, second] = draw(&pass(Some(1)), Stage::Block(0));
     let both = [first.clone(), second.clone()];
     assert_eq!(draw(&pass(Some(1)), Stage::Block(0)), both);
@@ -170,8 +175,8 @@ fn dropout_depends_on_seed_stage_and_draw() {
 #[test]
 fn noise_is_uniform_around_one() {
     let network = network(json!({}), json!({}));
-    let draw = |dropout: Option<u64>| {
-        let pass = Pass::new(&network, Setup { dropout, ..Setup::plain(1, 1) });
+    let draw = |seed: Option<u64>| {
+        let pass = Pass::new(&network, Setup { mode: mode(seed), ..Setup::plain(1, 1) });
         pass.enter(Stage::Block(0));
         let twos = ffi::wrap(value(vec![2.0; 20_000], &[20_000]));
         ffi::unwrap::<Value>(pass.context().noise(twos, 0.1)).unwrap().to_f32().unwrap()
@@ -191,9 +196,9 @@ fn noise_is_uniform_around_one() {
 #[test]
 fn dropout_of_attention_weights_keeps_or_drops_each() {
     let (time, p) = (48, 0.25);
-    let attend = |dropout: Option<u64>, p: f64| {
+    let attend = |seed: Option<u64>, p: f64| {
         let network = network(json!({"attention_dropout": p}), json!({}));
-        let pass = Pass::new(&network, Setup { dropout, ..Setup::plain(1, time) });
+        let pass = Pass::new(&network, Setup { mode: mode(seed), ..Setup::plain(1, time) });
         pass.enter(Stage::Block(1));
         let [q, k] = [1, 2].map(|seed| ffi::wrap(floats(&[1, 2, time, 4], seed)));
         let one = |i: usize| if i / time % time == i % time { 1.0 } else { 0.0 };
@@ -307,7 +312,7 @@ fn positions_count_from_the_first_token_of_each_row() {
     let network = network(json!({}), json!({}));
     let cache = Arc::new(Mutex::new(Cache::new(vec![0, 2])));
     let positions = |time| {
-        let setup = Setup { cache: Some(cache.clone()), ..Setup::plain(2, time) };
+        let setup = Setup { mode: Mode::Generate(cache.clone()), ..Setup::plain(2, time) };
         ffi::unwrap::<Value>(Pass::new(&network, setup).context().positions()).unwrap().to_f32().unwrap()
     };
     assert_eq!(positions(4), [0., 1., 2., 3., 0., 0., 0., 1.]);
