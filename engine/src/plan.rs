@@ -51,7 +51,9 @@ pub struct Plan {
     pub seconds: Option<f64>,
     /// Floating-point operations per second that the device was measured to do.
     pub flops_per_second: Option<f64>,
-    /// Estimated peak memory by part, in bytes.
+    /// What the precision comes to on this device; none for 32 bits.
+    pub precision: Option<String>,
+    /// Estimated memory by part when most of it is taken, in bytes.
     pub memory: Memory,
     /// Memory that is free, in bytes; none where that is not known, as for GPUs.
     pub free_memory: Option<u64>,
@@ -97,7 +99,8 @@ pub fn plan(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Pla
 
 fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     let recipe = &session.recipe;
-    let Placement { device, .. } = Placement::open(&recipe.backend)?;
+    let place = Placement::open(&recipe.backend)?;
+    let device = &place.device;
     RunFolder::check_output(&recipe.output)?;
     if !recipe.dataset.is_empty() {
         recipe.check_trainable()?;
@@ -108,7 +111,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     };
     let (blueprint, data) = Error::both(Blueprint::of(session), data)?;
     blueprint.try_out(session)?;
-    unused::warn(session, unused::by_plan(recipe, &blueprint));
+    unused::warn(session, unused::by_plan(recipe, &blueprint, device));
     let trained = blueprint.trained();
     let Blueprint { spec, adapted, .. } = &blueprint;
     let count = |params: &[&Param]| params.iter().map(|p| p.len()).sum::<usize>();
@@ -128,6 +131,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         flops: 0.0,
         seconds: None,
         flops_per_second: None,
+        precision: place.precision(),
         memory: Memory::of_parameters(session, &blueprint)?,
         free_memory: free_memory(recipe),
         fits: None,
@@ -138,7 +142,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         corpus.require_training()?;
         unused::require_validation(&session.recipe.train, corpus.validation.len())?;
         fits(&blueprint, &tokenizer, &corpus)?;
-        plan.of_data(session, &blueprint, corpus, &device)?;
+        plan.of_data(session, &blueprint, corpus, device)?;
     }
     plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);
     if plan.fits == Some(false) {
@@ -160,7 +164,7 @@ impl Plan {
         self.padding = Padding::of(&batches, &corpus, &session.recipe);
         let pass = Pass::largest(session, blueprint, &batches)?;
         self.largest_batch = (pass.rows, pass.tokens);
-        (self.memory.activations, self.memory.loss) = (pass.activations, pass.loss);
+        self.memory = self.memory.clone().at_most(&pass);
         self.flops_per_step = pass.flops * train.gradient_accumulation as u64;
         self.data = Some(corpus.report);
         if pass.flops > 0 {
@@ -194,6 +198,9 @@ impl fmt::Display for Plan {
             let size = bytes.map(|bytes| format!(", {}", units::bytes(bytes))).unwrap_or_default();
             writeln!(f, "weights      of {id}{size}, are not downloaded yet; training will")?;
         }
+        if let Some(precision) = &self.precision {
+            writeln!(f, "precision    {precision}")?;
+        }
         let m = &self.memory;
         let free = self.free_memory.map(|free| format!("; {} are free", units::bytes(free))).unwrap_or_default();
         writeln!(f, "memory       about {}{free}", units::bytes(m.total()))?;
@@ -202,7 +209,7 @@ impl fmt::Display for Plan {
             ("gradients", m.gradients),
             ("optimizer", m.optimizer),
             ("activations", m.activations),
-            ("loss", m.loss),
+            ("working", m.working),
         ];
         let parts = parts.map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)));
         write!(f, "             {}", parts.join(", "))?;

@@ -21,7 +21,7 @@ fn read(build: &Build, label: &str, options: &Value) -> Result<()> {
 fn run(build: &Build, label: &str, options: &Value) -> Result<()> {
     let model = build.model(label, options)?;
     let spec = model.spec()?;
-    forward(&model, &MetaHost::new(&spec, None, 1, 2)?, &spec)
+    forward(&model, &MetaHost::new(&spec, None, 1, 2)?, &spec).map(drop)
 }
 
 fn attach(build: &Build, label: &str, options: &Value) -> Result<()> {

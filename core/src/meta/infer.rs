@@ -1,6 +1,6 @@
 //! The shape that each operator gives.
 
-use super::MetaTensor;
+use super::{MetaTensor, keep};
 use crate::{DType, Op, PluginError, Result};
 
 /// The most elements of a tensor: 16 TiB of 32-bit numbers. More is a mistake, and would end the program.
@@ -61,7 +61,12 @@ pub(super) fn attention(q: MetaTensor, k: MetaTensor, v: MetaTensor) -> Result<M
     let flops = count(&q.shape).saturating_mul(2 * k.shape[2] as u64);
     let mut shape = q.shape.clone();
     shape[3] = v.shape[3];
-    Ok(q.like(shape, q.dtype, flops))
+    let mut out = q.like(shape, q.dtype, flops);
+    out.tracked = q.tracked || k.tracked || v.tracked;
+    if out.tracked {
+        [q, k, v].iter().for_each(|x| x.more_kept(1, DType::F32));
+    }
+    Ok(out)
 }
 
 /// What is known about the values of an operator's result: see [`MetaTensor::choices`].
@@ -90,7 +95,17 @@ pub(super) fn infer(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
             "{op:?} of {of} would have the shape {shape:?}, which fits into no memory"
         )));
     }
-    Ok(MetaTensor { choices: choices(op, operands), ..result })
+    let mut result = MetaTensor { choices: choices(op, operands), ..result };
+    result.tracked = keep::is_differentiated(op) && operands.iter().any(|x| x.tracked);
+    match operands.first() {
+        Some(x) if keep::is_view(op) => result.buffer = x.buffer,
+        _ => {
+            let mut counting = super::lock(&result.counting);
+            counting.largest = counting.largest.max(4 * count(&result.shape));
+        }
+    }
+    keep::keep(op, operands, &result);
+    Ok(result)
 }
 
 fn shaped(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {

@@ -4,6 +4,9 @@
 //! parameters.
 
 mod infer;
+mod keep;
+
+use keep::Buffer;
 
 pub use infer::MOST_ELEMENTS;
 
@@ -12,7 +15,7 @@ use crate::{
     ffi::{self, AdaptedObject, AdapterObject, Host, HostTensor, ModelObject},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -24,8 +27,10 @@ use std::{
 pub struct Cost {
     /// Floating-point operations, a multiplication and an addition counted as two.
     pub flops: u64,
-    /// Elements of all tensors that were made.
-    pub elements: u64,
+    /// Bytes that differentiation keeps for the way back.
+    pub kept: u64,
+    /// Bytes of the largest tensor.
+    pub largest: u64,
     /// Names of the parameters that were used.
     pub used: BTreeSet<String>,
 }
@@ -37,7 +42,28 @@ pub struct MetaTensor {
     dtype: DType,
     /// Each element is one of this many values, assumed to be equally likely; a mask is true once in this many.
     choices: Option<usize>,
-    cost: Arc<Mutex<Cost>>,
+    /// Whether a trained parameter took part in it.
+    tracked: bool,
+    buffer: Buffer,
+    counting: Arc<Mutex<Counting>>,
+}
+
+/// What is counted while a model runs.
+#[derive(Default)]
+struct Counting {
+    flops: u64,
+    used: BTreeSet<String>,
+    /// Sizes of what is kept, by the numbers of buffers.
+    kept: BTreeMap<u64, u64>,
+    buffers: u64,
+    largest: u64,
+}
+
+impl Counting {
+    fn buffer(&mut self, shape: &[usize], dtype: DType) -> Buffer {
+        self.buffers += 1;
+        Buffer::new(self.buffers, shape, dtype)
+    }
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,10 +72,11 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl MetaTensor {
     fn like(&self, shape: Vec<usize>, dtype: DType, flops: u64) -> Self {
-        let mut cost = lock(&self.cost);
-        cost.flops = cost.flops.saturating_add(flops);
-        cost.elements = cost.elements.saturating_add(infer::count(&shape));
-        Self { shape, dtype, choices: None, cost: self.cost.clone() }
+        let mut counting = lock(&self.counting);
+        counting.flops = counting.flops.saturating_add(flops);
+        let buffer = counting.buffer(&shape, dtype);
+        let (choices, tracked, counting) = (None, self.tracked, self.counting.clone());
+        Self { shape, dtype, choices, tracked, buffer, counting }
     }
 }
 
@@ -77,7 +104,9 @@ pub struct MetaHost {
     extended: AtomicBool,
     /// Whether the embeddings are looked up at this moment.
     embedding: AtomicBool,
-    cost: Arc<Mutex<Cost>>,
+    /// Names of the parameters that are trained.
+    trained: BTreeSet<String>,
+    counting: Arc<Mutex<Counting>>,
     this: Weak<MetaHost>,
 }
 
@@ -96,6 +125,9 @@ impl MetaHost {
         cached: usize,
     ) -> Result<Arc<Self>> {
         let adapter = adapter.map(|adapter| adapter.open(model)).transpose()?;
+        let plan = adapter.as_ref().map(|adapter| adapter.plan());
+        let own = plan.iter().flat_map(|plan| plan.own_trained().map(|param| param.name.clone()));
+        let trained = own.chain(plan.iter().flat_map(|plan| plan.trained.iter().cloned())).collect();
         Ok(Arc::new_cyclic(|this| Self {
             spec: model.clone(),
             adapter,
@@ -104,14 +136,17 @@ impl MetaHost {
             cached,
             extended: AtomicBool::new(false),
             embedding: AtomicBool::new(false),
-            cost: Arc::default(),
+            trained,
+            counting: Arc::default(),
             this: this.clone(),
         }))
     }
 
     /// What the pass has cost so far.
     pub fn cost(&self) -> Cost {
-        lock(&self.cost).clone()
+        let counting = lock(&self.counting);
+        let Counting { flops, largest, .. } = *counting;
+        Cost { flops, kept: counting.kept.values().sum(), largest, used: counting.used.clone() }
     }
 
     /// The context to hand to plugins.
@@ -121,7 +156,9 @@ impl MetaHost {
 
     /// A tensor of this shape.
     pub fn tensor(&self, shape: &[usize], dtype: DType) -> Tensor {
-        ffi::wrap(MetaTensor { shape: shape.to_vec(), dtype, choices: None, cost: self.cost.clone() })
+        let buffer = lock(&self.counting).buffer(shape, dtype);
+        let counting = self.counting.clone();
+        ffi::wrap(MetaTensor { shape: shape.to_vec(), dtype, choices: None, tracked: false, buffer, counting })
     }
 
     fn own_context(&self) -> Result<Ctx> {
@@ -159,8 +196,10 @@ impl MetaHost {
     }
 
     fn param(&self, param: &Param) -> MetaTensor {
-        lock(&self.cost).used.insert(param.name.clone());
-        MetaTensor { shape: param.shape.clone(), dtype: DType::F32, choices: None, cost: self.cost.clone() }
+        lock(&self.counting).used.insert(param.name.clone());
+        let (shape, dtype, buffer) = (param.shape.clone(), DType::F32, Buffer::of_param());
+        let (tracked, counting) = (self.trained.contains(&param.name), self.counting.clone());
+        MetaTensor { shape, dtype, choices: None, tracked, buffer, counting }
     }
 
     fn project(&self, weight: &Param, x: Tensor) -> Result<Tensor> {
@@ -191,6 +230,8 @@ impl MetaHost {
         }
         if let Some(adapter) = self.adapter.as_ref().filter(|adapter| adapter.plan().prefix > 0 && self.cached == 0) {
             let (keys, values) = adapter.prefix(&self.own_context()?, entry)?;
+            // They are trained.
+            (k.tracked, v.tracked) = (true, true);
             let expected = [heads.keys, adapter.plan().prefix, heads.size];
             if keys.shape() != expected || values.shape() != expected {
                 let message = format!("the prefix of attention {entry} is {:?}, not {expected:?}", keys.shape());
@@ -224,7 +265,14 @@ impl MetaHost {
             return Err(PluginError::new(message));
         }
         let flops = 2 * expected.iter().product::<usize>() as u64 * if conv { weight[1] as u64 } else { 1 };
-        Ok(a.like(expected, a.dtype, flops))
+        let mut out = a.like(expected, a.dtype, flops);
+        out.tracked = a.tracked || b.tracked;
+        if out.tracked {
+            // A convolution keeps its input; a recurrence three tensors a round, of which there are log₂(time).
+            let rounds = self.computed().next_power_of_two().ilog2() as usize;
+            out.more_kept(if conv { 1 } else { 3 * rounds }, DType::F32);
+        }
+        Ok(out)
     }
 
     /// Puts an adapter's virtual tokens before embedded sequences.
@@ -240,7 +288,9 @@ impl MetaHost {
         self.extended.store(true, Ordering::Relaxed);
         let x: MetaTensor = ffi::unwrap(embedded)?;
         let shape = vec![self.batch, self.computed(), self.spec.hidden_size];
-        Ok(ffi::wrap(x.like(shape, x.dtype, 0)))
+        let mut out = x.like(shape, x.dtype, 0);
+        out.tracked |= prompt > 0;
+        Ok(ffi::wrap(out))
     }
 }
 
@@ -279,6 +329,10 @@ impl Host for MetaHost {
             }
             CtxOp::Positions => Ok(self.tensor(&[self.batch, self.computed()], DType::Int)),
             CtxOp::Length => Ok(self.tensor(&[self.length()], DType::Int)),
+            CtxOp::Dropout { p } if p > 0.0 => {
+                let x: MetaTensor = ffi::unwrap(next()?)?;
+                Ok(ffi::wrap(x.like(x.shape.clone(), x.dtype, 0)))
+            }
             CtxOp::Dropout { .. } | CtxOp::Noise { .. } | CtxOp::AddLoss { .. } => next(),
             CtxOp::Balance { name, .. } => {
                 let (chosen, probabilities) = (next()?, next()?);
@@ -294,8 +348,9 @@ impl Host for MetaHost {
     }
 }
 
-/// Runs all stages of a model once over ids `[batch, time]`, checking the shapes between them.
-pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> Result<()> {
+/// Runs all stages of a model once over ids `[batch, time]`, checking the shapes between them. Returns the bytes that are
+/// kept up to the end of each: the embeddings, the blocks, the head.
+pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> Result<Vec<u64>> {
     let cx = host.context();
     let check = |stage: &str, hidden: Tensor| {
         let expected = [host.batch, host.computed(), spec.hidden_size];
@@ -305,11 +360,18 @@ pub fn forward(model: &ModelObject, host: &Arc<MetaHost>, spec: &ModelSpec) -> R
         }
     };
     let mut hidden = check("start", embed(model, host)?)?;
+    let mut kept = vec![host.cost().kept];
     for index in 0..spec.blocks {
         hidden = check(&format!("block {index}"), model.block(&cx, index, hidden)?)?;
+        kept.push(host.cost().kept);
     }
     let hidden = check("head", model.head(&cx, hidden)?)?;
-    project(host, hidden)
+    kept.push(host.cost().kept);
+    let largest = host.cost().largest;
+    project(host, hidden)?;
+    // Logits are never held whole.
+    lock(&host.counting).largest = largest;
+    Ok(kept)
 }
 
 /// The embeddings as they enter the first block.

@@ -1,6 +1,7 @@
 //! What is known of values that do not exist.
 
 use super::*;
+use crate::Activation;
 
 fn host() -> Arc<MetaHost> {
     MetaHost::new(&ModelSpec::default(), None, 2, 6).unwrap()
@@ -56,4 +57,48 @@ fn what_fits_into_no_memory_is_refused() {
         let e = huge(Op::Expand { shape: shape.clone().into() });
         assert!(e.starts_with("Expand {") && e.contains(&format!("of [1, 3] would have the shape {shape:?}")), "{e}");
     }
+}
+
+/// Sums over what is kept, each memory counted once.
+#[test]
+fn the_way_back_keeps_what_it_needs() {
+    let kept = |f: &dyn Fn(Tensor, Tensor) -> Tensor| {
+        let host = host();
+        let made = |tracked| {
+            let tensor: MetaTensor = ffi::unwrap(host.tensor(&[2, 5], DType::F32)).unwrap();
+            ffi::wrap(MetaTensor { tracked, ..tensor })
+        };
+        f(made(true), made(false));
+        host.cost().kept
+    };
+    const ONE: u64 = 40;
+    // A factor is kept for the other's gradient; a constant has none.
+    assert_eq!(kept(&|x, c| x * c), ONE);
+    assert_eq!(kept(&|x, _| x.clone() * x), ONE);
+    assert_eq!(kept(&|x, c| x.exp() * c), 2 * ONE);
+    assert_eq!(kept(&|_, c| c.clone().exp() * c), 0);
+    assert_eq!(kept(&|x, c| x + c), 0);
+    // Views are no memory of their own.
+    assert_eq!(kept(&|x, _| x.exp().reshape([5, 2]).swap_dims(0, 1).log()), ONE);
+    assert_eq!(kept(&|x, _| x.detach().exp()), 0);
+    assert_eq!(kept(&|x, c| x.activate(Activation::Silu) + c), 2 * ONE);
+}
+
+/// Of a projection with a frozen weight nothing is kept, of one with a trained weight its input.
+#[test]
+fn parameters_are_no_activations() {
+    let host = host();
+    let weight = |tracked| -> Tensor {
+        let tensor: MetaTensor = ffi::unwrap(host.tensor(&[7, 5], DType::F32)).unwrap();
+        ffi::wrap(MetaTensor { tracked, buffer: Buffer::of_param(), ..tensor })
+    };
+    let input = |tracked| -> Tensor {
+        let tensor: MetaTensor = ffi::unwrap(host.tensor(&[3, 5], DType::F32)).unwrap();
+        ffi::wrap(MetaTensor { tracked, ..tensor })
+    };
+    input(true).linear(weight(false));
+    assert_eq!(host.cost().kept, 0);
+    input(true).linear(weight(true));
+    assert_eq!(host.cost().kept, 60);
+    assert_eq!(host.cost().largest, 4 * 21);
 }

@@ -1,5 +1,6 @@
 //! Backends: which are compiled in, which devices answer, how one is opened.
 
+use super::precision::Half;
 use burn::tensor::Device as BurnDevice;
 use framework_base::{Error, Problem, Result};
 use serde::Serialize;
@@ -17,7 +18,11 @@ pub enum BackendName {
 
 /// Where tensors live.
 #[derive(Clone)]
-pub struct Device(pub(super) BurnDevice);
+pub struct Device {
+    pub(super) burn: BurnDevice,
+    /// The 16-bit format of products, if they are computed in one.
+    pub(super) half: Half,
+}
 
 /// Whether a device is the processor, whose memory is the host's.
 pub(super) fn on_processor(device: &BurnDevice) -> bool {
@@ -121,9 +126,13 @@ pub fn backends() -> Vec<BackendInfo> {
 }
 
 impl Device {
+    fn new(burn: BurnDevice) -> Self {
+        Self { burn, half: None }
+    }
+
     /// The first processor device, which always answers.
     pub fn cpu() -> Self {
-        Self(BurnDevice::flex())
+        Self::new(BurnDevice::flex())
     }
 
     /// Opens a backend's device by its index, or says in one sentence why not and what to do.
@@ -143,7 +152,7 @@ impl Device {
             return Err(fail(format!("backend `{name}` finds no device")));
         }
         let count = found.len();
-        found.into_iter().nth(index).map(Self).ok_or_else(|| {
+        found.into_iter().nth(index).map(Self::new).ok_or_else(|| {
             let message = format!("backend `{name}` has no device {index}; it has {count}, from 0");
             Error::invalid(Problem::new(message).key("backend.device"))
         })

@@ -44,14 +44,14 @@ impl Balance {
         Ok(())
     }
 
-    /// The loss.
-    pub fn loss(&self) -> Result<f64> {
+    /// The losses `[1]`, one for each name.
+    pub fn loss(&self) -> Result<Vec<Value>> {
         let each = self.0.values().map(|total| {
             let product = Value::execute(Op::Mul, vec![total.shares.clone(), total.probabilities.clone()])?;
-            let sum: f64 = product.to_f32()?.into_iter().map(f64::from).sum();
-            Ok(total.factor() * sum)
+            let sum = Value::execute(Op::Sum { dim: -1 }, vec![product])?;
+            Value::execute(Op::Reshape { shape: vec![1].into() }, vec![sum])?.times(total.factor())
         });
-        each.sum()
+        each.collect()
     }
 
     /// The part of the loss that goes through one router's probabilities, to be differentiated.

@@ -4,6 +4,7 @@
 //! computed while its probabilities are at hand. No backward pass runs through it.
 
 use super::{
+    precision::{Half, product},
     storage::Stored,
     value::{R, Value},
 };
@@ -12,7 +13,7 @@ use framework_core::{PluginError, Result};
 use std::sync::Arc;
 
 /// Logits held at a time: 16 Mi numbers, 64 MiB.
-const LOGITS: usize = 1 << 24;
+pub(super) const LOGITS: usize = 1 << 24;
 
 /// What is wanted beside the loss.
 #[derive(Clone, Copy, Default)]
@@ -59,12 +60,13 @@ pub(super) struct Head {
     /// More features of each row `[rows, r]`, and their projection `[vocab, r]`.
     pub added: Option<(Value, Value)>,
     pub squash: Squash,
+    pub half: Half,
 }
 
 /// The projection's weight: a stored one is decoded where it is used, some rows at a time.
 #[expect(clippy::large_enum_variant, reason = "there is one of them in a pass")]
 enum Weight {
-    Dense(Burn<2>),
+    Dense(Burn<2>, Half),
     Stored(Arc<Stored>),
 }
 
@@ -72,7 +74,7 @@ impl Weight {
     /// `h · wᵀ`.
     fn product(&self, h: Burn<2>) -> Burn<2> {
         match self {
-            Weight::Dense(weight) => h.matmul(weight.clone().transpose()),
+            Weight::Dense(weight, half) => product(h, weight.clone().transpose(), *half),
             Weight::Stored(stored) => stored.linear(h),
         }
     }
@@ -80,7 +82,7 @@ impl Weight {
     /// `d · w`.
     fn back(&self, d: Burn<2>) -> Burn<2> {
         match self {
-            Weight::Dense(weight) => d.matmul(weight.clone()),
+            Weight::Dense(weight, half) => product(d, weight.clone(), *half),
             Weight::Stored(stored) => stored.back(d),
         }
     }
@@ -88,7 +90,7 @@ impl Weight {
 
 /// The summed loss, and the gradients that were asked for.
 pub(super) struct Loss {
-    pub sum: f64,
+    pub sum: Value,
     pub hidden: Option<Value>,
     pub weight: Option<Value>,
     pub bias: Option<Value>,
@@ -112,7 +114,7 @@ pub(super) fn linear_cross_entropy(
 
 /// The same, `at_once` rows at a time.
 fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: f64, want: Want) -> Result<Loss> {
-    let Head { weight, bias, added, squash } = head;
+    let Head { weight, bias, added, squash, half } = head;
     let (width, vocab) = (hidden.dims()[R - 1], weight.dims()[R - 2]);
     if let Some(bad) = targets.iter().find(|&&t| t < 0 || t as usize >= vocab) {
         return Err(PluginError::new(format!("token id {bad} is outside of the model's vocabulary of {vocab}")));
@@ -120,7 +122,7 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
     let hidden = hidden.into_float()?.reshape([targets.len(), width]);
     let weight = match weight.as_stored() {
         Some(stored) => Weight::Stored(stored.clone()),
-        None => Weight::Dense(weight.into_float()?.reshape([vocab, width])),
+        None => Weight::Dense(weight.into_float()?.reshape([vocab, width]), half),
     };
     let bias = bias.map(|b| Ok::<_, PluginError>(b.into_float()?.reshape([1, vocab]))).transpose()?;
     let added = match added {
@@ -131,10 +133,12 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
         None => None,
     };
     let device = hidden.device();
-    let (mut sum, mut d_hidden, mut d_weight, mut d_bias) = (0.0, Vec::new(), None, None);
+    let (mut sum, mut d_hidden, mut d_weight, mut d_bias) = (None, Vec::new(), None, None);
     let (mut d_features, mut d_more) = (Vec::new(), None);
-    for (part, targets) in targets.chunks(at_once).enumerate() {
-        let (start, rows) = (part * at_once, targets.len());
+    let all = targets.len();
+    let targets = Burn::<2, Int>::from_data(TensorData::new(targets.to_vec(), [all, 1]), &device);
+    for start in (0..all).step_by(at_once) {
+        let rows = at_once.min(all - start);
         let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);
         let mut logits = weight.product(h.clone());
         if let Some(bias) = &bias {
@@ -142,16 +146,15 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
         }
         let part_of = |features: &Burn<2>| features.clone().slice_dim(0, start..start + rows);
         if let Some((features, more)) = &added {
-            logits = logits + part_of(features).matmul(more.clone().transpose());
+            logits = logits + product(part_of(features), more.clone().transpose(), half);
         }
         let (logits, slope) = squash.apply(logits);
-        let targets = TensorData::new(targets.to_vec(), [rows, 1]);
-        let targets = Burn::<2, Int>::from_data(targets, &device);
+        let targets = targets.clone().slice_dim(0, start..start + rows);
         let shifted = logits.clone() - logits.max_dim(1);
         let chosen = shifted.clone().gather(1, targets.clone());
         let exp = shifted.exp();
         let total = exp.clone().sum_dim(1);
-        sum += f64::from((total.clone().log() - chosen).sum().into_scalar::<f32>());
+        add(&mut sum, (total.clone().log() - chosen).sum().reshape([1, 1]));
         if !(want.hidden || want.weight || want.bias) {
             continue;
         }
@@ -165,11 +168,11 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
             add(&mut d_bias, d_logits.clone().sum_dim(0));
         }
         if want.weight {
-            add(&mut d_weight, d_logits.clone().transpose().matmul(h));
+            add(&mut d_weight, product(d_logits.clone().transpose(), h, half));
         }
         if let Some((features, more)) = added.as_ref().filter(|_| want.hidden) {
-            d_features.push(d_logits.clone().matmul(more.clone()));
-            add(&mut d_more, d_logits.clone().transpose().matmul(part_of(features)));
+            d_features.push(product(d_logits.clone(), more.clone(), half));
+            add(&mut d_more, product(d_logits.clone().transpose(), part_of(features), half));
         }
         if want.hidden {
             d_hidden.push(weight.back(d_logits));
@@ -183,6 +186,7 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
             Value::float(t.reshape([1, 1, 1, rows, columns]), rank)
         })
     };
+    let sum = value(sum, 1).ok_or_else(|| PluginError::new("a loss of nothing"))?;
     let added = value(d_features, 2).zip(value(d_more, 2));
     Ok(Loss { sum, hidden: value(d_hidden, 2), weight: value(d_weight, 2), bias: value(d_bias, 1), added })
 }

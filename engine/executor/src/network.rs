@@ -246,9 +246,10 @@ impl Network {
 
     fn project(&self, Picked { hidden, added, .. }: Picked) -> Result<Value> {
         let (weight, bias) = self.output()?;
-        let mut logits = ops::linear(hidden, weight, bias)?;
+        let half = self.device.half;
+        let mut logits = ops::linear(hidden, weight, bias, half)?;
         if let Some((features, weight)) = added {
-            logits = logits.plus(ops::linear(features, weight, None)?)?;
+            logits = logits.plus(ops::linear(features, weight, None, half)?)?;
         }
         self.logits_of().of(logits)
     }
@@ -276,9 +277,9 @@ impl Network {
         let setup = Setup { segments, ..Setup::plain(batch.rows, batch.time) };
         let Picked { hidden, added, .. } = self.hidden(ids, setup, |layout| train::placed(rows, layout))?;
         let (weight, bias) = self.output()?;
-        let head = Head { weight, bias, added, squash: self.logits_of() };
+        let head = Head { weight, bias, added, squash: self.logits_of(), half: self.device.half };
         let loss = linear_cross_entropy(hidden, head, &targets, 1.0, Want::default())?;
-        Ok((loss.sum, targets.len()))
+        Ok((f64::from(loss.sum.scalar()?), targets.len()))
     }
 
     /// Reads prompts of any lengths into a fresh cache and returns it with the logits `[rows, vocab]` that follow.

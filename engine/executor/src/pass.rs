@@ -178,7 +178,7 @@ impl Pass {
         let weight = self.param(&params[index].name)?;
         let bias = self.network.bias_of(index).map(|bias| self.param(&params[bias].name)).transpose()?;
         let named = |e: PluginError| PluginError::new(format!("linear `{}`: {}", params[index].module(), e.message));
-        ops::linear(x, weight, bias).map_err(named)
+        ops::linear(x, weight, bias, self.device().half).map_err(named)
     }
 
     /// The parameter that a layer stands for: the model's, then the adapter's.
@@ -222,7 +222,7 @@ impl Pass {
         if state.positions.is_none() {
             let Layout { rows, time, prefix, .. } = self.layout;
             let value = Value::int(self.places().positions(prefix).reshape([1, 1, 1, rows, time]), 2);
-            state.positions = Some(if self.graph { value.tracked() } else { value });
+            state.positions = Some(self.with(value));
         }
         state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
     }
@@ -233,7 +233,7 @@ impl Pass {
         if state.shares.is_none() {
             let Layout { rows, time, .. } = self.layout;
             let value = Value::float(self.places().shares().reshape([1, 1, 1, 1, rows * time]), 2);
-            state.shares = Some(if self.graph { value.tracked() } else { value });
+            state.shares = Some(self.with(value));
         }
         state.shares.clone().ok_or_else(|| PluginError::new("no shares"))
     }
@@ -246,6 +246,11 @@ impl Pass {
         let (shares, probabilities) = (mean(chosen)?.plain(), mean(probabilities)?);
         lock(&self.state).routers.push(Router { name: name.to_owned(), weight, shares, probabilities });
         Ok(())
+    }
+
+    /// A constant beside the pass's tensors.
+    fn with(&self, value: Value) -> Value {
+        if self.graph { value.tracked() } else { value }
     }
 
     fn trains(&self) -> bool {

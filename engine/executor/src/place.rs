@@ -19,7 +19,7 @@ pub(super) struct Places {
 impl Places {
     pub fn new(layout: &Layout, device: &Device) -> Self {
         let Layout { rows, time, .. } = *layout;
-        let ints = |data: Vec<i32>, dims: [usize; 2]| Burn::from_data(TensorData::new(data, dims), &device.0);
+        let ints = |data: Vec<i32>, dims: [usize; 2]| Burn::from_data(TensorData::new(data, dims), &device.burn);
         let firsts = layout.firsts().map(|data| ints(data, [rows, time]));
         let fillings = layout.fillings().map(|data| ints(data, [rows, 1]));
         Self { device: device.clone(), rows, time, offset: layout.all() - time, firsts, fillings }
@@ -31,7 +31,7 @@ impl Places {
 
     /// Numbers of the tokens in their rows from `start` on, for all rows.
     fn numbers(&self, start: usize) -> Burn<2, Int> {
-        let numbers = Burn::<1, Int>::arange(start as i64..(start + self.time) as i64, &self.device.0);
+        let numbers = Burn::<1, Int>::arange(start as i64..(start + self.time) as i64, &self.device.burn);
         numbers.reshape([1, self.time]).expand([self.rows, self.time])
     }
 
@@ -47,7 +47,7 @@ impl Places {
     pub fn shares(&self) -> Burn<2> {
         let dims = [self.rows, self.time];
         let Some(fillings) = &self.fillings else {
-            return Burn::ones(dims, &self.device.0).div_scalar((self.rows * self.time) as f64);
+            return Burn::ones(dims, &self.device.burn).div_scalar((self.rows * self.time) as f64);
         };
         let real = self.numbers(0).lower(fillings.clone().expand(dims)).float();
         let all = fillings.clone().sum().float().reshape([1, 1]).expand(dims);

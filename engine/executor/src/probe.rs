@@ -12,7 +12,7 @@ impl Device {
     /// the device fails.
     pub fn flops_per_second(&self) -> Option<f64> {
         let measured = framework_core::ffi::guard(|| {
-            let make = || Tensor::<2>::random([SIZE, SIZE], Distribution::Uniform(-1.0, 1.0), &self.0);
+            let make = || Tensor::<2>::random([SIZE, SIZE], Distribution::Uniform(-1.0, 1.0), &self.burn);
             let (a, b) = (make(), make());
             // reading the result waits for it; the first product compiles what has to be compiled
             let product = || drop(a.clone().matmul(b.clone()).into_data());

@@ -41,7 +41,7 @@ pub(super) fn conv(steps: &Steps, x: Value, weight: Value, before: Option<Value>
     let before = match before {
         Some(before) => before.into_float()?,
         None => {
-            let zeros = Burn::zeros([1, 1, rows, kernel - 1, channels], &steps.device.0);
+            let zeros = Burn::zeros([1, 1, rows, kernel - 1, channels], &steps.device.burn);
             if steps.graph { zeros.autodiff() } else { zeros }
         }
     };

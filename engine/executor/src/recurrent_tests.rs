@@ -10,7 +10,7 @@ fn steps(device: &Device, graph: bool) -> Steps<'_> {
 }
 
 fn positions(data: &[i32], rows: usize) -> Burn<2, Int> {
-    Burn::from_data(burn::tensor::TensorData::new(data.to_vec(), [rows, data.len() / rows]), &Device::cpu().0)
+    Burn::from_data(burn::tensor::TensorData::new(data.to_vec(), [rows, data.len() / rows]), &Device::cpu().burn)
 }
 
 fn numbers(value: &Value) -> Vec<f32> {

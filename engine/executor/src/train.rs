@@ -7,6 +7,7 @@ use super::{
     loss::{Head, Want, linear_cross_entropy},
     pass::{Mode, Pass, Setup, Stage},
 };
+use burn::tensor::Tensor as Burn;
 use framework_base::{Batch, IGNORE};
 use framework_core::{Op, PluginError, Result, ffi::HostTensor};
 use std::{collections::BTreeMap, sync::Arc};
@@ -37,6 +38,18 @@ impl Grads {
         Ok(())
     }
 
+    /// The norm of all of them; read back as one number.
+    pub fn norm(&self) -> Result<f64> {
+        let mut squares = Vec::new();
+        for grad in self.0.values() {
+            squares.push(grad.clone().into_float()?.inner().square().sum());
+        }
+        if squares.is_empty() {
+            return Ok(0.0);
+        }
+        Ok(f64::from(Burn::cat(squares, 0).sum().sqrt().into_scalar::<f32>()))
+    }
+
     /// Adds another batch's gradients.
     pub fn merge(&mut self, other: Grads) -> Result<()> {
         other.0.into_iter().try_for_each(|(name, grad)| self.add(name, grad))
@@ -62,7 +75,7 @@ struct Step<'a> {
     seed: u64,
     grads: Grads,
     /// What plugins added to the loss, per supervised token.
-    added: f64,
+    added: Option<Value>,
     balance: Balance,
 }
 
@@ -82,11 +95,14 @@ impl Network {
         if batch.supervised() == 0 {
             return Ok((0.0, Grads::default()));
         }
-        let (grads, added, balance) = (Grads::default(), 0.0, Balance::default());
+        let (grads, added, balance) = (Grads::default(), None, Balance::default());
         let mut step = Step { network: self, batch, factor, seed, grads, added, balance };
-        let loss = if checkpointing { step.by_block()? } else { step.at_once()? };
-        let added = step.added + step.balance.loss()?;
-        Ok((loss + added * batch.supervised() as f64, step.grads))
+        let mut loss = if checkpointing { step.by_block()? } else { step.at_once()? };
+        for added in step.added.into_iter().chain(step.balance.loss()?) {
+            loss = loss.plus(added.times(batch.supervised() as f64)?)?;
+        }
+        // The only number that is read back.
+        Ok((f64::from(loss.scalar()?), step.grads))
     }
 }
 
@@ -100,7 +116,11 @@ impl Step<'_> {
     /// Notes what a pass has added to the loss so far.
     fn note(&mut self, pass: &Pass) -> Result<()> {
         for value in pass.losses() {
-            self.added += f64::from(value.scalar()?);
+            let value = Value::execute(Op::Reshape { shape: vec![1].into() }, vec![value.plain()])?;
+            self.added = Some(match self.added.take() {
+                Some(sum) => sum.plus(value)?,
+                None => value,
+            });
         }
         self.balance.add(&pass.routers())
     }
@@ -111,7 +131,7 @@ impl Step<'_> {
     }
 
     /// Everything that is differentiated in one graph.
-    fn at_once(&mut self) -> Result<f64> {
+    fn at_once(&mut self) -> Result<Value> {
         let (network, blocks) = (self.network, self.network.spec().blocks);
         let lowest = network.lowest_trained();
         let graph = self.pass(true);
@@ -137,25 +157,18 @@ impl Step<'_> {
     }
 
     /// Only the blocks' inputs are kept.
-    fn by_block(&mut self) -> Result<f64> {
+    fn by_block(&mut self) -> Result<Value> {
         let (network, blocks) = (self.network, self.network.spec().blocks);
         let lowest = network.lowest_trained();
-        // What will run again is computed as if it were recorded, so that both times agree to the last bit.
-        let (plain, recorded) = (self.pass(false), self.pass(true));
-        let mut hidden = match lowest {
-            None => network.stage(&recorded, Stage::Embed, self.ids()?.tracked())?.plain(),
-            Some(_) => network.stage(&plain, Stage::Embed, self.ids()?)?,
-        };
+        // Nothing is recorded: burn keeps what a recorded pass leaves behind until a way back has been gone.
+        let plain = self.pass(false);
+        let mut hidden = network.stage(&plain, Stage::Embed, self.ids()?)?;
         let mut inputs = Vec::new();
         for i in 0..blocks {
-            if lowest.is_some_and(|lowest| i < lowest) {
-                hidden = network.stage(&plain, Stage::Block(i), hidden)?;
-                continue;
+            if lowest.is_none_or(|lowest| i >= lowest) {
+                inputs.push(hidden.clone());
             }
-            inputs.push(hidden.clone());
-            hidden = network.stage(&recorded, Stage::Block(i), hidden.tracked())?.plain();
-            self.note(&recorded)?;
-            recorded.forget_losses(); // they hold on to the block's graph
+            hidden = network.stage(&plain, Stage::Block(i), hidden)?;
         }
         self.note(&plain)?;
         let graph = self.pass(true);
@@ -178,7 +191,7 @@ impl Step<'_> {
     }
 
     /// The final norm, the vocabulary projection and the loss, of which only the first is in the graph.
-    fn head(&mut self, graph: &Arc<Pass>, hidden: Value) -> Result<(f64, Vec<Value>)> {
+    fn head(&mut self, graph: &Arc<Pass>, hidden: Value) -> Result<(Value, Vec<Value>)> {
         let network = self.network;
         let hidden = network.stage(graph, Stage::Head, hidden)?;
         let (tokens, targets) = supervised(self.batch);
@@ -192,7 +205,8 @@ impl Step<'_> {
             bias: bias_name.is_some_and(|name| network.is_trained(name)),
         };
         let plain = |(features, weight): &(Value, Value)| (features.clone().plain(), weight.clone().plain());
-        let head = Head { weight, bias, added: added.as_ref().map(plain), squash: network.logits_of() };
+        let (squash, half) = (network.logits_of(), network.device().half);
+        let head = Head { weight, bias, added: added.as_ref().map(plain), squash, half };
         let loss = linear_cross_entropy(hidden.clone().plain(), head, &targets, self.factor, want)?;
         if let Some(grad) = loss.weight {
             self.grads.add(weight_name.clone(), grad)?;
@@ -218,7 +232,7 @@ impl Step<'_> {
             objectives.push(Value::execute(Op::Reshape { shape: vec![1].into() }, vec![added])?.times(weight)?);
         }
         graph.forget_losses();
-        let mut total: Option<burn::tensor::Tensor<5>> = None;
+        let mut total: Option<Burn<5>> = None;
         for objective in objectives {
             let t = objective.into_float()?;
             total = Some(match total {

@@ -84,7 +84,7 @@ impl Value {
     /// A float tensor from row-major data.
     pub fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::float(Burn::from_data(TensorData::new(data, full), &device.0), shape.len()))
+        Ok(Self::float(Burn::from_data(TensorData::new(data, full), &device.burn), shape.len()))
     }
 
     /// A weight that is decoded where it is used.
@@ -113,12 +113,12 @@ impl Value {
     /// A tensor of integers from row-major data.
     pub fn from_ints(data: Vec<i32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::int(Burn::from_data(TensorData::new(data, full), &device.0), shape.len()))
+        Ok(Self::int(Burn::from_data(TensorData::new(data, full), &device.burn), shape.len()))
     }
 
     /// A float tensor of zeros.
     pub fn zeros(shape: &[usize], device: &Device) -> Result<Self> {
-        Ok(Self::float(Burn::zeros(padded(shape)?, &device.0), shape.len()))
+        Ok(Self::float(Burn::zeros(padded(shape)?, &device.burn), shape.len()))
     }
 
     /// The elements in row-major order.
@@ -151,12 +151,6 @@ impl Value {
     /// Multiplies a float tensor by a number.
     pub fn times(self, factor: f64) -> Result<Value> {
         Value::execute(Op::MulScalar(factor), vec![self])
-    }
-
-    /// The sum of the squares of a float tensor's elements.
-    pub fn sum_of_squares(&self) -> Result<f64> {
-        let t = self.clone().into_float()?.inner();
-        Ok(f64::from(t.square().sum().into_scalar::<f32>()))
     }
 
     pub(super) fn into_float(self) -> Result<Burn<R>> {

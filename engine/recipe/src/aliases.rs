@@ -66,9 +66,10 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "adam_epsilon" | "eps" | "adam_eps" => "optimizer.epsilon";
     "wd" => "optimizer.weight_decay";
     // numbers
-    "bf16" | "fp16" | "half" | "torch_dtype" | "dtype" | "compute_dtype" | "mixed_precision" | "pure_bf16" => "backend.precision", "precision = \"f32\" is what there is; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained";
+    "bf16" | "fp16" | "half" | "torch_dtype" | "dtype" | "compute_dtype" | "mixed_precision" | "pure_bf16" => "backend.precision", "precision = \"f32\", \"bf16\" or \"f16\"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained";
     "use_cpu" | "no_cuda" | "device_map" | "accelerator" => "backend.name", "name = \"cpu\", \"wgpu\" or \"cuda\"";
-    "tf32" | "flash_attn" | "flash_attention" | "attn_implementation" | "use_flash_attention_2" | "use_flash_attn" | "xformers" | "torch_compile" | "use_liger_kernel" | "use_cache" | "low_cpu_mem_usage" => "", "there is nothing to set here: leave the key out";
+    "tf32" => "backend.precision", "precision = \"tf32\"";
+    "flash_attn" | "flash_attention" | "attn_implementation" | "use_flash_attention_2" | "use_flash_attn" | "xformers" | "torch_compile" | "use_liger_kernel" | "use_cache" | "low_cpu_mem_usage" => "", "there is nothing to set here: leave the key out";
     "deepspeed" | "fsdp" | "fsdp_config" | "ddp_timeout" | "ddp_find_unused_parameters" | "local_rank" | "num_gpus" => "", "a run uses one device: leave the key out";
     "dataloader_num_workers" | "preprocessing_num_workers" | "dataset_num_proc" | "num_proc" | "dataset_processes" | "dataloader_pin_memory" => "", "all processor cores are used: leave the key out";
     "report_to" | "wandb_project" | "run_name_prefix" | "logging_dir" | "use_wandb" | "plot_loss" | "wandb_entity" => "", "metrics are written to metrics.jsonl and train.log in the run's folder: leave the key out";

@@ -66,7 +66,7 @@ pub fn build(
     place: impl Into<Placement>,
     seed: u64,
 ) -> Result<Arc<Network>> {
-    let Placement { device, frozen, double_quant } = place.into();
+    let Placement { device, frozen, precision, double_quant } = place.into();
     let entry = registry.find(Kind::Model, plugin);
     let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
     let wrong =
@@ -74,7 +74,7 @@ pub fn build(
     let source = &fit::fitted(entry, source)?;
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
     let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
-    let keeping = Keeping::of(network.plan(), frozen, double_quant)?;
+    let keeping = Keeping::of(network.plan(), frozen, precision, double_quant)?;
     for param in &network.spec().params {
         let value = match source {
             Source::Folder(folder) => loaded(folder, param, &keeping, &network)?,

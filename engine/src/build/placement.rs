@@ -2,7 +2,7 @@
 
 use framework_base::{Error, Float, Problem, Result};
 use framework_core::{AdapterPlan, Param, Role};
-use framework_executor::{BackendName, Device, Storage};
+use framework_executor::{BackendName, Device, Precision, Storage};
 use framework_recipe::{self as recipe, Backend, Frozen};
 
 /// A device, and what is asked for the weights on it that are not trained.
@@ -10,8 +10,10 @@ use framework_recipe::{self as recipe, Backend, Frozen};
 pub struct Placement {
     /// The device.
     pub device: Device,
-    /// The number format of weights that are not trained; none: the adapter's, or 32 bits.
+    /// The number format of weights that are not trained; none: the adapter's, or that of the precision.
     pub frozen: Option<Frozen>,
+    /// The number format of products; the device has it where it can.
+    pub precision: recipe::Precision,
     /// Whether scales of 4-bit weights are quantized too.
     pub double_quant: bool,
 }
@@ -19,7 +21,7 @@ pub struct Placement {
 /// All weights in 32 bits, whatever the adapter asks for.
 impl From<Device> for Placement {
     fn from(device: Device) -> Self {
-        Self { device, frozen: Some(Frozen::F32), double_quant: true }
+        Self { device, frozen: Some(Frozen::F32), precision: recipe::Precision::F32, double_quant: true }
     }
 }
 
@@ -34,8 +36,45 @@ impl Placement {
             recipe::BackendName::Wgpu => BackendName::Wgpu,
             recipe::BackendName::Cuda => BackendName::Cuda,
         };
-        let device = Device::open(name, backend.device)?;
-        Ok(Self { device, frozen: backend.frozen, double_quant: backend.double_quant })
+        let precision = match backend.precision {
+            recipe::Precision::F32 => Precision::F32,
+            recipe::Precision::Tf32 if name == BackendName::Cuda => Precision::Tf32,
+            recipe::Precision::Tf32 => {
+                let message = "`tf32` is a kind of product that the tensor cores of NVIDIA's GPUs have";
+                let help = "Set precision = \"f32\", or name = \"cuda\".";
+                return Err(Error::invalid(Problem::new(message).key("backend.precision").help(help)));
+            }
+            recipe::Precision::Bf16 => Precision::Bf16,
+            recipe::Precision::F16 => Precision::F16,
+        };
+        let device = Device::open(name, backend.device)?.with(precision);
+        let &Backend { frozen, precision, double_quant, .. } = backend;
+        Ok(Self { device, frozen, precision, double_quant })
+    }
+
+    /// What the precision comes to on this device; nothing for 32 bits.
+    pub fn precision(&self) -> Option<String> {
+        let (name, half) = match self.precision {
+            recipe::Precision::Bf16 => ("bf16", Precision::Bf16),
+            recipe::Precision::F16 => ("f16", Precision::F16),
+            recipe::Precision::F32 | recipe::Precision::Tf32 => return None,
+        };
+        Some(match self.device.precision() == half {
+            true => format!("products in {name}; sums, norms, the loss and what is trained in f32"),
+            false => format!(
+                "{name} for weights that are not trained, which take half the memory and are decoded at each use; this \
+                 device computes in f32"
+            ),
+        })
+    }
+}
+
+/// What weights that are not trained are kept in if nobody says anything else.
+fn of_precision(precision: recipe::Precision) -> Frozen {
+    match precision {
+        recipe::Precision::F32 | recipe::Precision::Tf32 => Frozen::F32,
+        recipe::Precision::Bf16 => Frozen::Bf16,
+        recipe::Precision::F16 => Frozen::F16,
     }
 }
 
@@ -49,10 +88,15 @@ pub(crate) struct Keeping<'a> {
 impl<'a> Keeping<'a> {
     /// # Errors
     /// The adapter asks for a number format that is not known.
-    pub(crate) fn of(plan: &'a AdapterPlan, asked: Option<Frozen>, double: bool) -> Result<Self> {
+    pub(crate) fn of(
+        plan: &'a AdapterPlan,
+        asked: Option<Frozen>,
+        precision: recipe::Precision,
+        double: bool,
+    ) -> Result<Self> {
         let frozen = match (asked, &plan.storage) {
             (Some(frozen), _) => frozen,
-            (None, None) => Frozen::F32,
+            (None, None) => of_precision(precision),
             (None, Some(name)) => serde_json::from_value(name.clone().into()).map_err(|_| {
                 let message = format!("the adapter wants frozen weights as `{name}`, which is not known here");
                 let help = "Set `backend.frozen`, or update the framework.";
@@ -107,7 +151,9 @@ mod tests {
         let mut plan = AdapterPlan::default();
         plan.trained.push("t.weight".into());
         let of = |frozen, name: &str, shape: &[usize], role, file| {
-            Keeping::of(&plan, Some(frozen), true).unwrap().storage(&param(name, shape, role), file)
+            Keeping::of(&plan, Some(frozen), recipe::Precision::Bf16, true)
+                .unwrap()
+                .storage(&param(name, shape, role), file)
         };
         let bf16 = Some(Float::BF16);
         assert_eq!(of(Frozen::Nf4, "w.weight", &[4, 4], Role::Linear, bf16), Storage::Nf4 { double: true });
@@ -127,7 +173,10 @@ mod tests {
             plan.storage = storage.map(Into::into);
             plan
         };
-        let frozen = |plan: &AdapterPlan, asked| Keeping::of(plan, asked, true).map(|k| k.frozen);
+        let with = |plan: &AdapterPlan, asked, precision| Keeping::of(plan, asked, precision, true).map(|k| k.frozen);
+        let frozen = |plan: &AdapterPlan, asked| with(plan, asked, recipe::Precision::F32);
+        assert_eq!(with(&plan(None), None, recipe::Precision::F16).unwrap(), Frozen::F16);
+        assert_eq!(with(&plan(Some("nf4")), None, recipe::Precision::F16).unwrap(), Frozen::Nf4);
         assert_eq!(frozen(&plan(None), None).unwrap(), Frozen::F32);
         assert_eq!(frozen(&plan(Some("nf4")), None).unwrap(), Frozen::Nf4);
         assert_eq!(frozen(&plan(Some("nf4")), Some(Frozen::F32)).unwrap(), Frozen::F32);

@@ -6,6 +6,7 @@ mod finish;
 mod optimize;
 mod prepare;
 mod resume;
+mod scale;
 mod schedule;
 mod state;
 mod train_loop;

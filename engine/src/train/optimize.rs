@@ -55,22 +55,23 @@ impl Stepper {
         Ok(())
     }
 
-    /// Clips the gradients to the norm `max_norm`, unless it is 0, and moves every trained parameter. `step` counts
-    /// from 1. Returns the gradients' norm before clipping: as `Err`, with nothing moved, if it is not finite.
+    /// Clips the gradients, which are `scale` times too large, to the norm `max_norm`, unless it is 0, and moves every
+    /// trained parameter. `step` counts from 1. Returns the gradients' norm before clipping: as `Err`, with nothing moved,
+    /// if it is not finite.
     pub fn step(
         &mut self,
         network: &Network,
-        mut grads: Grads,
+        (mut grads, scale): (Grads, f64),
         step: u64,
         learning_rate: f64,
         max_norm: f64,
     ) -> Result<Result<f64, f64>> {
-        let squares = grads.0.values().map(Value::sum_of_squares).collect::<Result<Vec<_>, _>>()?;
-        let norm = squares.iter().sum::<f64>().sqrt();
+        let norm = grads.norm()? / scale;
         if !norm.is_finite() {
             return Ok(Err(norm));
         }
         let clip = if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        let factor = clip / scale;
         for index in 0..self.params.len() {
             let param = &self.params[index];
             // What nothing went through (an expert that no token chose) stands still or goes on as its momentum says.
@@ -78,8 +79,8 @@ impl Stepper {
                 Some(grad) => grad,
                 None => Value::zeros(&param.shape, network.device())?,
             };
-            if clip < 1.0 {
-                grad = grad.times(clip)?;
+            if factor != 1.0 {
+                grad = grad.times(factor)?;
             }
             self.move_one(network, index, grad, step, learning_rate)?;
         }

@@ -67,7 +67,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts
     unused::require_validation(&session.recipe.train, corpus.validation.len())?;
     fits(&blueprint, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
-    unused::warn(session, unused::by_plan(&session.recipe, &blueprint));
+    unused::warn(session, unused::by_plan(&session.recipe, &blueprint, &place.device));
     budget::warn(session, &blueprint, &corpus)?;
     let per_epoch = batches(&corpus, &session.recipe, tokenizer.pad).steps_per_epoch() as u64;
     let steps = total_steps(&session.recipe.train, per_epoch);

@@ -1,5 +1,6 @@
 //! Where a run stands: everything beside tensors that going on exactly depends on.
 
+use super::scale::LossScale;
 use serde::{Deserialize, Serialize};
 
 /// Where a run stands after an optimizer step.
@@ -29,6 +30,9 @@ pub struct State {
     pub best: Option<(f64, u64)>,
     /// Evaluations since then.
     pub worse: u64,
+    /// The scale of the loss, where gradients have 16 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<LossScale>,
     /// Whether early stopping has ended the run.
     pub stopped: bool,
     /// Fingerprint of what the run is made of; a checkpoint of another run is refused.

@@ -1,6 +1,6 @@
 //! The train loop: one optimizer step after the other.
 
-use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish};
+use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish, scale::LossScale};
 use crate::{
     build::init::derive,
     evaluation::{Evaluation, evaluate},
@@ -8,7 +8,7 @@ use crate::{
     run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
 };
 use framework_base::{Error, Result};
-use framework_executor::Grads;
+use framework_executor::{Grads, Precision};
 use framework_recipe::{Every, EveryName, Train};
 use framework_text::data::{Batch, Batches, Epoch};
 use std::time::Instant;
@@ -46,7 +46,10 @@ impl<'a> TrainLoop<'a> {
                 checkpoint::prune(&run, &state, recipe.train.keep_checkpoints)?;
                 state
             }
-            None => State { fingerprint, ..State::default() },
+            None => {
+                let scaled = network.device().precision() == Precision::F16;
+                State { fingerprint, scale: scaled.then(LossScale::default), ..State::default() }
+            }
         };
         truncate_metrics(&run.metrics(), state.step)?;
         let epoch = (0, batches.epoch(0));
@@ -94,10 +97,11 @@ impl<'a> TrainLoop<'a> {
         let plan = self.epoch.1.step(index as usize);
         let micro: Vec<Batch> = plan.iter().map(|numbers| self.batches.batch(numbers)).collect();
         let supervised: usize = micro.iter().map(Batch::supervised).sum();
+        let scale = self.state.scale.map_or(1.0, |scale| scale.factor);
         let (mut loss, mut grads) = (0.0, Grads::default());
         for (i, batch) in micro.iter().enumerate() {
             let dropout = derive(seed, &format!("dropout {step} {i}"));
-            let factor = 1.0 / supervised.max(1) as f64;
+            let factor = scale / supervised.max(1) as f64;
             let (sum, part) =
                 self.prepared.network.gradients(batch, factor, dropout, train.activation_checkpointing)?;
             loss += sum;
@@ -107,11 +111,8 @@ impl<'a> TrainLoop<'a> {
             return Err(self.diverged(step, &format!("step {}: the loss is {loss}", step + 1)));
         }
         let rate = self.stepper.learning_rate() * factor(train.schedule, step, train.warmup(self.total), self.total);
-        let moved = self.stepper.step(&self.prepared.network, grads, step + 1, rate, train.max_grad_norm)?;
-        let norm = match moved {
-            Ok(norm) => norm,
-            Err(norm) => return Err(self.diverged(step, &format!("step {}: the gradient is {norm}", step + 1))),
-        };
+        let moved = self.stepper.step(&self.prepared.network, (grads, scale), step + 1, rate, train.max_grad_norm)?;
+        let norm = self.moved(moved, observe)?;
         let mean = loss / supervised.max(1) as f64;
         self.state.first_loss.get_or_insert(mean);
         self.state.last_loss = Some(mean);
@@ -126,6 +127,26 @@ impl<'a> TrainLoop<'a> {
             self.log(rate, norm, observe)?;
         }
         Ok(())
+    }
+
+    /// The norm of the step's gradients; with those that overflowed 16 bits nothing has moved.
+    fn moved(&mut self, moved: Result<f64, f64>, observe: Observer) -> Result<f64> {
+        let step = self.state.step + 1;
+        match moved {
+            Ok(norm) => {
+                self.state.scale.iter_mut().for_each(LossScale::moved);
+                Ok(norm)
+            }
+            Err(norm) if self.state.scale.as_mut().is_some_and(LossScale::overflowed) => {
+                let scale = self.state.scale.map_or(1.0, |scale| scale.factor);
+                observe(&Event::Message(format!(
+                    "step {step}: gradients are too large for 16 bits; nothing is changed, and the loss is scaled by {scale} \
+                     from here on"
+                )));
+                Ok(norm)
+            }
+            Err(norm) => Err(self.diverged(self.state.step, &format!("step {step}: the gradient is {norm}"))),
+        }
     }
 
     fn log(&mut self, rate: f64, norm: f64, observe: Observer) -> Result<()> {

@@ -8,7 +8,8 @@ use crate::{
     build::{Keeping, blueprint::Blueprint},
     session::Session,
 };
-use framework_recipe::{Frozen, Recipe, Split, TokenizerKind};
+use framework_executor::{Device, Precision};
+use framework_recipe::{self as recipe, Backend, Frozen, Recipe, Split, TokenizerKind};
 use framework_text::data::Template;
 
 /// Keys whose effect the recipe alone rules out, each with the reason.
@@ -49,15 +50,27 @@ pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, 
 }
 
 /// Keys whose effect the plan of the network rules out.
-pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint) -> Vec<(String, String)> {
+pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint, device: &Device) -> Vec<(String, String)> {
     let frozen = |name: &str| !blueprint.adapted.trained.iter().any(|trained| trained == name);
     let all_trained = !blueprint.spec.params.iter().any(|param| frozen(&param.name));
     let mut all = Vec::new();
+    let in_32_bits = device.precision() == Precision::F32;
+    let of_half = matches!(recipe.backend.precision, recipe::Precision::Bf16 | recipe::Precision::F16);
+    if of_half && in_32_bits && (all_trained || recipe.backend.frozen.is_some() || blueprint.adapted.storage.is_some())
+    {
+        let kept = if all_trained {
+            "every weight is trained, in 32 bits"
+        } else {
+            "`backend.frozen` says how weights are kept"
+        };
+        all.push(("backend.precision".to_owned(), format!("this device computes in 32 bits, and {kept}")));
+    }
     if recipe.backend.frozen.is_some_and(|frozen| frozen != Frozen::F32) && all_trained {
         let why = "every weight is trained, and trained weights are kept in 32 bits";
         all.push(("backend.frozen".to_owned(), why.to_owned()));
     }
-    let keeping = Keeping::of(&blueprint.adapted, recipe.backend.frozen, recipe.backend.double_quant);
+    let Backend { frozen, precision, double_quant, .. } = recipe.backend;
+    let keeping = Keeping::of(&blueprint.adapted, frozen, precision, double_quant);
     if all_trained || !keeping.is_ok_and(|keeping| keeping.in_4_bits()) {
         let why = "there are no weights of 4 bits: see `backend.frozen`";
         all.push(("backend.double_quant".to_owned(), why.to_owned()));

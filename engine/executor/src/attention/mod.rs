@@ -9,7 +9,7 @@ mod ops;
 mod spans;
 mod tiles;
 
-use super::{backend::on_processor, random::Draw, value::Value};
+use super::{backend::on_processor, precision::Half, random::Draw, value::Value};
 use burn::tensor::Tensor as Burn;
 use framework_core::{AttentionSpec, PluginError, Result, ffi::HostTensor};
 pub(super) use spans::Spans;
@@ -22,6 +22,7 @@ pub(super) struct Scores {
     /// Random factors on the weights.
     drop: Option<Draw>,
     reach: Reach,
+    half: Half,
     /// Elements of scores that are held at a time.
     budget: usize,
 }
@@ -49,7 +50,7 @@ pub(super) struct Tile {
 }
 
 /// Scores that are held at a time: 16 MiB on the processor, where less is faster, and 256 MiB elsewhere.
-const ON_PROCESSOR: usize = 1 << 22;
+pub(super) const ON_PROCESSOR: usize = 1 << 22;
 const ELSEWHERE: usize = 1 << 26;
 
 /// `softmax(cap(q · kᵀ * scale)) · v` over the keys that a query sees, where `cap(x)` is `softcap · tanh(x / softcap)` if
@@ -92,7 +93,7 @@ fn in_tiles(
         )));
     }
     let scale = how.scale.unwrap_or(1.0 / (queries[3] as f64).sqrt());
-    let scores = Scores { scale, softcap: how.softcap, drop, reach: spans.reach, budget };
+    let scores = Scores { scale, softcap: how.softcap, drop, reach: spans.reach, half: spans.half, budget };
     let flat = |x: Value| -> Result<Burn<4>> {
         let [_, batch, heads, time, size] = x.dims();
         Ok(x.into_float()?.reshape([batch, heads, time, size]))

@@ -1,7 +1,7 @@
 //! What each query sees, as spans of keys.
 
 use super::Reach;
-use crate::{Device, layout::Layout};
+use crate::{Device, layout::Layout, precision::Half};
 use burn::tensor::{Int, Tensor as Burn, TensorData};
 use framework_core::AttentionSpec;
 
@@ -12,6 +12,8 @@ pub(crate) struct Spans {
     /// end; the latter two counted from the end of the prefix.
     pub(super) numbers: Burn<3, Int>,
     pub(super) reach: Reach,
+    /// Of the device that they are on.
+    pub(super) half: Half,
 }
 
 impl Spans {
@@ -20,7 +22,7 @@ impl Spans {
         let (causal, window) = (how.causal, how.window.map(|window| window as i64));
         let (prefix, offset, time) =
             (layout.prefix as i64, layout.all() as i64 - layout.time as i64, layout.time as i64);
-        let at: Burn<2, Int> = Burn::<1, Int>::arange(offset..offset + time, &device.0).reshape([1, layout.time]);
+        let at: Burn<2, Int> = Burn::<1, Int>::arange(offset..offset + time, &device.burn).reshape([1, layout.time]);
         let (first, at) = match first {
             Some(first) => {
                 let dims = first.dims();
@@ -32,7 +34,7 @@ impl Spans {
             (true, _) => at.clone() + 1,
             (false, Some(ends)) => {
                 let data = TensorData::new(ends, [layout.rows, layout.time]);
-                Burn::from_data(data, &device.0)
+                Burn::from_data(data, &device.burn)
             }
             (false, None) => at.zeros_like() + layout.all() as i64,
         };
@@ -55,7 +57,7 @@ impl Spans {
         };
         let numbers = Burn::stack(vec![of_prefix, near, end], 1);
         let reach = Reach { prefix: prefix as usize, offset: offset as usize, causal, window: how.window };
-        Self { numbers, reach }
+        Self { numbers, reach, half: device.half }
     }
 
     /// Queries.

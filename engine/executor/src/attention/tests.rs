@@ -138,7 +138,14 @@ impl Case {
                 let numbers = crate::test::random(dims.iter().product(), seed);
                 Flex::float_from_data(TensorData::new(numbers, dims), &Default::default())
             };
-            let how = Scores { scale: 1.0, softcap: self.how.softcap, drop: None, reach: spans.reach, budget: WHOLE };
+            let how = Scores {
+                scale: 1.0,
+                softcap: self.how.softcap,
+                drop: None,
+                reach: spans.reach,
+                half: None,
+                budget: WHOLE,
+            };
             let spans = Flex::int_from_data(spans.numbers.clone().into_data(), &Default::default());
             let data = |x: FloatTensor<Flex>| x.into_data().try_into_vec::<f32>().unwrap();
             let native = native::weights(scores(1), &spans, &how, tile);

@@ -1,7 +1,10 @@
 //! Attention a tile at a time, forward and back, in a backend's operators.
 
 use super::{Reach, Scores, Tile, ops::OnAttention};
-use crate::random::Place;
+use crate::{
+    precision::{Half, product_on},
+    random::Place,
+};
 use burn::{
     backend::{
         TensorMetadata,
@@ -83,12 +86,12 @@ fn joined<B: OnAttention>(mut parts: Vec<FloatTensor<B>>) -> FloatTensor<B> {
     if parts.len() == 1 { parts.remove(0) } else { B::float_cat(parts, 2) }
 }
 
-fn times_transposed<B: OnAttention>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
-    B::float_matmul(a, B::float_swap_dims(b, 2, 3))
+fn times_transposed<B: OnAttention>(a: FloatTensor<B>, b: FloatTensor<B>, half: Half) -> FloatTensor<B> {
+    product_on::<B>(a, B::float_swap_dims(b, 2, 3), half)
 }
 
-fn transposed_times<B: OnAttention>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
-    B::float_matmul(B::float_swap_dims(a, 2, 3), b)
+fn transposed_times<B: OnAttention>(a: FloatTensor<B>, b: FloatTensor<B>, half: Half) -> FloatTensor<B> {
+    product_on::<B>(B::float_swap_dims(a, 2, 3), b, half)
 }
 
 /// The weights with their random factors.
@@ -110,9 +113,9 @@ pub(super) fn attend<B: OnAttention>(
     let sizes = Sizes::of(&q.shape(), &k.shape());
     let of_tile = |tile: Tile| {
         let queries = B::float_mul_scalar(grouped::<B>(&q, tile, sizes), how.scale.into());
-        let scores = times_transposed::<B>(queries, part::<B>(&k, 2, tile.key));
+        let scores = times_transposed::<B>(queries, part::<B>(&k, 2, tile.key), how.half);
         let weights = dropped::<B>(B::tile_weights(scores, spans.clone(), how, tile), &how, tile);
-        ungrouped::<B>(B::float_matmul(weights, part::<B>(&v, 2, tile.key)), tile, sizes)
+        ungrouped::<B>(product_on::<B>(weights, part::<B>(&v, 2, tile.key), how.half), tile, sizes)
     };
     joined::<B>(sizes.tiles(&how).into_iter().map(of_tile).collect())
 }
@@ -132,17 +135,17 @@ pub(super) fn back<B: OnAttention>(
     for tile in sizes.tiles(&how) {
         let queries = B::float_mul_scalar(grouped::<B>(&q, tile, sizes), how.scale.into());
         let (keys, values) = (part::<B>(&k, 2, tile.key), part::<B>(&v, 2, tile.key));
-        let scores = times_transposed::<B>(queries.clone(), keys.clone());
+        let scores = times_transposed::<B>(queries.clone(), keys.clone(), how.half);
         // Kept only where they are needed: weights are made in their place otherwise.
         let raw = how.softcap.map(|_| scores.clone());
         let weights = B::tile_weights(scores, spans.clone(), how, tile);
         let raw = raw.unwrap_or_else(|| weights.clone());
         let grad = grouped::<B>(&grad, tile, sizes);
-        let slopes = dropped::<B>(times_transposed::<B>(grad.clone(), values), &how, tile);
+        let slopes = dropped::<B>(times_transposed::<B>(grad.clone(), values, how.half), &how, tile);
         let slopes = B::tile_slopes(weights.clone(), slopes, raw, how);
-        add::<B>(&mut dv, transposed_times::<B>(dropped::<B>(weights, &how, tile), grad), tile);
-        add::<B>(&mut dk, transposed_times::<B>(slopes.clone(), queries), tile);
-        let of_tile = B::float_mul_scalar(B::float_matmul(slopes, keys), how.scale.into());
+        add::<B>(&mut dv, transposed_times::<B>(dropped::<B>(weights, &how, tile), grad, how.half), tile);
+        add::<B>(&mut dk, transposed_times::<B>(slopes.clone(), queries, how.half), tile);
+        let of_tile = B::float_mul_scalar(product_on::<B>(slopes, keys, how.half), how.scale.into());
         dq.push(ungrouped::<B>(of_tile, tile, sizes));
     }
     let whole = |sum: Option<FloatTensor<B>>, x: FloatTensor<B>| {

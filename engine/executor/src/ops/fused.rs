@@ -1,7 +1,10 @@
 //! Operators that are worth a kernel of their own.
 
 use super::{
-    super::value::{R, Value},
+    super::{
+        precision::{Half, product},
+        value::{R, Value},
+    },
     Operands, pointwise,
     rotary::Angles,
 };
@@ -16,7 +19,7 @@ pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
             let rank = rank.max(y.rank);
             Ok(Value::float(x.into_float()?.matmul(y.into_float()?), rank))
         }
-        Op::Linear => linear(x, rest.next()?, None),
+        Op::Linear => linear(x, rest.next()?, None, None),
         Op::LayerNorm { eps } => {
             let (weight, bias) = (vector(rest.next()?)?, vector(rest.next()?)?);
             Ok(Value::float(module::layer_norm(x.into_float()?, weight, Some(bias), *eps), rank))
@@ -42,7 +45,7 @@ fn vector(x: Value) -> Result<Burn<1>> {
 }
 
 /// `x · weightᵀ + bias` for a weight `[out, in]`, as one matrix product over all rows.
-pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>) -> Result<Value> {
+pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>, half: Half) -> Result<Value> {
     let (mut dims, rank, shape) = (x.dims(), x.rank, weight.dims());
     let (out, input) = (shape[R - 2], shape[R - 1]);
     if dims[R - 1] != input || weight.rank != 2 {
@@ -57,7 +60,7 @@ pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>) -> 
     let x = x.into_float()?.reshape([rows, input]);
     let mut y = match weight.as_stored() {
         Some(stored) => stored.linear(x),
-        None => x.matmul(weight.into_float()?.reshape([out, input]).transpose()),
+        None => product(x, weight.into_float()?.reshape([out, input]).transpose(), half),
     };
     if let Some(bias) = bias {
         y = y + bias.into_float()?.reshape([1, out]);

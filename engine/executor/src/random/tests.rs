@@ -16,7 +16,7 @@ fn a_tile_draws_what_the_whole_draws_there() {
     let draw = Draw::dropout(0x1234_5678_9abc_def0, 0.3);
     let whole = multiplied(value(vec![1.0; 2 * 6 * 8], &[2, 6, 8]), draw).unwrap().to_f32().unwrap();
     let place = Place { tile: [3, 4], whole: [6, 8], first: [2, 3] };
-    let ones = || Burn::<R>::ones([1, 1, 2, 3, 4], &crate::Device::cpu().0);
+    let ones = || Burn::<R>::ones([1, 1, 2, 3, 4], &crate::Device::cpu().burn);
     let tile = Burn::<R>::from_dispatch(<burn::backend::Dispatch as OnRandom>::multiplied(
         ones().into_dispatch(),
         draw,

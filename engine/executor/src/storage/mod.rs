@@ -14,6 +14,7 @@ mod tests;
 
 use super::{
     Device,
+    precision::Half,
     value::{R, Value, padded},
 };
 use burn::tensor::{DType, Int, Tensor as Burn, TensorData};
@@ -93,6 +94,8 @@ impl Matrix {
 pub struct Coding {
     storage: Storage,
     shape: Matrix,
+    /// What products with it are computed in.
+    half: Half,
 }
 
 impl Coding {
@@ -150,20 +153,20 @@ impl Value {
         let matrix = Matrix::of(shape);
         let coded = codec.encode(&data, matrix.width)?;
         drop(data);
-        Self::coded(coded, shape, Coding { storage, shape: matrix }, device)
+        Self::coded(coded, shape, Coding { storage, shape: matrix, half: device.half }, device)
     }
 
     /// A float tensor from 16-bit numbers, two in a word, which are kept as they are.
     pub fn from_halves(words: Vec<i32>, format: Float, shape: &[usize], device: &Device) -> Result<Self> {
-        let coding = Coding { storage: Storage::of(format), shape: Matrix::of(shape) };
+        let coding = Coding { storage: Storage::of(format), shape: Matrix::of(shape), half: device.half };
         Self::coded(Coded { words, scales: vec![1.0] }, shape, coding, device)
     }
 
     fn coded(coded: Coded, shape: &[usize], coding: Coding, device: &Device) -> Result<Self> {
         let dims = padded(shape)?;
         let (words, scales) = ([coded.words.len()], [coded.scales.len()]);
-        let words = Burn::from_data(TensorData::new(coded.words, words), (&device.0, DType::I32));
-        let scales = Burn::from_data(TensorData::new(coded.scales, scales), &device.0);
+        let words = Burn::from_data(TensorData::new(coded.words, words), (&device.burn, DType::I32));
+        let scales = Burn::from_data(TensorData::new(coded.scales, scales), &device.burn);
         Ok(Self::constant(Arc::new(Stored { words, scales, coding, shape: shape.to_vec(), dims })))
     }
 }

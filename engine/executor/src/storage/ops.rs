@@ -2,6 +2,7 @@
 //! have is written in burn's operators.
 
 use super::{Coding, Storage, block4, half, int8, scales};
+use crate::precision::product_on;
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
@@ -40,7 +41,7 @@ trait OnCoded: Backend {
         scales: FloatTensor<Self>,
         coding: Coding,
     ) -> FloatTensor<Self> {
-        Self::float_matmul(x, Self::float_transpose(Self::coded_dense(words, scales, coding)))
+        product_on::<Self>(x, Self::float_transpose(Self::coded_dense(words, scales, coding)), coding.half)
     }
 
     /// `g · w` for `g` `[n, rows]`.
@@ -50,7 +51,7 @@ trait OnCoded: Backend {
         scales: FloatTensor<Self>,
         coding: Coding,
     ) -> FloatTensor<Self> {
-        Self::float_matmul(g, Self::coded_dense(words, scales, coding))
+        product_on::<Self>(g, Self::coded_dense(words, scales, coding), coding.half)
     }
 
     /// Rows of a table by their numbers `[n]`.
@@ -225,7 +226,7 @@ impl<B: OnCoded> Backward<B, 1> for Product {
 
 /// [`super::Codec::decode`] in a backend's operators: words are shifted and masked, codes are looked up in tables.
 fn decoded<B: Backend>(words: IntTensor<B>, scales: FloatTensor<B>, coding: Coding) -> FloatTensor<B> {
-    let Coding { storage, shape } = coding;
+    let Coding { storage, shape, .. } = coding;
     let numbers = match storage {
         Storage::F32 => unreachable!("32-bit numbers are not coded"),
         Storage::Bf16 => halves::<B>(words, &half::BF16),

@@ -1,5 +1,7 @@
 //! The memory that a run takes, found on shapes: for plans, and for a warning before weights are loaded.
 
+mod pass;
+
 use crate::{
     build::{Keeping, Source, blueprint, blueprint::Blueprint},
     pipeline::batches,
@@ -7,16 +9,15 @@ use crate::{
     units,
 };
 use framework_base::{Result, memory};
-use framework_core::{
-    Param,
-    meta::{self, MetaHost},
-};
+use framework_core::Param;
 use framework_recipe::{BackendName, Recipe};
-use framework_text::data::{Batches, Corpus};
+use framework_text::data::Corpus;
 use framework_weights as weights;
 use serde::Serialize;
 
-/// Estimated peak memory by part, in bytes.
+pub(crate) use pass::{Moment, Pass};
+
+/// Estimated memory by part when most of it is taken, in bytes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Memory {
     /// Weights of the base model and of the adapter.
@@ -27,13 +28,16 @@ pub struct Memory {
     pub optimizer: u64,
     /// What the forward pass keeps for the backward pass.
     pub activations: u64,
-    /// Logits of the vocabulary projection and what the loss makes of them.
-    pub loss: u64,
+    /// What operators take while they work: logits, scores of attentions, gradients on their way.
+    pub working: u64,
+    /// Of what is trained.
+    #[serde(skip)]
+    trained: u64,
 }
 
 impl Memory {
     pub(crate) fn total(&self) -> u64 {
-        self.weights + self.gradients + self.optimizer + self.activations + self.loss
+        self.weights + self.gradients + self.optimizer + self.activations + self.working
     }
 }
 
@@ -46,8 +50,7 @@ pub(crate) fn free_memory(recipe: &Recipe) -> Option<u64> {
 pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) -> Result<()> {
     let Some(free) = free_memory(&session.recipe) else { return Ok(()) };
     let pass = Pass::largest(session, blueprint, &batches(corpus, &session.recipe, 0))?;
-    let memory =
-        Memory { activations: pass.activations, loss: pass.loss, ..Memory::of_parameters(session, blueprint)? };
+    let memory = Memory::of_parameters(session, blueprint)?.at_most(&pass);
     if memory.total() > free {
         let keeping = kept(session, blueprint)?;
         let advice = remedies(&session.recipe, &keeping, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
@@ -89,7 +92,7 @@ pub(crate) fn remedies(
 /// How the weights of a recipe's model are kept.
 pub(crate) fn kept<'a>(session: &Session, blueprint: &'a Blueprint) -> Result<Keeping<'a>> {
     let backend = &session.recipe.backend;
-    Keeping::of(&blueprint.adapted, backend.frozen, backend.double_quant)
+    Keeping::of(&blueprint.adapted, backend.frozen, backend.precision, backend.double_quant)
 }
 
 /// Bytes of the weights of the base model and of the adapter, as they are kept.
@@ -116,56 +119,25 @@ impl Memory {
         let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
         let optimizer = session.optimizer()?;
         let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
-        memory.gradients = params.iter().map(|param| 4 * param.len() as u64).sum();
+        memory.trained = params.iter().map(|param| 4 * param.len() as u64).sum();
+        memory.gradients = memory.trained;
         let opened = optimizer.open(&params)?;
         let states = opened.states().iter().flatten();
         memory.optimizer = states.map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum();
         Ok(memory)
     }
 
+    /// The same at the moment of a step that takes most.
+    pub(crate) fn at_most(mut self, pass: &Pass) -> Self {
+        let most = pass.moments.iter().max_by_key(|at| at.gradients + at.activations + at.working);
+        if let Some(&Moment { gradients, activations, working }) = most {
+            (self.gradients, self.activations, self.working) = (gradients, activations, working);
+        }
+        self
+    }
+
     /// Whether what is trained is most of the model.
     pub(crate) fn trains_all(&self) -> bool {
-        self.gradients > self.weights / 2
-    }
-}
-
-/// The largest forward pass of a run.
-#[derive(Default)]
-pub(crate) struct Pass {
-    pub rows: usize,
-    pub tokens: usize,
-    /// Floating-point operations, forward and backward.
-    pub flops: u64,
-    /// Bytes that are kept for the backward pass.
-    pub activations: u64,
-    /// Bytes of the logits and of what the loss makes of them.
-    pub loss: u64,
-}
-
-impl Pass {
-    pub fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
-        let Blueprint { model, spec, adapted } = blueprint;
-        let train = &session.recipe.train;
-        let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
-        if rows == 0 || tokens == 0 {
-            return Ok(Self { rows, tokens, ..Self::default() });
-        }
-        let host = MetaHost::new(spec, Some(session.adapter()?), rows, tokens)?;
-        meta::forward(model, &host, spec)?;
-        let cost = host.cost();
-        // Frozen weights need no gradient of their own: one backward product instead of two.
-        let back = if adapted.trained.is_empty() { 2 } else { 3 };
-        let logits = (rows * tokens * spec.vocab_size) as u64;
-        let activations = cost.elements.saturating_sub(logits);
-        let kept = match train.activation_checkpointing {
-            false => activations,
-            true => {
-                let inputs = (spec.blocks + 1) * rows * tokens * spec.hidden_size;
-                inputs as u64 + activations / spec.blocks.max(1) as u64
-            }
-        };
-        // Logits are held in parts of at most 16 Mi numbers; shifted, exponentiated and differentiated.
-        let loss = 4 * 4 * logits.min(1 << 24);
-        Ok(Self { rows, tokens, flops: cost.flops * back, activations: 4 * kept, loss })
+        self.trained > self.weights / 2
     }
 }

@@ -1,0 +1,24 @@
+//! Memory that operators take while they work, in bytes, for plans.
+
+use super::{attention, loss};
+
+/// The program with its tokenizer and data, and what products of matrices pack.
+pub const PROGRAM: u64 = 64 << 20;
+
+/// Attention: scores, weights and slopes of a tile, for so many heads of all rows.
+pub fn attention(heads: usize, tokens: usize) -> u64 {
+    3 * 4 * (heads * tokens * tokens).min(attention::ON_PROCESSOR) as u64
+}
+
+/// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states.
+pub fn loss(rows: usize, width: usize, vocab: usize, trains_weight: bool) -> u64 {
+    let logits = (rows * vocab).min(loss::LOGITS);
+    // The weight's gradient is a sum over parts.
+    let parts = trains_weight && rows * vocab > loss::LOGITS;
+    4 * (3 * logits + 3 * rows * width + if parts { vocab * width } else { 0 }) as u64
+}
+
+/// The update of a parameter of so many bytes.
+pub fn update(parameter: u64) -> u64 {
+    3 * parameter
+}
