@@ -2,9 +2,10 @@
 
 use super::{
     backend::on_processor,
+    transfer,
     value::{R, Value},
 };
-use burn::tensor::{Int, Tensor as Burn, TensorData};
+use burn::tensor::{Int, Tensor as Burn};
 use framework_core::Result;
 
 /// Tokens that a slot has room for at first.
@@ -99,8 +100,8 @@ impl Cache {
         let numbers: Vec<_> = parents.iter().map(|&p| p as i32).collect();
         let mut rows: Option<Burn<1, Int>> = None;
         let mut chosen = |x: &Burn<R>, rank: usize| {
-            let data = || TensorData::new(numbers.clone(), [numbers.len()]);
-            let rows = rows.get_or_insert_with(|| Burn::from_data(data(), &x.device()));
+            let count = numbers.len();
+            let rows = rows.get_or_insert_with(|| transfer::ints(numbers.clone(), [count], &x.device().into()));
             x.clone().select(R - rank, rows.clone())
         };
         for slot in self.slots.iter_mut().flatten() {

@@ -4,6 +4,7 @@ mod attention;
 mod backend;
 mod balance;
 mod cache;
+mod frame;
 mod layout;
 mod loss;
 mod network;
@@ -16,6 +17,7 @@ mod random;
 mod recurrent;
 mod storage;
 mod train;
+mod transfer;
 mod value;
 pub mod working;
 
@@ -25,6 +27,7 @@ pub use network::{Network, Parts};
 pub use precision::Precision;
 pub use storage::{Storage, words_of_halves};
 pub use train::Grads;
+pub use transfer::Transfers;
 pub use value::Value;
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ fn naive(squash: Squash) -> (f64, [Vec<f32>; 3]) {
         Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
         None => logits,
     };
-    let targets = Burn::<2, Int>::from_data(TensorData::new(TARGETS.to_vec(), [5, 1]), &logits.device());
+    let targets = Burn::<2, Int>::from_data(burn::tensor::TensorData::new(TARGETS.to_vec(), [5, 1]), &logits.device());
     let loss = activation::log_softmax(logits, 1).gather(1, targets.autodiff()).sum().neg();
     let mut grads = loss.clone().mul_scalar(FACTOR).backward();
     let grads = leaves.map(|leaf| Value::float(leaf.grad_remove(&mut grads).unwrap(), 2).to_f32().unwrap());

@@ -2,17 +2,17 @@
 
 use super::{
     Cache, Device, Network,
-    attention::{Spans, attention},
+    attention::attention,
     balance::Router,
+    frame::Frame,
     layout::Layout,
-    ops::{self, Angles},
-    place::Places,
+    ops,
     random::{self, Draw},
     recurrent::{self, Steps},
     value::Value,
 };
 use framework_core::{
-    AttentionSpec, Ctx, CtxOp, DType, PluginError, Result, Rotary, Tensor,
+    Ctx, CtxOp, DType, PluginError, Result, Rotary, Tensor,
     ffi::{self, Host, HostTensor},
     meta::undeclared,
 };
@@ -20,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 /// The part of a model that is running, for seeds and cache entries that do not depend on what ran before.
@@ -48,6 +48,8 @@ pub(super) struct Setup {
     pub mode: Mode,
     /// Build a gradient graph.
     pub graph: bool,
+    /// What another pass over the same tokens has found out.
+    pub frame: Option<Arc<Frame>>,
     /// Rows and tokens per row.
     pub rows: usize,
     pub time: usize,
@@ -58,7 +60,7 @@ pub(super) struct Setup {
 impl Setup {
     /// To look at the model as it is, without gradients.
     pub fn plain(rows: usize, time: usize) -> Self {
-        Self { mode: Mode::Evaluate, graph: false, rows, time, segments: Vec::new() }
+        Self { mode: Mode::Evaluate, graph: false, frame: None, rows, time, segments: Vec::new() }
     }
 }
 
@@ -66,8 +68,7 @@ pub(super) struct Pass {
     network: Arc<Network>,
     mode: Mode,
     graph: bool,
-    layout: Layout,
-    places: OnceLock<Places>,
+    frame: Arc<Frame>,
     state: Mutex<State>,
     this: Weak<Pass>,
 }
@@ -77,14 +78,8 @@ struct State {
     stage: Option<Stage>,
     draws: u64,
     leaves: BTreeMap<String, Value>,
-    /// What queries see, by whether they look ahead and how far back.
-    spans: Vec<((bool, Option<usize>), Spans)>,
-    positions: Option<Value>,
-    /// Sine and cosine of each rotation.
-    rotations: Vec<(Rotary, Angles)>,
     losses: Vec<Value>,
     routers: Vec<Router>,
-    shares: Option<Value>,
 }
 
 /// A layer with a state: two operands and the state before to what it gives and the state after.
@@ -96,20 +91,20 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Pass {
     pub(super) fn new(network: &Arc<Network>, setup: Setup) -> Arc<Self> {
-        let Setup { mode, graph, rows, time, segments } = setup;
-        let layout = match &mode {
+        let Setup { mode, graph, frame, rows, time, segments } = setup;
+        let layout = || match &mode {
             Mode::Generate(cache) => {
                 let cache = lock(cache);
                 Layout::cached(rows, time, cache.length, cache.starts.clone(), network.virtual_tokens())
             }
             _ => Layout::new(rows, time, segments, network.virtual_tokens()),
         };
+        let frame = frame.unwrap_or_else(|| Arc::new(Frame::new(layout(), network.device())));
         Arc::new_cyclic(|this| Self {
             network: network.clone(),
             mode,
             graph,
-            layout,
-            places: OnceLock::new(),
+            frame,
             state: Mutex::default(),
             this: this.clone(),
         })
@@ -126,7 +121,7 @@ impl Pass {
 
     /// Where the pass's tokens lie.
     pub(super) fn layout(&self) -> &Layout {
-        &self.layout
+        &self.frame.layout
     }
 
     /// The trained parameters that were used.
@@ -196,17 +191,14 @@ impl Pass {
     }
 
     fn rotate(&self, rotary: Rotary, x: Value) -> Result<Value> {
-        let positions = self.positions()?;
-        let known = lock(&self.state).rotations.iter().find(|(known, _)| *known == rotary).map(|(_, a)| a.clone());
-        let angles = match known {
-            Some(angles) => angles,
-            None => {
-                let angles = Angles::new(positions, &rotary)?;
-                lock(&self.state).rotations.push((rotary, angles.clone()));
-                angles
-            }
-        };
-        angles.rotate(x)
+        self.not_too_early()?;
+        self.frame.angles(rotary)?.rotate(x)
+    }
+
+    /// An error while the embeddings are looked up, if virtual tokens come between.
+    fn not_too_early(&self) -> Result<()> {
+        let early = lock(&self.state).stage == Some(Stage::Embed) && self.frame.layout.sources().is_some();
+        if early { Err(PluginError::new(framework_core::meta::TOO_EARLY)) } else { Ok(()) }
     }
 
     fn own_context(&self) -> Result<Ctx> {
@@ -215,34 +207,15 @@ impl Pass {
     }
 
     fn positions(&self) -> Result<Value> {
-        let mut state = lock(&self.state);
-        if state.stage == Some(Stage::Embed) && self.layout.sources().is_some() {
-            return Err(PluginError::new(framework_core::meta::TOO_EARLY));
-        }
-        if state.positions.is_none() {
-            let Layout { rows, time, prefix, .. } = self.layout;
-            let value = Value::int(self.places().positions(prefix).reshape([1, 1, 1, rows, time]), 2);
-            state.positions = Some(self.with(value));
-        }
-        state.positions.clone().ok_or_else(|| PluginError::new("no positions"))
-    }
-
-    /// What each token counts in a mean over all that are not padding, `[1, rows * time]`.
-    fn token_shares(&self) -> Result<Value> {
-        let mut state = lock(&self.state);
-        if state.shares.is_none() {
-            let Layout { rows, time, .. } = self.layout;
-            let value = Value::float(self.places().shares().reshape([1, 1, 1, 1, rows * time]), 2);
-            state.shares = Some(self.with(value));
-        }
-        state.shares.clone().ok_or_else(|| PluginError::new("no shares"))
+        self.not_too_early()?;
+        Ok(self.with(self.frame.positions()))
     }
 
     fn balance(&self, name: &str, weight: f64, chosen: Value, probabilities: Value) -> Result<()> {
         if !self.trains() {
             return Ok(());
         }
-        let mean = |x: Value| Value::execute(framework_core::Op::Matmul, vec![self.token_shares()?, x]);
+        let mean = |x: Value| Value::execute(framework_core::Op::Matmul, vec![self.with(self.frame.shares()), x]);
         let (shares, probabilities) = (mean(chosen)?.plain(), mean(probabilities)?);
         lock(&self.state).routers.push(Router { name: name.to_owned(), weight, shares, probabilities });
         Ok(())
@@ -257,26 +230,11 @@ impl Pass {
         matches!(self.mode, Mode::Train { .. })
     }
 
-    fn places(&self) -> &Places {
-        self.places.get_or_init(|| Places::new(&self.layout, self.device()))
-    }
-
     fn cache(&self) -> Option<MutexGuard<'_, Cache>> {
         match &self.mode {
             Mode::Generate(cache) => Some(lock(cache)),
             _ => None,
         }
-    }
-
-    fn spans(&self, how: &AttentionSpec) -> Spans {
-        let mut state = lock(&self.state);
-        let kind = (how.causal, how.window);
-        if let Some((_, spans)) = state.spans.iter().find(|(known, _)| *known == kind) {
-            return spans.clone();
-        }
-        let spans = Spans::new(&self.layout, self.places().firsts(), how, self.device());
-        state.spans.push((kind, spans.clone()));
-        spans
     }
 
     fn attended(&self, id: u64, [q, mut k, mut v]: [Tensor; 3]) -> Result<Tensor> {
@@ -285,7 +243,7 @@ impl Pass {
         let how = &spec.attentions[entry];
         let q: Value = ffi::unwrap(q)?;
         let new = self.cache().is_none_or(|cache| cache.is_empty(entry));
-        if let Some(adapter) = self.network.adapter().filter(|_| new && self.layout.prefix > 0) {
+        if let Some(adapter) = self.network.adapter().filter(|_| new && self.frame.layout.prefix > 0) {
             let prefix = adapter.prefix(&self.own_context()?, entry)?;
             (k, v) = (self.behind(prefix.0, k)?, self.behind(prefix.1, v)?);
         }
@@ -295,15 +253,15 @@ impl Pass {
         }
         let drop = if how.dropout > 0.0 { self.key() } else { None };
         let drop = drop.map(|key| Draw::dropout(key, how.dropout));
-        attention(q, k, v, how, &self.spans(how), drop).map(ffi::wrap)
+        attention(q, k, v, how, &self.frame.spans(how), drop).map(ffi::wrap)
     }
 
     /// A layer with a state, which the cache keeps if there is one.
     fn recur(&self, id: u64, [a, b]: [Tensor; 2], layer: Recurrence) -> Result<Tensor> {
         let spec = self.network.spec();
         let slot = spec.index(id, spec.states.len())?;
-        let Layout { rows, time, .. } = self.layout;
-        let positions = self.places().positions(0);
+        let Layout { rows, time, .. } = self.frame.layout;
+        let positions = self.frame.steps();
         let steps = Steps { positions, rows, time, device: self.device(), graph: self.graph };
         let before = self.cache().and_then(|cache| cache.states.get(slot).cloned().flatten());
         let (out, last) = layer(&steps, ffi::unwrap(a)?, ffi::unwrap(b)?, before)?;
@@ -317,7 +275,7 @@ impl Pass {
 
     /// Keys or values `[rows, heads, time, size]` behind those of a prefix `[heads, n, size]`.
     fn behind(&self, prefix: Tensor, own: Tensor) -> Result<Tensor> {
-        let (shape, rows) = (prefix.shape(), self.layout.rows);
+        let (shape, rows) = (prefix.shape(), self.frame.layout.rows);
         let [heads, n, size] = shape[..] else {
             return Err(PluginError::new(format!("a prefix of {shape:?}: expected [heads, n, size]")));
         };
@@ -375,7 +333,7 @@ impl Host for Pass {
             CtxOp::Scan { id } => self.recur(id, [next()?, next()?], recurrent::scan),
             CtxOp::Rotate(rotary) => self.rotate(rotary, ffi::unwrap(next()?)?).map(ffi::wrap),
             CtxOp::Positions => self.positions().map(ffi::wrap),
-            CtxOp::Length => Value::zeros(&[self.layout.longest()], self.device()).map(ffi::wrap),
+            CtxOp::Length => Value::zeros(&[self.frame.layout.longest()], self.device()).map(ffi::wrap),
             CtxOp::Dropout { p } => self.multiplied(ffi::unwrap(next()?)?, |key| Draw::dropout(key, p)).map(ffi::wrap),
             CtxOp::Noise { width } => {
                 self.multiplied(ffi::unwrap(next()?)?, |key| Draw::noise(key, width)).map(ffi::wrap)

@@ -1,7 +1,7 @@
 //! Where the tokens of a pass stand, as tensors: made on the device from what little the host knows.
 
-use super::{Device, layout::Layout};
-use burn::tensor::{Int, Tensor as Burn, TensorData};
+use super::{Device, layout::Layout, transfer};
+use burn::tensor::{Int, Tensor as Burn};
 
 /// What the layout of a pass is on its device.
 pub(super) struct Places {
@@ -12,17 +12,13 @@ pub(super) struct Places {
     offset: usize,
     /// The first token of each token's sequence `[rows, time]`; none if that is the first of the row.
     firsts: Option<Burn<2, Int>>,
-    /// Tokens of each row that are not padding behind its sequences `[rows, 1]`; none if all are.
-    fillings: Option<Burn<2, Int>>,
 }
 
 impl Places {
     pub fn new(layout: &Layout, device: &Device) -> Self {
         let Layout { rows, time, .. } = *layout;
-        let ints = |data: Vec<i32>, dims: [usize; 2]| Burn::from_data(TensorData::new(data, dims), &device.burn);
-        let firsts = layout.firsts().map(|data| ints(data, [rows, time]));
-        let fillings = layout.fillings().map(|data| ints(data, [rows, 1]));
-        Self { device: device.clone(), rows, time, offset: layout.all() - time, firsts, fillings }
+        let firsts = layout.firsts().map(|data| transfer::ints(data, [rows, time], device));
+        Self { device: device.clone(), rows, time, offset: layout.all() - time, firsts }
     }
 
     pub fn firsts(&self) -> Option<Burn<2, Int>> {
@@ -43,15 +39,17 @@ impl Places {
         }
     }
 
-    /// What each token counts in a mean over all that are not padding `[rows, time]`.
-    pub fn shares(&self) -> Burn<2> {
+    /// What each token counts in a mean over all that are not padding `[rows, time]`, for rows with so many tokens
+    /// ([`Layout::fillings`]).
+    pub fn shares(&self, fillings: Option<Vec<i32>>) -> Burn<2> {
         let dims = [self.rows, self.time];
-        let Some(fillings) = &self.fillings else {
-            return Burn::ones(dims, &self.device.burn).div_scalar((self.rows * self.time) as f64);
+        let share = |tokens: usize| 1.0 / tokens as f64;
+        let Some(fillings) = fillings else {
+            return Burn::ones(dims, &self.device.burn).mul_scalar(share(self.rows * self.time));
         };
-        let real = self.numbers(0).lower(fillings.clone().expand(dims)).float();
-        let all = fillings.clone().sum().float().reshape([1, 1]).expand(dims);
-        real / all
+        let all = fillings.iter().map(|filled| *filled as usize).sum();
+        let fillings: Burn<2, Int> = transfer::ints(fillings, [self.rows, 1], &self.device);
+        self.numbers(0).lower(fillings.expand(dims)).float().mul_scalar(share(all))
     }
 }
 
@@ -92,7 +90,7 @@ mod tests {
     fn padding_has_no_share() {
         let shares = |segments| -> Vec<f32> {
             let layout = Layout::new(2, 3, segments, NONE);
-            Places::new(&layout, &Device::cpu()).shares().into_data().try_into_vec().unwrap()
+            Places::new(&layout, &Device::cpu()).shares(layout.fillings()).into_data().try_into_vec().unwrap()
         };
         assert_eq!(shares(vec![vec![3], vec![1]]), [0.25, 0.25, 0.25, 0.25, 0.0, 0.0]);
         assert_eq!(shares(vec![]), [1.0 / 6.0; 6]);

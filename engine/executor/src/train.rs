@@ -3,9 +3,11 @@
 use super::{
     Device, Network, Value,
     balance::Balance,
+    frame::Frame,
     layout::Layout,
     loss::{Head, Want, linear_cross_entropy},
     pass::{Mode, Pass, Setup, Stage},
+    transfer,
 };
 use burn::tensor::Tensor as Burn;
 use framework_base::{Batch, IGNORE};
@@ -47,7 +49,8 @@ impl Grads {
         if squares.is_empty() {
             return Ok(0.0);
         }
-        Ok(f64::from(Burn::cat(squares, 0).sum().sqrt().into_scalar::<f32>()))
+        let norm = Burn::cat(squares, 0).sum().sqrt();
+        Ok(transfer::read(|| norm.into_data())?.into_iter().map(f64::from).sum())
     }
 
     /// Adds another batch's gradients.
@@ -73,6 +76,8 @@ struct Step<'a> {
     batch: &'a Batch,
     factor: f64,
     seed: u64,
+    frame: Arc<Frame>,
+    ids: Value,
     grads: Grads,
     /// What plugins added to the loss, per supervised token.
     added: Option<Value>,
@@ -96,7 +101,10 @@ impl Network {
             return Ok((0.0, Grads::default()));
         }
         let (grads, added, balance) = (Grads::default(), None, Balance::default());
-        let mut step = Step { network: self, batch, factor, seed, grads, added, balance };
+        let layout = Layout::new(batch.rows, batch.time, batch.segments.clone(), self.virtual_tokens());
+        let frame = Arc::new(Frame::new(layout, self.device()));
+        let ids = self.ids(batch.ids.iter().map(|&id| id as i32).collect(), batch.rows, batch.time)?;
+        let mut step = Step { network: self, batch, factor, seed, frame, ids, grads, added, balance };
         let mut loss = if checkpointing { step.by_block()? } else { step.at_once()? };
         for added in step.added.into_iter().chain(step.balance.loss()?) {
             loss = loss.plus(added.times(batch.supervised() as f64)?)?;
@@ -109,8 +117,8 @@ impl Network {
 impl Step<'_> {
     fn pass(&self, graph: bool) -> Arc<Pass> {
         let (rows, time) = (self.batch.rows, self.batch.time);
-        let segments = self.batch.segments.clone();
-        Pass::new(self.network, Setup { mode: Mode::Train { seed: self.seed }, graph, rows, time, segments })
+        let (mode, frame) = (Mode::Train { seed: self.seed }, Some(self.frame.clone()));
+        Pass::new(self.network, Setup { mode, graph, frame, rows, time, segments: Vec::new() })
     }
 
     /// Notes what a pass has added to the loss so far.
@@ -125,21 +133,16 @@ impl Step<'_> {
         self.balance.add(&pass.routers())
     }
 
-    fn ids(&self) -> Result<Value> {
-        let ids = self.batch.ids.iter().map(|&id| id as i32).collect();
-        self.network.ids(ids, self.batch.rows, self.batch.time)
-    }
-
     /// Everything that is differentiated in one graph.
     fn at_once(&mut self) -> Result<Value> {
         let (network, blocks) = (self.network, self.network.spec().blocks);
         let lowest = network.lowest_trained();
         let graph = self.pass(true);
         let mut hidden = match lowest {
-            None => network.stage(&graph, Stage::Embed, self.ids()?.tracked())?,
+            None => network.stage(&graph, Stage::Embed, self.ids.clone().tracked())?,
             Some(lowest) => {
                 let plain = self.pass(false);
-                let mut hidden = network.stage(&plain, Stage::Embed, self.ids()?)?;
+                let mut hidden = network.stage(&plain, Stage::Embed, self.ids.clone())?;
                 for i in 0..lowest {
                     hidden = network.stage(&plain, Stage::Block(i), hidden)?;
                 }
@@ -162,7 +165,7 @@ impl Step<'_> {
         let lowest = network.lowest_trained();
         // Nothing is recorded: burn keeps what a recorded pass leaves behind until a way back has been gone.
         let plain = self.pass(false);
-        let mut hidden = network.stage(&plain, Stage::Embed, self.ids()?)?;
+        let mut hidden = network.stage(&plain, Stage::Embed, self.ids.clone())?;
         let mut inputs = Vec::new();
         for i in 0..blocks {
             if lowest.is_none_or(|lowest| i >= lowest) {
@@ -184,7 +187,7 @@ impl Step<'_> {
         }
         if lowest.is_none() {
             let graph = self.pass(true);
-            let out = network.stage(&graph, Stage::Embed, self.ids()?.tracked())?;
+            let out = network.stage(&graph, Stage::Embed, self.ids.clone().tracked())?;
             self.backward(&graph, vec![through(out, grad)?], None)?;
         }
         Ok(loss)

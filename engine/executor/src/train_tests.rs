@@ -1,7 +1,7 @@
 //! What a model and an adapter see of a pass, and what comes out of it.
 
 use super::{
-    Cache, Network, Value,
+    Cache, Network, Transfers, Value,
     pass::{Mode, Pass, Setup, Stage},
     test::{
         close, floats,
@@ -271,6 +271,29 @@ fn the_balance_of_experts_spans_all_blocks() {
         };
         let (slope, grad) = ((at(1e-2) - at(-1e-2)) / 2e-2, f64::from(found[name][0]));
         assert!((slope - grad).abs() < 2e-3, "{name}: {grad}, by differences {slope}");
+    }
+}
+
+/// What a step sends are ids, the places of labels, the labels, the frequencies of a rotation, the lengths of padded rows
+/// where experts are balanced, and where sequences begin if rows are packed. What it reads are the loss and the norm. The
+/// rest is made on the device, random factors among it.
+#[test]
+fn a_step_hardly_needs_the_host() {
+    let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), labels: ids.iter().map(|&id| id as i32).collect() };
+    let (first, second) = (sequence(&[1, 5, 2, 3]), sequence(&[4, 0]));
+    let packed = Batch::packed(vec![vec![&first, &second], vec![&second]], 0);
+    let network = |routed| {
+        network(json!({ "dropout": 0.5, "attention_dropout": 0.3, "routed": routed }), json!({ "trained": ALL }))
+    };
+    let (plain, routed) = (network(false), network(true));
+    for checkpointing in [false, true] {
+        for (network, batch, sent) in [(&plain, batch(), 4), (&plain, packed.clone(), 5), (&routed, batch(), 5)] {
+            let before = Transfers::of_this_thread();
+            let (_, grads) = network.gradients(&batch, 1.0, 7, checkpointing).unwrap();
+            grads.norm().unwrap();
+            let after = Transfers::of_this_thread();
+            assert_eq!((after.sent - before.sent, after.read - before.read), (sent, 2), "{checkpointing}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tensors of any rank and kind behind one type.
 
-use super::{Device, ops, storage::Stored};
-use burn::tensor::{Bool, Int, Tensor as Burn, TensorData};
+use super::{Device, ops, storage::Stored, transfer};
+use burn::tensor::{Bool, Int, Tensor as Burn};
 use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Value {
     /// A float tensor from row-major data.
     pub fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::float(Burn::from_data(TensorData::new(data, full), &device.burn), shape.len()))
+        Ok(Self::float(transfer::floats(data, full, device), shape.len()))
     }
 
     /// A weight that is decoded where it is used.
@@ -113,7 +113,7 @@ impl Value {
     /// A tensor of integers from row-major data.
     pub fn from_ints(data: Vec<i32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::int(Burn::from_data(TensorData::new(data, full), &device.burn), shape.len()))
+        Ok(Self::int(transfer::ints(data, full, device), shape.len()))
     }
 
     /// A float tensor of zeros.
@@ -123,12 +123,7 @@ impl Value {
 
     /// The elements in row-major order.
     pub fn to_f32(&self) -> Result<Vec<f32>> {
-        let read = |data: TensorData| {
-            data.convert::<f32>()
-                .try_into_vec::<f32>()
-                .map_err(|e| PluginError::new(format!("cannot read a tensor: {e:?}")))
-        };
-        read(match self.clone().plain().into_data() {
+        transfer::read(|| match self.clone().plain().into_data() {
             Data::Float(t) => t.into_data(),
             Data::Int(t) => t.into_data(),
             Data::Bool(t) => t.into_data(),

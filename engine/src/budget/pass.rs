@@ -100,7 +100,11 @@ impl Pass {
         // Gradients of micro-batches are summed, and parameters moved, one after the other.
         let (all, before) = (gradients.all, gradients.before);
         moments.push(Moment { gradients: all + before, activations: 0, working: working::PROGRAM + gradients.largest });
-        moments.push(Moment { gradients: all, activations: 0, working: working::PROGRAM + working::update(gradients.largest) });
+        moments.push(Moment {
+            gradients: all,
+            activations: 0,
+            working: working::PROGRAM + working::update(gradients.largest),
+        });
         Ok(Self { rows, tokens, flops: cost.flops * back, moments })
     }
 }

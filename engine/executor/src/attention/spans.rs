@@ -1,8 +1,8 @@
 //! What each query sees, as spans of keys.
 
 use super::Reach;
-use crate::{Device, layout::Layout, precision::Half};
-use burn::tensor::{Int, Tensor as Burn, TensorData};
+use crate::{Device, layout::Layout, precision::Half, transfer};
+use burn::tensor::{Int, Tensor as Burn};
 use framework_core::AttentionSpec;
 
 /// For each query the span of keys of its sequence that it sees, and the first key of the prefix.
@@ -32,10 +32,7 @@ impl Spans {
         };
         let end = match (causal, layout.ends().filter(|_| !causal)) {
             (true, _) => at.clone() + 1,
-            (false, Some(ends)) => {
-                let data = TensorData::new(ends, [layout.rows, layout.time]);
-                Burn::from_data(data, &device.burn)
-            }
+            (false, Some(ends)) => transfer::ints(ends, [layout.rows, layout.time], device),
             (false, None) => at.zeros_like() + layout.all() as i64,
         };
         let ([near, end], first, at) = match end.dims() == first.dims() {

@@ -34,7 +34,7 @@ pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
             let up = rest.next()?.into_float()?;
             Ok(Value::float(pointwise::activate(x.into_float()?, *activation)? * up, rank))
         }
-        Op::Rotary(rotary) => Angles::new(rest.next()?, rotary)?.rotate(x),
+        Op::Rotary(rotary) => Angles::new(rest.next()?.plain(), rotary)?.rotate(x),
         _ => Err(PluginError::new(format!("{op:?} is not fused"))),
     }
 }

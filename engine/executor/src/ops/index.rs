@@ -1,7 +1,10 @@
 //! By index.
 
 use super::{
-    super::value::{Data, R, Value, reshaped},
+    super::{
+        transfer,
+        value::{Data, R, Value, reshaped},
+    },
     Operands, axis,
 };
 use burn::tensor::{IndexingUpdateOp, Int, Tensor as Burn, module};
@@ -60,6 +63,7 @@ pub(super) fn index(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
                 return Err(PluginError::new(format!("non_zero takes one dimension, not {:?}", x.shape())));
             }
             let n = x.dims()[R - 1];
+            transfer::waited();
             let found = x.into_bool()?.reshape([n]).argwhere();
             let count = found.dims()[0];
             Ok(Value::int(reshaped!(found, [1, 1, 1, 1, count]), 1))

@@ -1,7 +1,10 @@
 //! Rotary position embedding (Su et al., 2021, arXiv:2104.09864).
 
-use super::super::value::{R, Value};
-use burn::tensor::{Tensor as Burn, TensorData};
+use super::super::{
+    transfer,
+    value::{R, Value},
+};
+use burn::tensor::Tensor as Burn;
 use framework_core::{PluginError, Result, Rotary};
 
 /// Sine and cosine `[1, batch, 1, time, pairs]` of the angles at some positions.
@@ -19,7 +22,7 @@ impl Angles {
         let [_, _, _, batch, time] = positions.dims();
         let pairs = rotary.inv_freq.len();
         let inv_freq: Vec<f32> = rotary.inv_freq.iter().map(|&f| f as f32).collect();
-        let inv_freq = Burn::<R>::from_data(TensorData::new(inv_freq, [1, 1, 1, 1, pairs]), &positions.device());
+        let inv_freq: Burn<R> = transfer::floats(inv_freq, [1, 1, 1, 1, pairs], &positions.device().into());
         let angles = positions.reshape([1, batch, 1, time, 1]).float() * inv_freq;
         let (mut cos, mut sin) = (angles.clone().cos(), angles.sin());
         if rotary.scale != 1.0 {
@@ -32,7 +35,10 @@ impl Angles {
     pub fn rotate(self, x: Value) -> Result<Value> {
         let rank = x.rank;
         let x = x.into_float()?;
-        let Self { cos, sin, interleaved } = self;
+        let Self { mut cos, mut sin, interleaved } = self;
+        if x.is_autodiff() {
+            (cos, sin) = (cos.autodiff(), sin.autodiff());
+        }
         let ([_, n, h, time, size], [_, batch, _, steps, half]) = (x.dims(), cos.dims());
         if 2 * half > size || steps != time {
             let shapes = format!("rotary of {:?} at positions [{batch}, {steps}] with {half} angles", x.dims());
