@@ -24,7 +24,7 @@ mod trained;
 mod units;
 mod unused;
 
-pub use build::{Placement, Source, build, from_folders, load_adapter, network};
+pub use build::{ModelSource, Placement, build, from_folders, load_adapter, network};
 pub use evaluation::Evaluation;
 pub use framework_base::{Error, Float, Place, Problem, Result, files, json, suggest};
 pub use framework_executor as executor;

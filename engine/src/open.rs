@@ -40,8 +40,8 @@ impl Session {
         let registry = sources.open(&parsed.plugins()?)?;
         if let Some(id) = parsed.unknown_on_hub() {
             let place = |e: Error| placed(&parsed, e.about("model.weights"));
-            let folder = hub::settle(&id, hub::Use::Model).map_err(place)?;
-            parsed.settle_model(folder);
+            let folder = hub::resolve(&id, hub::Use::Model).map_err(place)?;
+            parsed.set_model_folder(folder);
         }
         let local = parsed.weights();
         let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;
@@ -82,10 +82,10 @@ impl Session {
     /// Fills the recipe in once more, with the defaults of weights that have come from the hub.
     fn fill_again(&mut self) -> Result<()> {
         let (Some(written), Some(folder)) = (&mut self.written, &self.recipe.model.weights) else { return Ok(()) };
-        written.settle_model(folder.clone());
+        written.set_model_folder(folder.clone());
         let (mut recipe, taken) = filled(written, Some(folder), &self.registry)?;
-        for ((_, _, new), (_, _, settled)) in recipe.on_hub().into_iter().zip(self.recipe.on_hub()) {
-            *new = settled.take();
+        for ((_, _, new), (_, _, resolved)) in recipe.on_hub().into_iter().zip(self.recipe.on_hub()) {
+            *new = resolved.take();
         }
         (self.recipe, self.taken) = (recipe, taken);
         Ok(())
@@ -100,7 +100,7 @@ impl Session {
             let named = path.as_ref().filter(|path| path.is_relative()).and_then(|path| Id::parse(path.to_str()?));
             let Some(id) = named else { continue };
             let model = known.as_ref().filter(|(known, _)| key == "model.weights" && *known == id);
-            match model.map_or_else(|| hub::settle(&id, purpose), |(_, folder)| Ok(folder.clone())) {
+            match model.map_or_else(|| hub::resolve(&id, purpose), |(_, folder)| Ok(folder.clone())) {
                 Ok(folder) => *path = Some(folder),
                 Err(e) => found = Error::both(found, Err::<(), _>(e.about(key))).map(drop),
             }

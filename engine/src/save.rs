@@ -1,6 +1,6 @@
 //! Folders of models for use elsewhere: weights, configuration, tokenizer, and where answers end.
 
-use crate::{build::Source, session::Session};
+use crate::{build::ModelSource, session::Session};
 use framework_base::{Error, Float, Result, files, files::write_bytes};
 use framework_core::{Kind, Param, Stored};
 use framework_executor::Network;
@@ -178,7 +178,7 @@ fn architecture<'a>(aliases: &'a [String], kind: &str) -> Option<&'a String> {
 /// What Hugging Face calls the architecture: the base model's `model_type`, or the plugin's.
 pub(crate) fn model_type(session: &Session) -> Result<String> {
     let recipe = &session.recipe;
-    let source = Source::of(recipe)?;
+    let source = ModelSource::of(recipe)?;
     if let Some(kind) = source.config().get("model_type").and_then(|v| v.as_str()) {
         return Ok(kind.to_owned());
     }

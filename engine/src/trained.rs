@@ -1,7 +1,7 @@
 //! What was trained, found again: in a run's folder, or in folders that the command line names.
 
 use crate::{
-    build::{self, Placement, Source, blueprint},
+    build::{self, ModelSource, Placement, blueprint},
     pipeline,
     run::RunFolder,
     session::Session,
@@ -28,7 +28,7 @@ pub fn tokenizer(run: &RunFolder, session: &Session) -> Result<Tokenizer> {
 /// The network that a run has trained.
 pub fn trained(run: &RunFolder, session: &Session, place: impl Into<Placement>) -> Result<Arc<Network>> {
     if run.model().is_dir() {
-        let source = Source::Folder(Box::new(ModelFolder::open(&run.model())?));
+        let source = ModelSource::Folder(Box::new(ModelFolder::open(&run.model())?));
         let source = source.without(&session.recipe.model.ignore_keys);
         return build::build(&session.registry, &session.recipe.model.plugin, source, None, place, 0);
     }

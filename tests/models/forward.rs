@@ -2,7 +2,7 @@
 
 use crate::golden::{FAMILIES, Golden, distance, each_near, largest, loss, plugins, within};
 use framework_engine::{
-    Source, build,
+    ModelSource, build,
     data::{Batch, Sequence},
     executor::{Device, Network},
     weights::ModelFolder,
@@ -129,7 +129,7 @@ fn adapters_of_peft_are_read() {
 /// The base model with an adapter folded into its weights.
 fn merged(golden: &Golden, adapter: &str) -> Arc<Network> {
     let adapted = golden.network("model", Some(adapter));
-    let source = Source::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
+    let source = ModelSource::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
     let network = build(&plugins(), &golden.plugin(), source, None, Device::cpu(), 0).unwrap();
     let mut changed = 0;
     for param in adapted.spec().params.clone() {

@@ -3,7 +3,7 @@
 use crate::golden::{Golden, distance, plugins, within};
 use framework_core::{Kind, ModelSpec, Stored};
 use framework_engine::{
-    Source, build,
+    ModelSource, build,
     data::{Batch, pack},
     executor::{Device, Grads, Network},
     load_adapter,
@@ -20,7 +20,7 @@ type Tensors = BTreeMap<String, Vec<f32>>;
 fn adapted(golden: &Golden, adapter: &str, options: &Value) -> Arc<Network> {
     let plugins = plugins();
     let adapter = plugins.find(Kind::Adapter, adapter).unwrap().adapter(options).unwrap();
-    let source = Source::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
+    let source = ModelSource::Folder(Box::new(ModelFolder::open(&golden.path("model")).unwrap()));
     build(&plugins, &golden.plugin(), source, Some(adapter), Device::cpu(), 0).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Models, tokenizers and adapters from the Hugging Face hub, by their ids: `owner/name`, or `owner/name@revision`.
 //!
-//! [`settle`] brings an id's small files (configuration, tokenizer) and returns the folder of that commit in the cache;
+//! [`resolve`] brings an id's small files (configuration, tokenizer) and returns the folder of that commit in the cache;
 //! [`complete`] brings the weights, when they are needed. Both ask nobody for what is there already and cannot change.
 //! Files are resumed where a download broke off, and are put in place only when their hash is the one that the hub
 //! states. Nothing but what is named here is ever downloaded, and nothing pickled.
@@ -154,22 +154,22 @@ struct Hub {
 }
 
 /// The folder of an id's commit, with its small files. Weights may be missing: see [`complete`].
-pub fn settle(id: &Id, purpose: Use) -> Result<PathBuf> {
-    Hub::of_environment()?.settle(id, purpose)
+pub fn resolve(id: &Id, purpose: Use) -> Result<PathBuf> {
+    Hub::of_environment()?.resolve(id, purpose)
 }
 
 /// The folder that an argument names: one that is there, or that of an id, with everything in it.
 pub fn folder(path: &Path, purpose: Use) -> Result<PathBuf> {
     let text = path.to_str().unwrap_or_default();
     let folder = match Id::parse(text).filter(|_| !path.exists() || text.starts_with("hf://")) {
-        Some(id) if text.starts_with("hf://") || !id::has_parent(path) => settle(&id, purpose)?,
+        Some(id) if text.starts_with("hf://") || !id::has_parent(path) => resolve(&id, purpose)?,
         _ => return Ok(path.to_owned()),
     };
     complete(&folder, purpose)?;
     Ok(folder)
 }
 
-/// Brings the weights of a folder that [`settle`] has returned. Other folders are left alone.
+/// Brings the weights of a folder that [`resolve`] has returned. Other folders are left alone.
 pub fn complete(folder: &Path, purpose: Use) -> Result<()> {
     let hub = Hub::of_environment()?;
     hub.cache.id_of(folder).map_or(Ok(()), |id| hub.complete(&id, folder, purpose))
@@ -201,8 +201,8 @@ pub struct Missing {
 }
 
 impl Hub {
-    fn settle(&self, id: &Id, purpose: Use) -> Result<PathBuf> {
-        if let Some(commit) = id.commit().filter(|commit| self.is_settled(id, commit, purpose)) {
+    fn resolve(&self, id: &Id, purpose: Use) -> Result<PathBuf> {
+        if let Some(commit) = id.commit().filter(|commit| self.is_resolved(id, commit, purpose)) {
             return Ok(self.cache.snapshot(id, commit));
         }
         if self.offline {
@@ -238,7 +238,7 @@ impl Hub {
     }
 
     /// Whether all small files of a commit are there, or known not to be on the hub either.
-    fn is_settled(&self, id: &Id, commit: &str, purpose: Use) -> bool {
+    fn is_resolved(&self, id: &Id, commit: &str, purpose: Use) -> bool {
         let folder = self.cache.snapshot(id, commit);
         let has = |name: &str| folder.join(name).exists();
         let known = |name: &&str| {

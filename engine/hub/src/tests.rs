@@ -44,7 +44,7 @@ impl Case {
 
     fn get(&self, id: &str) -> Result<PathBuf> {
         let id = Id::parse(id).unwrap();
-        let folder = self.hub.settle(&id, Use::Model)?;
+        let folder = self.hub.resolve(&id, Use::Model)?;
         self.hub.complete(&self.hub.cache.id_of(&folder).unwrap(), &folder, Use::Model)?;
         Ok(folder)
     }
@@ -73,7 +73,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn what_is_needed_is_laid_out_as_huggingface_hub_has_it() {
     let case = Case::new();
     let id = Id::parse(REPO).unwrap();
-    let folder = case.hub.settle(&id, Use::Model).unwrap();
+    let folder = case.hub.resolve(&id, Use::Model).unwrap();
     assert_eq!(folder, case.hub.cache.0.join("models--acme--tiny/snapshots").join(COMMIT));
     assert_eq!(names(&folder), [CONFIG, TOKENIZER], "no weights yet, and nothing that is not needed");
     assert!(case.server.asked().iter().all(|asked| !asked.cdn && !asked.path.contains("safetensors")));
@@ -284,7 +284,7 @@ fn without_a_network_the_cache_serves() {
     ");
     assert_eq!(case.server.asked().len(), 0);
     case.hub.offline = false;
-    case.hub.settle(&Id::parse(REPO).unwrap(), Use::Model).unwrap();
+    case.hub.resolve(&Id::parse(REPO).unwrap(), Use::Model).unwrap();
     case.hub.offline = true;
     case.server.asked();
     assert!(case.said(REPO).starts_with("model.safetensors of acme/tiny@1111"), "{}", case.said(REPO));
@@ -311,13 +311,13 @@ fn adapters_and_tokenizers() {
     case.server.publish("acme/lora", ADAPTER_WEIGHTS, "weights");
     case.server.publish("acme/lora", TOKENIZER, "{}");
     let id = Id::parse("acme/lora").unwrap();
-    let folder = case.hub.settle(&id, Use::Adapter).unwrap();
+    let folder = case.hub.resolve(&id, Use::Adapter).unwrap();
     assert_eq!(names(&folder), [ADAPTER]);
     case.hub.complete(&id.at(COMMIT), &folder, Use::Adapter).unwrap();
     assert_eq!(names(&folder), [ADAPTER, ADAPTER_WEIGHTS]);
-    assert_eq!(names(&case.hub.settle(&id, Use::Tokenizer).unwrap()), [ADAPTER, ADAPTER_WEIGHTS, TOKENIZER]);
+    assert_eq!(names(&case.hub.resolve(&id, Use::Tokenizer).unwrap()), [ADAPTER, ADAPTER_WEIGHTS, TOKENIZER]);
     case.server.publish("acme/vocab", "vocab.txt", "[PAD]\n");
-    assert_eq!(names(&case.hub.settle(&Id::parse("acme/vocab").unwrap(), Use::Tokenizer).unwrap()), ["vocab.txt"]);
+    assert_eq!(names(&case.hub.resolve(&Id::parse("acme/vocab").unwrap(), Use::Tokenizer).unwrap()), ["vocab.txt"]);
 }
 
 #[test]

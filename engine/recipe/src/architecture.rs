@@ -70,7 +70,7 @@ impl Parsed {
     }
 
     /// Notes the folder of the model's id on the hub.
-    pub fn settle_model(&mut self, folder: PathBuf) {
+    pub fn set_model_folder(&mut self, folder: PathBuf) {
         self.from_hub = Some(folder);
     }
 

@@ -7,14 +7,14 @@ use super::{
     node::{Content, Entry, Node},
     paths,
     schema::Schema,
-    source::{Findings, Origin, Source},
+    source::{Findings, Origin, RecipeText},
 };
 use framework_base::Problem;
 use framework_base::suggest::{either, nearest};
 
 /// Checks values and makes paths absolute on the way.
 pub(super) struct Checker<'a> {
-    pub(super) source: &'a Source,
+    pub(super) source: &'a RecipeText,
     pub(super) found: Findings,
     /// Keys of all tables, with the table (empty: the recipe), for keys that are in the wrong one.
     pub(super) homes: Vec<(String, String)>,

@@ -4,7 +4,7 @@ use super::{
     Library, Pinned,
     node::Node,
     overrides, paths, read,
-    source::{Findings, Origin, Source},
+    source::{Findings, Origin, RecipeText},
 };
 use framework_base::{Problem, Result};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(super) const BACKSLASH: &str =
 /// A recipe that has been read but not checked.
 #[derive(Debug, Clone)]
 pub struct Parsed {
-    pub(super) source: Source,
+    pub(super) source: RecipeText,
     pub(super) root: Node,
     pub(super) needs_tokenizer: bool,
     /// The folder of the model that `model.weights` names by its id on the hub, once it is known.
@@ -38,7 +38,7 @@ pub fn parse(path: &Path, overrides: &[String]) -> Result<Parsed> {
 
 /// As [`parse`], for a text; `path` is where it would lie.
 pub fn parse_text(path: &Path, text: impl Into<String>, overrides: &[String]) -> Result<Parsed> {
-    let source = Source { path: path.to_owned(), text: text.into(), overrides: overrides.to_vec() };
+    let source = RecipeText { path: path.to_owned(), text: text.into(), overrides: overrides.to_vec() };
     let mut found = Findings::default();
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut line = 0;

@@ -3,7 +3,7 @@
 
 use super::{
     parse::BACKSLASH,
-    source::{Origin, Source},
+    source::{Origin, RecipeText},
 };
 use framework_base::{
     Problem,
@@ -13,7 +13,12 @@ use framework_base::{
 use std::path::{Path, PathBuf};
 
 /// What a path must lead to: a file or folder, or by the schema's `x-path` something more particular.
-pub(super) fn resolve(source: &Source, origin: Origin, given: &str, what: Option<&str>) -> Result<PathBuf, Problem> {
+pub(super) fn resolve(
+    source: &RecipeText,
+    origin: Origin,
+    given: &str,
+    what: Option<&str>,
+) -> Result<PathBuf, Problem> {
     if given.is_empty() {
         return Err(Problem::new("is empty; expected a path"));
     }

@@ -16,13 +16,13 @@ pub(super) enum Origin {
 
 /// A recipe's text and the overrides that go with it.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(super) struct RecipeText {
     pub(super) path: PathBuf,
     pub(super) text: String,
     pub(super) overrides: Vec<String>,
 }
 
-impl Source {
+impl RecipeText {
     /// The place as the user knows it.
     pub(super) fn place(&self, origin: Origin) -> Place {
         match origin {
@@ -75,14 +75,14 @@ struct Finding {
 
 impl Findings {
     /// Notes a problem with a key (empty: none in particular).
-    pub(super) fn add(&mut self, source: &Source, origin: Origin, key: &str, problem: Problem) {
+    pub(super) fn add(&mut self, source: &RecipeText, origin: Origin, key: &str, problem: Problem) {
         self.add_listing(source, origin, key, problem, None);
     }
 
     /// As [`Findings::add`], with a list of keys. The same list is printed once.
     pub(super) fn add_listing(
         &mut self,
-        source: &Source,
+        source: &RecipeText,
         origin: Origin,
         key: &str,
         mut problem: Problem,

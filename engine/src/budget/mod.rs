@@ -3,7 +3,7 @@
 mod pass;
 
 use crate::{
-    build::{Keeping, Source, blueprint, blueprint::Blueprint},
+    build::{Keeping, ModelSource, blueprint, blueprint::Blueprint},
     pipeline::batches,
     session::Session,
     units,
@@ -104,7 +104,7 @@ fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
     };
     let bytes = |param: &Param| {
         let file = match &source {
-            Some(Source::Folder(folder)) => folder.info(&param.name).and_then(|i| weights::format_of(i.dtype)),
+            Some(ModelSource::Folder(folder)) => folder.info(&param.name).and_then(|i| weights::format_of(i.dtype)),
             _ => None,
         };
         keeping.storage(param, file).bytes(&param.shape)

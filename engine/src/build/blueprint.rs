@@ -1,6 +1,6 @@
 //! What a recipe's model and adapter come to, found on shapes alone.
 
-use super::{Source, fit};
+use super::{ModelSource, fit};
 use crate::session::Session;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
@@ -36,7 +36,7 @@ impl Blueprint {
         fit::warn_of_unused(entry, &source);
         let model = entry.model(&source.config().clone().into()).map_err(refused_config)?;
         let spec = model.spec().map_err(wrong)?;
-        if let Source::Folder(folder) = &source {
+        if let ModelSource::Folder(folder) = &source {
             let check = |param: &Param| folder.check(&param.name, &weights::shape_in_files(param));
             spec.params.iter().try_for_each(check).map_err(|e| e.about("model.weights"))?;
         }
@@ -81,12 +81,12 @@ pub(crate) fn spec(session: &Session) -> Result<ModelSpec> {
 }
 
 /// The model's weights; its configuration alone where they have not been downloaded.
-pub(crate) fn source(session: &Session) -> Result<Source> {
+pub(crate) fn source(session: &Session) -> Result<ModelSource> {
     let recipe = &session.recipe;
     let Some(folder) = recipe.model.weights.as_ref().filter(|folder| !hub::is_complete(folder)) else {
-        return fit::fitted(session.entry(Kind::Model, &recipe.model.plugin)?, Source::of(recipe)?);
+        return fit::fitted(session.entry(Kind::Model, &recipe.model.plugin)?, ModelSource::of(recipe)?);
     };
-    Ok(Source::Scratch(weights::config(folder)?).without(&recipe.model.ignore_keys))
+    Ok(ModelSource::Scratch(weights::config(folder)?).without(&recipe.model.ignore_keys))
 }
 
 /// What an adapter says of the model, at the option that it names.

@@ -9,7 +9,7 @@
 //! - Parameters may be under the names, or in the tensors, that the architecture declares as alternatives, such as all
 //!   experts in one.
 
-use super::Source;
+use super::ModelSource;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
     ErrorKind, ModelSpec, Param, PluginError, Role,
@@ -27,15 +27,15 @@ const TIED: &str = "tie_word_embeddings";
 ///
 /// # Errors
 /// Quantized weights: [`Error::Invalid`] with the method. What is missing after all is an error where it is read.
-pub fn fitted(entry: &Entry, source: Source) -> Result<Source> {
-    let Source::Folder(mut folder) = source else { return Ok(source) };
+pub fn fitted(entry: &Entry, source: ModelSource) -> Result<ModelSource> {
+    let ModelSource::Folder(mut folder) = source else { return Ok(source) };
     let spec = declared(entry, &folder)?;
     not_quantized(&folder, &spec)?;
     for param in &spec.params {
         adopt(&mut folder, &spec, param);
     }
     untie(entry, &mut folder, &spec)?;
-    Ok(Source::Folder(folder))
+    Ok(ModelSource::Folder(folder))
 }
 
 fn declared(entry: &Entry, folder: &ModelFolder) -> Result<ModelSpec> {
@@ -55,8 +55,8 @@ pub fn refused(file: &Path, e: &PluginError) -> Error {
 }
 
 /// Says which keys of the configuration are not used, though they do not change what the model computes.
-pub fn warn_of_unused(entry: &Entry, source: &Source) {
-    let Source::Folder(folder) = source else { return };
+pub fn warn_of_unused(entry: &Entry, source: &ModelSource) {
+    let ModelSource::Folder(folder) = source else { return };
     let unknown = config::unknown(&entry.about.schema, folder.config());
     let unused: Vec<_> =
         unknown.iter().filter(|(_, verdict)| *verdict == Verdict::Warn).map(|(key, _)| key.as_str()).collect();

@@ -9,7 +9,7 @@ mod source;
 
 pub(crate) use placement::Keeping;
 pub use placement::Placement;
-pub use source::Source;
+pub use source::ModelSource;
 
 use crate::session::Session;
 use framework_base::{Error, Float, Problem, Result};
@@ -28,7 +28,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 pub fn network(session: &Session, place: Placement, adapted: bool) -> Result<Arc<Network>> {
     let recipe = &session.recipe;
     download(session)?;
-    let source = Source::of(recipe)?;
+    let source = ModelSource::of(recipe)?;
     let adapter = if adapted { Some(session.adapter()?) } else { None };
     let network = build(&session.registry, &recipe.model.plugin, source, adapter, place, recipe.seed)?;
     if let (true, Some(folder)) = (adapted, &recipe.adapter.init_from) {
@@ -45,7 +45,7 @@ pub(crate) fn network_with(session: &Session, place: Placement, folder: &Adapter
     let entry = inherit::entry(&session.registry, &config, folder.path())?;
     let options = inherit::options(entry, &config, folder.path())?;
     let adapter = entry.adapter(&options).map_err(|e| Error::invalid(Problem::new(e.to_string())))?;
-    build(&session.registry, &recipe.model.plugin, Source::of(recipe)?, Some(adapter), place, recipe.seed)
+    build(&session.registry, &recipe.model.plugin, ModelSource::of(recipe)?, Some(adapter), place, recipe.seed)
 }
 
 /// Weights that the recipe names by an id on the hub.
@@ -61,7 +61,7 @@ fn download(session: &Session) -> Result<()> {
 pub fn build(
     registry: &Registry,
     plugin: &str,
-    source: Source,
+    source: ModelSource,
     adapter: Option<AdapterObject>,
     place: impl Into<Placement>,
     seed: u64,
@@ -77,15 +77,15 @@ pub fn build(
     let keeping = Keeping::of(network.plan(), frozen, precision, double_quant)?;
     for param in &network.spec().params {
         let value = match source {
-            Source::Folder(folder) => loaded(folder, param, &keeping, &network)?,
-            Source::Scratch(_) => {
+            ModelSource::Folder(folder) => loaded(folder, param, &keeping, &network)?,
+            ModelSource::Scratch(_) => {
                 let numbers = start(network.spec(), param, seed)?;
                 kept(&network, param, numbers, keeping.storage(param, None))?
             }
         };
         network.set(&param.name, value)?;
     }
-    if let Source::Folder(folder) = source {
+    if let ModelSource::Folder(folder) = source {
         let extra = folder.unexpected(|name| is_expected(network.spec(), name));
         if !extra.is_empty() {
             tracing::warn!(
@@ -233,7 +233,7 @@ pub(crate) fn from_folders_without(
     place: impl Into<Placement>,
     ignored: &[String],
 ) -> Result<Arc<Network>> {
-    let source = Source::Folder(Box::new(ModelFolder::open(model)?)).without(ignored);
+    let source = ModelSource::Folder(Box::new(ModelFolder::open(model)?)).without(ignored);
     let kind = source.config().get("model_type").and_then(Json::as_str).unwrap_or_default();
     let entry = registry.by_alias(Kind::Model, kind).map_err(|unknown| {
         let message = format!("{}: config.json has the model_type `{kind}`; {unknown}", model.display());

@@ -7,14 +7,14 @@ use framework_weights::ModelFolder;
 use serde_json::{Map, Value as Json};
 
 /// Where a model's parameters come from.
-pub enum Source {
+pub enum ModelSource {
     /// A Hugging Face folder.
     Folder(Box<ModelFolder>),
     /// A configuration; parameters start as the architecture declares.
     Scratch(Map<String, Json>),
 }
 
-impl Source {
+impl ModelSource {
     /// What a recipe's `[model]` says.
     pub fn of(recipe: &Recipe) -> Result<Self> {
         Ok(Self::whole(recipe)?.without(&recipe.model.ignore_keys))
@@ -24,8 +24,8 @@ impl Source {
     pub(crate) fn without(mut self, keys: &[String]) -> Self {
         for key in keys {
             match &mut self {
-                Source::Folder(folder) => folder.set(key, None),
-                Source::Scratch(config) => drop(config.shift_remove(key)),
+                ModelSource::Folder(folder) => folder.set(key, None),
+                ModelSource::Scratch(config) => drop(config.shift_remove(key)),
             }
         }
         self
@@ -33,10 +33,10 @@ impl Source {
 
     fn whole(recipe: &Recipe) -> Result<Self> {
         match (&recipe.model.weights, &recipe.model.config) {
-            (Some(folder), _) => Ok(Source::Folder(Box::new(ModelFolder::open(folder)?))),
-            (None, Some(ModelConfig::Table(config))) => Ok(Source::Scratch(config.clone())),
+            (Some(folder), _) => Ok(ModelSource::Folder(Box::new(ModelFolder::open(folder)?))),
+            (None, Some(ModelConfig::Table(config))) => Ok(ModelSource::Scratch(config.clone())),
             (None, Some(ModelConfig::File(path))) => {
-                Ok(Source::Scratch(weights::read_object(path, "").map_err(|e| e.about("model.config"))?))
+                Ok(ModelSource::Scratch(weights::read_object(path, "").map_err(|e| e.about("model.config"))?))
             }
             (None, None) => Err(Error::invalid(Problem::new("a model needs `weights` or `config`").key("model"))),
         }
@@ -45,8 +45,8 @@ impl Source {
     /// The model's `config.json`.
     pub fn config(&self) -> &Map<String, Json> {
         match self {
-            Source::Folder(folder) => folder.config(),
-            Source::Scratch(config) => config,
+            ModelSource::Folder(folder) => folder.config(),
+            ModelSource::Scratch(config) => config,
         }
     }
 }

@@ -43,11 +43,11 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result
 }
 
 /// The recipe's datasets.
-pub fn sources(session: &Session) -> Result<Vec<data::Source>> {
+pub fn sources(session: &Session) -> Result<Vec<data::DataSource>> {
     let open = |d: &framework_recipe::Dataset| {
         let dataset = session.entry(Kind::Dataset, &d.plugin)?.dataset(&d.options.clone().into())?;
         let dataset = dataset.into();
-        Ok(data::Source { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
+        Ok(data::DataSource { name: d.plugin.clone(), dataset, limit: d.limit, split: d.split, weight: d.weight })
     };
     session.recipe.dataset.iter().map(open).collect()
 }
@@ -64,7 +64,7 @@ pub fn augmenters(session: &Session) -> Result<Vec<Stage>> {
 }
 
 /// Where the recipe's records come from.
-pub fn inputs<'a>(session: &Session, sources: &'a [data::Source], augmenters: &'a [Stage]) -> Inputs<'a> {
+pub fn inputs<'a>(session: &Session, sources: &'a [data::DataSource], augmenters: &'a [Stage]) -> Inputs<'a> {
     let recipe = &session.recipe;
     let skip_bad_rows = recipe.data.bad_rows == BadRows::Skip;
     let validation_fraction = recipe.validation.fraction;

@@ -228,7 +228,7 @@ pub fn model(model: &Path, registry: &Registry) -> Result<Model> {
     let about = |message: String| Problem::new(message).key("--model");
     let named = model.to_str().unwrap_or_default();
     let folder = match Id::parse(named.strip_prefix("hf://").unwrap_or(named)).filter(|_| !model.is_dir()) {
-        Some(id) => hub::settle(&id, Use::Model).map_err(|e| e.about("--model"))?,
+        Some(id) => hub::resolve(&id, Use::Model).map_err(|e| e.about("--model"))?,
         None => model.to_owned(),
     };
     let path = folder.join("config.json");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     data::{
-        Source, StageReport, Template,
+        DataSource, StageReport, Template,
         test::{doubling, source, source_of},
     },
     tokenizer::tests::trained,
@@ -9,7 +9,7 @@ use crate::{
 use framework_recipe::Split;
 use serde_json::json;
 
-fn run(sources: &[Source], template: &str, max_length: usize) -> Result<Corpus> {
+fn run(sources: &[DataSource], template: &str, max_length: usize) -> Result<Corpus> {
     let (tokenizer, augmenters) = (trained(), [doubling()]);
     let template = Template::new(template, &tokenizer)?;
     let encoder = Encoder { tokenizer: &tokenizer, template: &template, max_length, train_on_prompt: false };

@@ -49,7 +49,7 @@ pub use preview::Previewing;
 pub use preview::{Marks, Preview, Shown, preview};
 pub use refused::Outcome;
 pub use report::{DataReport, DatasetReport, Lengths, Noted, SetReport, StageReport};
-pub use source::{Inputs, RecordSets, Source, Stage, records, with_texts};
+pub use source::{DataSource, Inputs, RecordSets, Stage, records, with_texts};
 pub use template::Template;
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use std::{
 };
 
 /// A dataset of the recipe.
-pub struct Source {
+pub struct DataSource {
     /// Its plugin's name, for messages.
     pub name: String,
     /// The dataset.
@@ -65,7 +65,7 @@ pub struct Stage {
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// Datasets, in the recipe's order.
-    pub sources: &'a [Source],
+    pub sources: &'a [DataSource],
     /// Augmenters, in the order of their use.
     pub augmenters: &'a [Stage],
     /// Share of the training records that is held back for validation, from 0 to below 1.
@@ -155,7 +155,7 @@ impl<'a> Reading<'a> {
         let of = |split: Split| inputs.sources.iter().any(move |source| source.split == split);
         let compares = of(Split::Train) && of(Split::Validation);
         let mut validation = Keys::default();
-        let read = |(i, source): (usize, &Source)| {
+        let read = |(i, source): (usize, &DataSource)| {
             check_weight(i, source)?;
             let tally = Arc::new(Tally::default());
             let chooses = shares || source.weight.fract() != 0.0 || source.weight < 1.0;
@@ -174,7 +174,7 @@ impl<'a> Reading<'a> {
         let chosen = apart::held_back(&all, inputs.validation_fraction, &mut stream(inputs.seed, Purpose::Validation));
         drop(all);
         let (mut chosen, mut start) = (chosen.into_iter().peekable(), 0);
-        let mut part = |i: usize, source: &Source, keys: Option<Vec<u64>>, tally: Arc<Tally>| {
+        let mut part = |i: usize, source: &DataSource, keys: Option<Vec<u64>>, tally: Arc<Tally>| {
             let counted = keys.map(|keys| keys.len());
             let end = start + counted.unwrap_or(0);
             let held_back: Arc<[usize]> =
@@ -248,13 +248,13 @@ impl<'a> Reading<'a> {
 
     /// Whether anything is for validation.
     fn validates(&self) -> bool {
-        let of = |(source, part): (&Source, &Part)| source.split == Split::Validation || !part.held_back.is_empty();
+        let of = |(source, part): (&DataSource, &Part)| source.split == Split::Validation || !part.held_back.is_empty();
         self.inputs.sources.iter().zip(&self.parts).any(of)
     }
 
     /// How many records the datasets give in all, if that is known before they are read.
     pub(super) fn total(&self) -> Option<usize> {
-        let of = |(source, part): (&Source, &Part)| {
+        let of = |(source, part): (&DataSource, &Part)| {
             let kept = part.counted? - part.held_back.len();
             Some(source.weight.floor() as usize * kept + part.once_more.len() + part.held_back.len())
         };
@@ -263,7 +263,7 @@ impl<'a> Reading<'a> {
 
     /// What each dataset gave, as far as the flows have been read.
     pub(super) fn datasets(&self) -> Vec<DatasetReport> {
-        let report = |(source, part): (&Source, &Part)| DatasetReport {
+        let report = |(source, part): (&DataSource, &Part)| DatasetReport {
             name: source.name.clone(),
             split: source.split,
             rows: part.tally.rows.load(Relaxed),
@@ -341,7 +341,7 @@ fn counting(records: Records, count: &Arc<AtomicUsize>) -> Records {
     Box::new(records.inspect(move |record| _ = count.fetch_add(usize::from(record.is_ok()), Relaxed)))
 }
 
-fn check_weight(i: usize, source: &Source) -> Result<()> {
+fn check_weight(i: usize, source: &DataSource) -> Result<()> {
     if source.weight.is_finite() && source.weight >= 0.0 {
         return Ok(());
     }
@@ -350,7 +350,7 @@ fn check_weight(i: usize, source: &Source) -> Result<()> {
 }
 
 /// Keys of a dataset's rows.
-fn keys(i: usize, source: &Source, skipped: &Skipped) -> Result<Vec<u64>> {
+fn keys(i: usize, source: &DataSource, skipped: &Skipped) -> Result<Vec<u64>> {
     let rows = open(&source.dataset, i, skipped)?.take(source.limit.unwrap_or(usize::MAX));
     rows.map(|record| record.map(|record| key(&record)).map_err(|e| blame(e, i))).collect()
 }

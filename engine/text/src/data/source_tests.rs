@@ -3,7 +3,7 @@ use crate::data::test::{doubling, source, source_of, stage};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-fn inputs<'a>(sources: &'a [Source], augmenters: &'a [Stage], fraction: f64) -> Inputs<'a> {
+fn inputs<'a>(sources: &'a [DataSource], augmenters: &'a [Stage], fraction: f64) -> Inputs<'a> {
     Inputs { sources, augmenters, validation_fraction: fraction, skip_bad_rows: false, seed: 42 }
 }
 
@@ -156,7 +156,7 @@ fn strings_come_one_after_the_other_until_something_is_wrong() {
 }
 
 /// Every number comes twice in `a`, and those below 20 in `b` too, under the same names.
-fn repeated() -> [Source; 2] {
+fn repeated() -> [DataSource; 2] {
     let of = |rows, of| source_of(json!({ "name": "a", "rows": rows, "of": of }), Split::Train, 1.0);
     [of(80, 40), of(20, 20)]
 }

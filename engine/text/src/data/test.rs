@@ -1,6 +1,6 @@
 //! What the tests of this module share: plugins linked into the test program.
 
-use super::{Source, Stage};
+use super::{DataSource, Stage};
 use framework_core::{Record, ffi};
 use framework_recipe::Split;
 use framework_sdk::prelude::*;
@@ -97,13 +97,13 @@ fn build(name: &str) -> ffi::Build {
 }
 
 /// A dataset of so many records.
-pub(crate) fn source(name: &str, rows: usize, split: Split, weight: f64) -> Source {
+pub(crate) fn source(name: &str, rows: usize, split: Split, weight: f64) -> DataSource {
     source_of(json!({ "name": name, "rows": rows }), split, weight)
 }
 
-pub(crate) fn source_of(options: serde_json::Value, split: Split, weight: f64) -> Source {
+pub(crate) fn source_of(options: serde_json::Value, split: Split, weight: f64) -> DataSource {
     let dataset = build("test-counting").dataset("test-counting", &options).unwrap();
-    Source { name: "test-counting".into(), dataset: dataset.into(), limit: None, split, weight }
+    DataSource { name: "test-counting".into(), dataset: dataset.into(), limit: None, split, weight }
 }
 
 /// The doubling augmenter.
