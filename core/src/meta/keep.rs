@@ -73,17 +73,11 @@ pub(super) fn keep(op: &Op, operands: &[MetaTensor], result: &MetaTensor) {
         Op::Maximum | Op::Minimum | Op::Where => result.more_kept(1, DType::Bool),
         Op::Activate(activation) => activated(*activation, operand(0), result),
         Op::GatedActivate(activation) => {
+            // The gate and what it is multiplied with.
             activated(*activation, operand(0), result);
             operand(1).iter().for_each(|x| x.kept());
-            result.more_kept(1, DType::F32);
         }
-        Op::RmsNorm { .. } => {
-            operand(0).iter().for_each(|x| x.kept());
-            if tracked(1) {
-                result.more_kept(1, DType::F32);
-            }
-        }
-        Op::LayerNorm { .. } => result.more_kept(if tracked(1) { 2 } else { 1 }, DType::F32),
+        Op::RmsNorm { .. } | Op::LayerNorm { .. } => operand(0).iter().for_each(|x| x.kept()),
         _ => {}
     }
 }
@@ -91,8 +85,7 @@ pub(super) fn keep(op: &Op, operands: &[MetaTensor], result: &MetaTensor) {
 fn activated(activation: Activation, x: Option<&MetaTensor>, result: &MetaTensor) {
     x.iter().for_each(|x| x.kept());
     match activation {
-        Activation::Silu => result.more_kept(1, DType::F32),
-        Activation::GeluTanh | Activation::Softplus => result.more_kept(2, DType::F32),
+        Activation::Softplus => result.more_kept(2, DType::F32),
         _ => {}
     }
 }

@@ -5,6 +5,7 @@ mod backend;
 mod balance;
 mod cache;
 mod frame;
+mod kernels;
 mod layout;
 mod loss;
 mod network;

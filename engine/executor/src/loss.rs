@@ -4,12 +4,13 @@
 //! computed while its probabilities are at hand. No backward pass runs through it.
 
 use super::{
+    kernels::cross_entropy::cross_entropy,
     precision::{Half, product},
     storage::Stored,
     transfer,
     value::{R, Value},
 };
-use burn::tensor::{IndexingUpdateOp, Int, Tensor as Burn};
+use burn::tensor::{Int, Tensor as Burn};
 use framework_core::{PluginError, Result};
 use std::sync::Arc;
 
@@ -151,16 +152,11 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
         }
         let (logits, slope) = squash.apply(logits);
         let targets = targets.clone().slice_dim(0, start..start + rows);
-        let shifted = logits.clone() - logits.max_dim(1);
-        let chosen = shifted.clone().gather(1, targets.clone());
-        let exp = shifted.exp();
-        let total = exp.clone().sum_dim(1);
-        add(&mut sum, (total.clone().log() - chosen).sum().reshape([1, 1]));
+        let (losses, d_logits) = cross_entropy(logits, targets, factor);
+        add(&mut sum, losses.sum().reshape([1, 1]));
         if !(want.hidden || want.weight || want.bias) {
             continue;
         }
-        let minus_one = Burn::<2>::full([rows, 1], -factor, &device);
-        let d_logits = (exp * total.recip().mul_scalar(factor)).scatter(1, targets, minus_one, IndexingUpdateOp::Add);
         let d_logits = match slope {
             Some(slope) => d_logits * slope,
             None => d_logits,

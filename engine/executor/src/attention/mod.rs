@@ -3,7 +3,6 @@
 //! The scores `[queries, keys]` are never held whole: queries are taken some at a time, and again on the way back
 //! (Rabe and Staats, 2021, arXiv:2112.05682). What each query sees is given by spans of keys, not by a mask.
 
-mod exp;
 mod native;
 mod ops;
 mod spans;

@@ -1,15 +1,12 @@
 //! What becomes of a tile of scores, on the processor: a row at a time, in place, on all cores.
 
-use super::{Scores, Tile, exp::exp};
+use super::{Scores, Tile};
+use crate::kernels::{contiguous, curves::tanh, each_row, exp::exp};
 use burn::backend::{
     Flex, TensorMetadata,
     tensor::{FloatTensor, IntTensor},
 };
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// Rows that one task works on, at least this many elements in all.
-const ELEMENTS: usize = 1 << 14;
 
 fn numbers(x: &IntTensor<Flex>) -> Vec<usize> {
     let x = x.to_contiguous();
@@ -17,10 +14,6 @@ fn numbers(x: &IntTensor<Flex>) -> Vec<usize> {
         Some(numbers) => numbers.iter().map(|n| (*n).max(0) as usize).collect(),
         None => x.as_slice::<i64>().expect("integers").iter().map(|n| (*n).max(0) as usize).collect(),
     }
-}
-
-fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    if x.is_contiguous() { x } else { x.to_contiguous() }
 }
 
 /// Softmax over the keys that each query sees, for scores `[batch, kv heads, group · count, keys]`.
@@ -47,14 +40,12 @@ pub(super) fn weights(
     };
     let cap = how.softcap.map(|cap| cap as f32);
     let mut scores = contiguous(scores);
-    let data = scores.storage_mut::<f32>();
-    data.par_chunks_mut(keys.max(1)).with_min_len((ELEMENTS / keys.max(1)).max(1)).enumerate().for_each(|(i, row)| {
-        softmax(row, seen(i), cap);
-    });
+    each_row(scores.storage_mut::<f32>(), keys, |i, row| softmax(row, seen(i), cap));
     scores
 }
 
 /// Softmax of the spans of a row, zeros elsewhere.
+#[inline(always)]
 fn softmax(row: &mut [f32], [first, second]: [Range<usize>; 2], cap: Option<f32>) {
     row[..first.start].fill(0.0);
     row[first.end..second.start.max(first.end)].fill(0.0);
@@ -64,7 +55,7 @@ fn softmax(row: &mut [f32], [first, second]: [Range<usize>; 2], cap: Option<f32>
     for span in spans.clone() {
         let span = &mut row[span];
         if let Some(cap) = cap {
-            span.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh());
+            span.iter_mut().for_each(|x| *x = cap * tanh(*x / cap));
         }
         most = most.max(maximum(span));
     }
@@ -80,8 +71,9 @@ fn softmax(row: &mut [f32], [first, second]: [Range<usize>; 2], cap: Option<f32>
 }
 
 /// Numbers that are kept side by side, which the compiler makes vectors of.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
+#[inline(always)]
 fn maximum(span: &[f32]) -> f32 {
     let (parts, rest) = span.as_chunks::<LANES>();
     let mut most = [f32::NEG_INFINITY; LANES];
@@ -93,6 +85,7 @@ fn maximum(span: &[f32]) -> f32 {
     rest.iter().chain(&most).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
+#[inline(always)]
 fn exponentials(span: &mut [f32], most: f32) -> f32 {
     let (parts, rest) = span.as_chunks_mut::<LANES>();
     let mut sums = [0.0; LANES];
@@ -109,6 +102,7 @@ fn exponentials(span: &mut [f32], most: f32) -> f32 {
     sums.iter().sum()
 }
 
+#[inline(always)]
 fn products(a: &[f32], b: &[f32]) -> f32 {
     let ((parts, rest), (others, other)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0; LANES];
@@ -132,14 +126,16 @@ pub(super) fn slopes(
     let p = weights.storage::<f32>();
     let scores = contiguous(scores);
     let s = how.softcap.map(|cap| (scores.storage::<f32>(), cap as f32));
-    let data = slopes.storage_mut::<f32>();
-    data.par_chunks_mut(keys).with_min_len((ELEMENTS / keys).max(1)).enumerate().for_each(|(i, row)| {
+    each_row(slopes.storage_mut::<f32>(), keys, |i, row| {
         let p = &p[i * keys..][..keys];
         let sum = products(p, row);
         row.iter_mut().zip(p).for_each(|(x, p)| *x = p * (*x - sum));
         if let Some((s, cap)) = s {
             let s = &s[i * keys..][..keys];
-            row.iter_mut().zip(s).for_each(|(x, s)| *x *= 1.0 - (s / cap).tanh().powi(2));
+            row.iter_mut().zip(s).for_each(|(x, s)| {
+                let tanh = tanh(s / cap);
+                *x *= 1.0 - tanh * tanh;
+            });
         }
     });
     slopes

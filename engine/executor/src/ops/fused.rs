@@ -2,13 +2,14 @@
 
 use super::{
     super::{
+        kernels::norm::{Norm, normed},
         precision::{Half, product},
         value::{R, Value},
     },
     Operands, pointwise,
     rotary::Angles,
 };
-use burn::tensor::{Tensor as Burn, module};
+use burn::tensor::Tensor as Burn;
 use framework_core::{Op, PluginError, Result, ffi::HostTensor};
 
 pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
@@ -21,27 +22,20 @@ pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
         }
         Op::Linear => linear(x, rest.next()?, None, None),
         Op::LayerNorm { eps } => {
-            let (weight, bias) = (vector(rest.next()?)?, vector(rest.next()?)?);
-            Ok(Value::float(module::layer_norm(x.into_float()?, weight, Some(bias), *eps), rank))
+            let (weight, bias) = (rest.next()?.into_float()?, rest.next()?.into_float()?);
+            Ok(Value::float(normed(x.into_float()?, weight, Some(bias), Norm { centred: true, eps: *eps }), rank))
         }
         Op::RmsNorm { eps } => {
             let weight = rest.next()?.into_float()?;
-            let x = x.into_float()?;
-            let scale = x.clone().square().mean_dim(R - 1).add_scalar(*eps).sqrt().recip();
-            Ok(Value::float(x * scale * weight, rank))
+            Ok(Value::float(normed(x.into_float()?, weight, None, Norm { centred: false, eps: *eps }), rank))
         }
         Op::GatedActivate(activation) => {
-            let up = rest.next()?.into_float()?;
-            Ok(Value::float(pointwise::activate(x.into_float()?, *activation)? * up, rank))
+            let (x, up) = (x.into_float()?, rest.next()?.into_float()?);
+            Ok(Value::float(pointwise::gate(x, up, *activation)?, rank))
         }
         Op::Rotary(rotary) => Angles::new(rest.next()?.plain(), rotary)?.rotate(x),
         _ => Err(PluginError::new(format!("{op:?} is not fused"))),
     }
-}
-
-fn vector(x: Value) -> Result<Burn<1>> {
-    let n = x.dims()[R - 1];
-    Ok(x.into_float()?.reshape([n]))
 }
 
 /// `x · weightᵀ + bias` for a weight `[out, in]`, as one matrix product over all rows.

@@ -1,7 +1,10 @@
 //! Element by element.
 
 use super::{
-    super::value::{Data, R, Value},
+    super::{
+        kernels::activation::{Curve, activated, gated},
+        value::{Data, R, Value},
+    },
     Operands,
 };
 use burn::tensor::{Int, Tensor as Burn, activation};
@@ -11,13 +14,31 @@ fn unknown(op: &Op, x: &Value) -> PluginError {
     PluginError::new(format!("{op:?} is not defined for elements of type {:?}", x.dtype()))
 }
 
+/// The kernel's name of a non-linearity, if it has it.
+fn curve(activation: Activation) -> Option<Curve> {
+    Some(match activation {
+        Activation::Relu => Curve::Relu,
+        Activation::Gelu => Curve::Gelu,
+        Activation::GeluTanh => Curve::GeluTanh,
+        Activation::Silu => Curve::Silu,
+        _ => return None,
+    })
+}
+
+/// A non-linearity, times `up`.
+pub(super) fn gate(x: Burn<R>, up: Burn<R>, activation: Activation) -> Result<Burn<R>> {
+    match curve(activation).filter(|_| x.dims() == up.dims()) {
+        Some(curve) => Ok(gated(x, up, curve)),
+        None => Ok(activate(x, activation)? * up),
+    }
+}
+
 /// A non-linearity.
 pub(super) fn activate(x: Burn<R>, activation: Activation) -> Result<Burn<R>> {
+    if let Some(curve) = curve(activation) {
+        return Ok(activated(x, curve));
+    }
     Ok(match activation {
-        Activation::Relu => activation::relu(x),
-        Activation::Gelu => activation::gelu(x),
-        Activation::GeluTanh => activation::gelu_approximate(x),
-        Activation::Silu => activation::silu(x),
         // Where e^x would overflow, it is x.
         Activation::Softplus => activation::relu(x.clone()) + x.abs().neg().exp().log1p(),
         other => {

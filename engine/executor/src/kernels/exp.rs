@@ -4,7 +4,7 @@
 ///
 /// `x = n·ln 2 + r` with `|r| <= ln 2 / 2`, and a polynomial for `e^r` (Cody and Waite, 1980; Cephes' coefficients).
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     /// Added and taken away again, it rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     let small = x < -87.0;
