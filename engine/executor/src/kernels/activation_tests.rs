@@ -19,11 +19,11 @@ fn numbers(x: FloatTensor<Flex>) -> Vec<f32> {
 #[track_caller]
 fn close(found: Vec<f32>, expected: Vec<f32>) {
     for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
-        assert!((a - b).abs() <= 4e-6 * (1.0 + b.abs()), "{i}: {a}, not {b}");
+        assert!((a - b).abs() <= 8e-6 * (1.0 + b.abs()), "{i}: {a}, not {b}");
     }
 }
 
-/// The processor's loops and burn's operators, for more elements than a task has rows of.
+/// The processor's loops and burn's operators, whose error function is the less exact one, for more elements than a task has rows of.
 #[test]
 fn native_and_portable_code_agree() {
     for curve in CURVES {
