@@ -4,6 +4,7 @@ use super::{
     Device, Network, Value,
     balance::Balance,
     frame::Frame,
+    kernels::sum::sum_of_squares,
     layout::Layout,
     loss::{Head, Want, linear_cross_entropy},
     pass::{Mode, Pass, Setup, Stage},
@@ -44,7 +45,7 @@ impl Grads {
     pub fn norm(&self) -> Result<f64> {
         let mut squares = Vec::new();
         for grad in self.0.values() {
-            squares.push(grad.clone().into_float()?.inner().square().sum());
+            squares.push(sum_of_squares(grad.clone().into_float()?.inner()));
         }
         if squares.is_empty() {
             return Ok(0.0);

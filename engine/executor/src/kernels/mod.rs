@@ -9,17 +9,50 @@ pub(super) mod cross_entropy;
 pub(super) mod curves;
 pub(super) mod exp;
 pub(super) mod norm;
+pub(super) mod sum;
 
 use burn::backend::{Flex, tensor::FloatTensor};
 use rayon::prelude::*;
+use std::sync::LazyLock;
 
 /// Elements that one task works on, at least.
 const ELEMENTS: usize = 1 << 14;
 
+/// The vector instructions that our loops are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Those that every processor of the architecture has.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// The widest that this processor has.
+    Widest,
+}
+
+/// Lowered by the environment variable `FRAMEWORK_CPU`: `portable` or `avx2`.
+static LEVEL: LazyLock<Level> = LazyLock::new(|| match std::env::var("FRAMEWORK_CPU").as_deref() {
+    Ok("portable") => Level::Portable,
+    Ok("avx2") => Level::Avx2,
+    _ => Level::Widest,
+});
+
 /// Calls `f` with the widest vector instructions that this processor has.
 #[inline(always)]
 pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+    at(*LEVEL, f)
+}
+
+#[inline(always)]
+fn at<R>(level: Level, f: impl FnOnce() -> R) -> R {
+    match level {
+        Level::Portable => f(),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => match pulp::x86::V3::try_new() {
+            Some(avx2) => avx2.vectorize(f),
+            None => f(),
+        },
+        _ => pulp::Arch::new().dispatch(f),
+    }
 }
 
 pub(super) fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
@@ -41,4 +74,26 @@ pub(super) fn each_row(data: &mut [f32], width: usize, f: impl Fn(usize, &mut [f
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::random;
+
+    /// Sums and functions of a thousand numbers, at each level that the processor has.
+    #[test]
+    fn every_level_computes_the_same() {
+        let numbers = random(1003, 1);
+        let computed = |level| {
+            at(level, || {
+                numbers.iter().map(|x| curves::tanh(*x) + curves::erf(*x) + exp::exp(-x.abs())).collect::<Vec<_>>()
+            })
+        };
+        let portable = computed(Level::Portable);
+        for level in [Level::Avx2, Level::Widest] {
+            let found = computed(level);
+            assert!(found.iter().zip(&portable).all(|(a, b)| (a - b).abs() < 1e-6), "{level:?}");
+        }
+    }
 }
