@@ -1,6 +1,6 @@
 //! Number formats of the computation and of frozen weights: the same curve, the same bytes after a resume, and what is said.
 
-use crate::setting::Setting;
+use crate::setting::{Setting, said};
 
 /// Every step's loss of a run of the setting's recipe.
 fn curve(setting: &Setting, name: &str, more: &[&str]) -> Vec<f64> {
@@ -74,4 +74,24 @@ fn the_plan_says_what_a_precision_comes_to() {
     }
     let refused = setting.run(["check", "recipe.toml", "--set", "backend.precision=\"tf32\""]).failed(2);
     assert!(refused.contains("tensor cores") && refused.contains("precision = \"f32\""), "{refused}");
+}
+
+/// With narrower vector instructions than the processor has, and with one thread: the former to some digits, the latter to
+/// the last bit.
+#[test]
+fn processors_and_threads_make_no_difference() {
+    let setting = Setting::new();
+    let losses = |name: &str, key: &str, value: &str| {
+        let output = format!("output=runs/{name}");
+        let args =
+            ["train", "recipe.toml", "--set", &output, "--set", "train.max_steps=10", "--set", "train.log_every=1"];
+        said(setting.framework().args(args).env(key, value)).succeeded();
+        setting.metrics(&format!("runs/{name}")).iter().filter_map(|row| row["loss"].as_f64()).collect::<Vec<_>>()
+    };
+    let widest = losses("widest", "FRAMEWORK_CPU", "");
+    assert_eq!(losses("one", "RAYON_NUM_THREADS", "1"), widest);
+    for level in ["portable", "avx2"] {
+        let found = losses(level, "FRAMEWORK_CPU", level);
+        assert!(found.iter().zip(&widest).all(|(a, b)| (a - b).abs() < 1e-4), "{level}: {found:?}, not {widest:?}");
+    }
 }

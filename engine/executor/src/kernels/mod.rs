@@ -55,8 +55,12 @@ fn at<R>(level: Level, f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// The same elements in a buffer that holds nothing else, which is changed in place if nobody else has it.
 pub(super) fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    if x.is_contiguous() { x } else { x.to_contiguous() }
+    // This copies views; what is none is held twice until `x` is gone.
+    let whole = x.to_contiguous();
+    drop(x);
+    whole
 }
 
 /// Rows of a task, for rows of this width.
@@ -80,6 +84,33 @@ pub(super) fn each_row(data: &mut [f32], width: usize, f: impl Fn(usize, &mut [f
 mod tests {
     use super::*;
     use crate::test::random;
+    use burn::tensor::{Int, Tensor as Burn, TensorData};
+
+    /// The first rows of a larger tensor lie as if they were all of it.
+    #[test]
+    fn parts_of_a_tensor_are_only_parts() {
+        let device = crate::Device::cpu().burn;
+        let all = Burn::<2>::from_data(TensorData::new(random(8 * 6, 1), [8, 6]), &device);
+        let part = || all.clone().slice_dim(0, 0..3);
+        let apart = || Burn::<2>::from_data(part().into_data(), &device);
+        let targets = || Burn::<2, Int>::zeros([3, 1], &device);
+        let weight = || Burn::<2>::ones([1, 6], &device);
+        let norm = norm::Norm { centred: true, eps: 1e-5 };
+        type Kernel<'a> = &'a dyn Fn(Burn<2>) -> Burn<2>;
+        let kernels: [Kernel; 5] = [
+            &|x| activation::activated(x, activation::Curve::Silu),
+            &|x| activation::gated(x.clone(), x, activation::Curve::Gelu),
+            &|x| norm::normed(x, weight(), Some(weight()), norm),
+            &|x| cross_entropy::cross_entropy(x, targets(), 1.0).1,
+            &|x| sum::sum_of_squares(x).reshape([1, 1]),
+        ];
+        for (i, kernel) in kernels.into_iter().enumerate() {
+            let numbers = |x: Burn<2>| kernel(x).into_data().try_into_vec::<f32>().unwrap();
+            assert_eq!(numbers(part()), numbers(apart()), "kernel {i}");
+        }
+        let rest: Vec<f32> = all.into_data().try_into_vec().unwrap();
+        assert_eq!(rest, random(8 * 6, 1), "the tensor itself stays as it is");
+    }
 
     /// Sums and functions of a thousand numbers, at each level that the processor has.
     #[test]

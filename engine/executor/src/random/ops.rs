@@ -1,7 +1,7 @@
 //! Random factors on each backend.
 
 use super::{BITS, Draw, FACTORS, Factor, Place, SHIFTS};
-use crate::value::R;
+use crate::{kernels::contiguous, value::R};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -37,7 +37,7 @@ pub(super) fn multiplied(x: Burn<R>, draw: Draw) -> Burn<R> {
 
 impl OnRandom for Flex {
     fn multiplied(x: FloatTensor<Self>, draw: Draw, place: Place) -> FloatTensor<Self> {
-        let mut x = if x.is_contiguous() { x } else { x.to_contiguous() };
+        let mut x = contiguous(x);
         if place.tile == place.whole {
             let data = x.storage_mut::<f32>().par_chunks_mut(CHUNK).enumerate();
             data.for_each(|(i, part)| scale(part, draw, i * CHUNK));
