@@ -84,9 +84,8 @@ pub(super) fn keep(op: &Op, operands: &[MetaTensor], result: &MetaTensor) {
 
 fn activated(activation: Activation, x: Option<&MetaTensor>, result: &MetaTensor) {
     x.iter().for_each(|x| x.kept());
-    match activation {
-        Activation::Softplus => result.more_kept(2, DType::F32),
-        _ => {}
+    if activation == Activation::Softplus {
+        result.more_kept(2, DType::F32);
     }
 }
 

@@ -55,11 +55,11 @@ impl Case {
             true => Layout::cached(2, self.time, self.all - self.time, self.starts.to_vec(), with),
             false => Layout::new(2, self.time, self.segments.clone(), with),
         };
-        Spans::new(&layout, Places::new(&layout, &Device::cpu()).firsts(), &self.how.clone().into(), &Device::cpu())
+        Spans::new(&layout, Places::new(&layout, &Device::cpu()).firsts(), &self.how.into(), &Device::cpu())
     }
 
     fn attend(&self, budget: usize, drop: Option<Draw>, inputs: [Value; 3]) -> Value {
-        in_tiles(budget, inputs, &self.how.clone().into(), &self.spans(), drop).unwrap()
+        in_tiles(budget, inputs, &self.how.into(), &self.spans(), drop).unwrap()
     }
 
     /// The keys of its row that a query may see, those of the prefix first, by the words of [`Heads`].
@@ -206,9 +206,9 @@ fn sequences_that_share_a_row_do_not_see_each_other() {
 #[test]
 fn an_attention_that_is_not_causal_looks_ahead() {
     let how = Heads { causal: false, ..plain().how };
-    Case { how: how.clone(), ..plain() }.check();
-    Case { how: how.clone(), starts: [2, 0], ..plain() }.check();
-    Case { how: how.clone(), segments: vec![vec![5], vec![3]], ..plain() }.check();
+    Case { how, ..plain() }.check();
+    Case { how, starts: [2, 0], ..plain() }.check();
+    Case { how, segments: vec![vec![5], vec![3]], ..plain() }.check();
     Case { how: Heads { window: Some(2), ..how }, ..packed() }.check();
 }
 
@@ -216,8 +216,8 @@ fn an_attention_that_is_not_causal_looks_ahead() {
 fn every_sequence_sees_the_prefix_within_its_window() {
     for window in [None, Some(2), Some(4)] {
         let how = Heads { window, ..plain().how };
-        Case { prefix: 3, how: how.clone(), ..plain() }.check();
-        Case { prefix: 2, how: how.clone(), starts: [1, 0], time: 2, ..plain() }.check();
+        Case { prefix: 3, how, ..plain() }.check();
+        Case { prefix: 2, how, starts: [1, 0], time: 2, ..plain() }.check();
         Case { prefix: 3, how, ..packed() }.check();
     }
 }

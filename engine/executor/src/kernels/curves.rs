@@ -15,10 +15,10 @@ pub fn sigmoid(x: f32) -> f32 {
 pub fn tanh(x: f32) -> f32 {
     let (size, square) = (x.abs(), x * x);
     let p = -5.704_988_7e-3;
-    let p = p * square + 2.063_908_9e-2;
+    let p = p * square + 2.063_909e-2;
     let p = p * square - 5.373_971_6e-2;
     let p = p * square + 1.333_144_2e-1;
-    let p = p * square - 3.333_328_2e-1;
+    let p = p * square - 3.333_328e-1;
     let near = p * square * x + x;
     let e = exp(-2.0 * size);
     let far = ((1.0 - e) / (1.0 + e)).copysign(x);
@@ -35,7 +35,7 @@ pub fn erf(x: f32) -> f32 {
     let p = p * square - 2.101_024e-6;
     let p = p * square - 5.692_506_4e-5;
     let p = p * square - 7.349_906_3e-4;
-    let p = p * square - 2.954_599_8e-3;
+    let p = p * square - 2.954_6e-3;
     let p = p * square - 1.609_603_3e-2;
     let q = -1.456_607_2e-5;
     let q = q * square - 2.133_740_6e-4;
