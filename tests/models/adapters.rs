@@ -23,12 +23,16 @@ fn variants(golden: &Golden) -> Vec<(String, Option<&'static str>)> {
     }
     // Of Mixtral peft 0.21 can adapt all experts of all blocks only, and names them otherwise.
     if golden.family() != "mixtral" {
-        variants.push(("targets = \"all-linear\"\nlayers = 1\ndropout = 0.1".to_owned(), None));
+        // Nor does it adapt this projection of Mamba, whose weights kernels of its own read.
+        let not: &[&str] = if golden.family() == "mamba" { &["out_proj"] } else { &[] };
+        let exclude = if not.is_empty() { String::new() } else { format!("exclude = {not:?}\n") };
+        variants.push((format!("targets = \"all-linear\"\n{exclude}layers = 1\ndropout = 0.1"), None));
         let targets = list(&golden.targets("lora"), |name| name.as_str().unwrap().to_owned());
         let (first, second) = (&targets[0], &targets[1]);
         variants.push((format!("rank_pattern = {{ {first} = 2 }}\nalpha_pattern = {{ \"1.*{second}\" = 3 }}"), None));
         variants.push(("init_lora_weights = \"pissa\"\nrank_stabilised = true".into(), None));
-        variants.push((format!("targets = \"all-linear\"\nexclude = [{first:?}]"), None));
+        let not: Vec<&str> = not.iter().copied().chain([first.as_str()]).collect();
+        variants.push((format!("targets = \"all-linear\"\nexclude = {not:?}"), None));
         let spec = golden.network("model", None).spec().clone();
         if spec.get(&spec.output).is_some_and(|output| output.role == Role::Output) {
             variants.push((format!("modules_to_save = [{:?}]", spec.output.trim_end_matches(".weight")), None));
