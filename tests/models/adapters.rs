@@ -23,8 +23,8 @@ fn variants(golden: &Golden) -> Vec<(String, Option<&'static str>)> {
     }
     // Of Mixtral peft 0.21 can adapt all experts of all blocks only, and names them otherwise.
     if golden.family() != "mixtral" {
-        // Nor does it adapt this projection of Mamba, whose weights kernels of its own read.
-        let not: &[&str] = if golden.family() == "mamba" { &["out_proj"] } else { &[] };
+        // Of Mamba it refuses one projection, and transformers reads the weight of another past its adapter.
+        let not: &[&str] = if golden.family() == "mamba" { &["out_proj", "dt_proj"] } else { &[] };
         let exclude = if not.is_empty() { String::new() } else { format!("exclude = {not:?}\n") };
         variants.push((format!("targets = \"all-linear\"\n{exclude}layers = 1\ndropout = 0.1"), None));
         let targets = list(&golden.targets("lora"), |name| name.as_str().unwrap().to_owned());
