@@ -1,4 +1,7 @@
 //! Mamba: a model without attention, whose layers carry a state from token to token.
+//!
+//! For an adapter that Python is to read, leave `out_proj` and `dt_proj` out of LoRA's targets: PEFT refuses the first for
+//! Mamba, and transformers reads the weight of the second past its adapter.
 
 use framework_sdk::{nn::causal::only, prelude::*, serde_json::Map};
 
