@@ -98,9 +98,9 @@ fn lora_trains_as_on_the_processor() {
 #[test]
 fn quantized_weights_train_as_on_the_processor() {
     for frozen in ["nf4", "fp4", "int8", "bf16", "f16"] {
-        same_curve(&[&format!("backend.frozen={frozen:?}"), "train.max_steps=20"]);
+        same_curve(&[&format!("backend.frozen={frozen:?}"), "train.max_steps=8"]);
     }
-    same_curve(&["adapter={plugin=\"qlora\"}", "backend.double_quant=false"]);
+    same_curve(&["adapter={plugin=\"qlora\"}", "backend.double_quant=false", "train.max_steps=8"]);
 }
 
 /// What the device has no products for is computed in 32 bits. The processor's curve is that of 32-bit weights.
