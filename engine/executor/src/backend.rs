@@ -125,13 +125,6 @@ pub fn backends() -> Vec<BackendInfo> {
     BACKENDS.map(info).to_vec()
 }
 
-impl From<BurnDevice> for Device {
-    /// With products in 32 bits.
-    fn from(burn: BurnDevice) -> Self {
-        Self::new(burn)
-    }
-}
-
 impl Device {
     fn new(burn: BurnDevice) -> Self {
         Self { burn, half: None }

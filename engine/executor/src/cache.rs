@@ -101,7 +101,7 @@ impl Cache {
         let mut rows: Option<Burn<1, Int>> = None;
         let mut chosen = |x: &Burn<R>, rank: usize| {
             let count = numbers.len();
-            let rows = rows.get_or_insert_with(|| transfer::ints(numbers.clone(), [count], &x.device().into()));
+            let rows = rows.get_or_insert_with(|| transfer::ints(numbers.clone(), [count], &x.device()));
             x.clone().select(R - rank, rows.clone())
         };
         for slot in self.slots.iter_mut().flatten() {

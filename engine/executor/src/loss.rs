@@ -138,7 +138,7 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
     let (mut sum, mut d_hidden, mut d_weight, mut d_bias) = (None, Vec::new(), None, None);
     let (mut d_features, mut d_more) = (Vec::new(), None);
     let all = targets.len();
-    let targets: Burn<2, Int> = transfer::ints(targets.to_vec(), [all, 1], &device.clone().into());
+    let targets: Burn<2, Int> = transfer::ints(targets.to_vec(), [all, 1], &device);
     for start in (0..all).step_by(at_once) {
         let rows = at_once.min(all - start);
         let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);

@@ -17,7 +17,7 @@ pub(super) struct Places {
 impl Places {
     pub fn new(layout: &Layout, device: &Device) -> Self {
         let Layout { rows, time, .. } = *layout;
-        let firsts = layout.firsts().map(|data| transfer::ints(data, [rows, time], device));
+        let firsts = layout.firsts().map(|data| transfer::ints(data, [rows, time], &device.burn));
         Self { device: device.clone(), rows, time, offset: layout.all() - time, firsts }
     }
 
@@ -48,7 +48,7 @@ impl Places {
             return Burn::ones(dims, &self.device.burn).mul_scalar(share(self.rows * self.time));
         };
         let all = fillings.iter().map(|filled| *filled as usize).sum();
-        let fillings: Burn<2, Int> = transfer::ints(fillings, [self.rows, 1], &self.device);
+        let fillings: Burn<2, Int> = transfer::ints(fillings, [self.rows, 1], &self.device.burn);
         self.numbers(0).lower(fillings.expand(dims)).float().mul_scalar(share(all))
     }
 }

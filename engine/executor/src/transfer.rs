@@ -1,8 +1,7 @@
 //! The way between host and device, for everything but weights. It is counted: on a GPU a read waits for all that was
 //! asked for before.
 
-use super::Device;
-use burn::tensor::{Int, Tensor as Burn, TensorData};
+use burn::tensor::{Device, Int, Tensor as Burn, TensorData};
 use framework_core::{PluginError, Result};
 use std::cell::Cell;
 
@@ -37,12 +36,12 @@ pub(super) fn waited() {
 
 pub(super) fn floats<const D: usize>(data: Vec<f32>, dims: [usize; D], device: &Device) -> Burn<D> {
     sent();
-    Burn::from_data(TensorData::new(data, dims), &device.burn)
+    Burn::from_data(TensorData::new(data, dims), device)
 }
 
 pub(super) fn ints<const D: usize>(data: Vec<i32>, dims: [usize; D], device: &Device) -> Burn<D, Int> {
     sent();
-    Burn::from_data(TensorData::new(data, dims), &device.burn)
+    Burn::from_data(TensorData::new(data, dims), device)
 }
 
 /// The elements of what a tensor is read into.

@@ -84,7 +84,7 @@ impl Value {
     /// A float tensor from row-major data.
     pub fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::float(transfer::floats(data, full, device), shape.len()))
+        Ok(Self::float(transfer::floats(data, full, &device.burn), shape.len()))
     }
 
     /// A weight that is decoded where it is used.
@@ -113,7 +113,7 @@ impl Value {
     /// A tensor of integers from row-major data.
     pub fn from_ints(data: Vec<i32>, shape: &[usize], device: &Device) -> Result<Self> {
         let full = padded(shape)?;
-        Ok(Self::int(transfer::ints(data, full, device), shape.len()))
+        Ok(Self::int(transfer::ints(data, full, &device.burn), shape.len()))
     }
 
     /// A float tensor of zeros.

@@ -32,7 +32,7 @@ impl Spans {
         };
         let end = match (causal, layout.ends().filter(|_| !causal)) {
             (true, _) => at.clone() + 1,
-            (false, Some(ends)) => transfer::ints(ends, [layout.rows, layout.time], device),
+            (false, Some(ends)) => transfer::ints(ends, [layout.rows, layout.time], &device.burn),
             (false, None) => at.zeros_like() + layout.all() as i64,
         };
         let ([near, end], first, at) = match end.dims() == first.dims() {

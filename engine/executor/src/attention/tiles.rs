@@ -59,22 +59,24 @@ impl Reach {
     }
 }
 
-/// Part of a dimension of a tensor of rank 4.
-fn part<B: OnAttention>(x: &FloatTensor<B>, dim: usize, (start, count): (usize, usize)) -> FloatTensor<B> {
+/// Some of the queries or keys of a tensor `[batch, heads, n, size]`.
+fn slices(shape: &Shape, (start, count): (usize, usize)) -> [Slice; 4] {
+    [(0..shape[0]).into(), (0..shape[1]).into(), (start..start + count).into(), (0..shape[3]).into()]
+}
+
+fn part<B: OnAttention>(x: &FloatTensor<B>, which: (usize, usize)) -> FloatTensor<B> {
     let shape = x.shape();
-    if (start, count) == (0, shape[dim]) {
+    if which == (0, shape[2]) {
         return x.clone();
     }
-    let slices: Vec<Slice> =
-        (0..4).map(|d| if d == dim { (start..start + count).into() } else { (0..shape[d]).into() }).collect();
-    B::float_slice(x.clone(), &slices)
+    B::float_slice(x.clone(), &slices(&shape, which))
 }
 
 /// Queries of a tile, those of heads that share a key one after the other: `[batch, kv heads, group · count, size]`.
 fn grouped<B: OnAttention>(x: &FloatTensor<B>, tile: Tile, sizes: Sizes) -> FloatTensor<B> {
     let width = x.shape()[3];
     let rows = sizes.group() * tile.query.1;
-    B::float_reshape(part::<B>(x, 2, tile.query), Shape::from([sizes.batch, sizes.kv_heads, rows, width]))
+    B::float_reshape(part::<B>(x, tile.query), Shape::from([sizes.batch, sizes.kv_heads, rows, width]))
 }
 
 fn ungrouped<B: OnAttention>(x: FloatTensor<B>, tile: Tile, sizes: Sizes) -> FloatTensor<B> {
@@ -113,9 +115,9 @@ pub(super) fn attend<B: OnAttention>(
     let sizes = Sizes::of(&q.shape(), &k.shape());
     let of_tile = |tile: Tile| {
         let queries = B::float_mul_scalar(grouped::<B>(&q, tile, sizes), how.scale.into());
-        let scores = times_transposed::<B>(queries, part::<B>(&k, 2, tile.key), how.half);
+        let scores = times_transposed::<B>(queries, part::<B>(&k, tile.key), how.half);
         let weights = dropped::<B>(B::tile_weights(scores, spans.clone(), how, tile), &how, tile);
-        ungrouped::<B>(product_on::<B>(weights, part::<B>(&v, 2, tile.key), how.half), tile, sizes)
+        ungrouped::<B>(product_on::<B>(weights, part::<B>(&v, tile.key), how.half), tile, sizes)
     };
     joined::<B>(sizes.tiles(&how).into_iter().map(of_tile).collect())
 }
@@ -134,7 +136,7 @@ pub(super) fn back<B: OnAttention>(
     let (mut dq, mut dk, mut dv) = (Vec::new(), None, None);
     for tile in sizes.tiles(&how) {
         let queries = B::float_mul_scalar(grouped::<B>(&q, tile, sizes), how.scale.into());
-        let (keys, values) = (part::<B>(&k, 2, tile.key), part::<B>(&v, 2, tile.key));
+        let (keys, values) = (part::<B>(&k, tile.key), part::<B>(&v, tile.key));
         let scores = times_transposed::<B>(queries.clone(), keys.clone(), how.half);
         // Kept only where they are needed: weights are made in their place otherwise.
         let raw = how.softcap.map(|_| scores.clone());
@@ -156,16 +158,14 @@ pub(super) fn back<B: OnAttention>(
 
 /// Adds what a tile gives to the gradient of all keys or values.
 fn add<B: OnAttention>(sum: &mut Option<FloatTensor<B>>, of_tile: FloatTensor<B>, tile: Tile) {
-    let (start, count) = tile.key;
     let mut shape = of_tile.shape();
     *sum = Some(match sum.take() {
-        None if count == tile.whole[1] => of_tile,
+        None if tile.key.1 == tile.whole[1] => of_tile,
         before => {
             shape[2] = tile.whole[1];
             let zeros = || B::float_zeros(shape.clone(), &of_tile.device(), of_tile.dtype().into());
             let before = before.unwrap_or_else(zeros);
-            let slices: Vec<Slice> =
-                (0..4).map(|d| if d == 2 { (start..start + count).into() } else { (0..shape[d]).into() }).collect();
+            let slices = slices(&shape, tile.key);
             let present = B::float_slice(before.clone(), &slices);
             B::float_slice_assign(before, &slices, B::float_add(present, of_tile))
         }

@@ -1,6 +1,10 @@
 //! Softmax and cross-entropy of rows of logits, and the gradient of the logits, in one pass.
 
-use super::{contiguous, exp::exp, vectorised};
+use super::{
+    Integers, contiguous,
+    rows::{exponentials, maximum},
+    vectorised,
+};
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
@@ -50,13 +54,10 @@ impl OnCrossEntropy for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (rows, vocab) = (logits.shape()[0], logits.shape()[1]);
         let targets = targets.to_contiguous();
-        let target = |row: usize| match targets.as_slice::<i32>() {
-            Some(targets) => targets[row] as usize,
-            None => targets.as_slice::<i64>().expect("integers")[row] as usize,
-        };
+        let targets = Integers::of(&targets);
         let mut logits = contiguous(logits);
         let data = logits.storage_mut::<f32>();
-        let of_row = |(i, row): (usize, &mut [f32])| vectorised(|| one(row, target(i), factor as f32));
+        let of_row = |(i, row): (usize, &mut [f32])| vectorised(|| one(row, targets.at(i), factor as f32));
         let losses: Vec<f32> = data.par_chunks_mut(vocab.max(1)).enumerate().map(of_row).collect();
         (Self::float_from_data(TensorData::new(losses, [rows, 1]), &Default::default()), logits)
     }
@@ -65,29 +66,8 @@ impl OnCrossEntropy for Flex {
 /// Makes a row of logits the gradient, and returns the loss.
 #[inline(always)]
 fn one(row: &mut [f32], target: usize, factor: f32) -> f32 {
-    const LANES: usize = 16;
-    let (parts, rest) = row.as_chunks::<LANES>();
-    let mut most = [f32::NEG_INFINITY; LANES];
-    for part in parts {
-        for (most, x) in most.iter_mut().zip(part) {
-            *most = if *x > *most { *x } else { *most };
-        }
-    }
-    let most = rest.iter().chain(&most).copied().fold(f32::NEG_INFINITY, f32::max);
-    let chosen = row[target];
-    let (parts, rest) = row.as_chunks_mut::<LANES>();
-    let mut sums = [0.0; LANES];
-    for part in parts {
-        for (sum, x) in sums.iter_mut().zip(part) {
-            *x = exp(*x - most);
-            *sum += *x;
-        }
-    }
-    for x in rest {
-        *x = exp(*x - most);
-        sums[0] += *x;
-    }
-    let sum = sums.iter().sum::<f32>();
+    let (most, chosen) = (maximum(row), row[target]);
+    let sum = exponentials(row, most);
     let scale = factor / sum;
     row.iter_mut().for_each(|x| *x *= scale);
     row[target] -= factor;

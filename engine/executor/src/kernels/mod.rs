@@ -9,9 +9,13 @@ pub(super) mod cross_entropy;
 pub(super) mod curves;
 pub(super) mod exp;
 pub(super) mod norm;
+pub(super) mod rows;
 pub(super) mod sum;
 
-use burn::backend::{Flex, tensor::FloatTensor};
+use burn::backend::{
+    Flex,
+    tensor::{FloatTensor, IntTensor},
+};
 use rayon::prelude::*;
 use std::sync::LazyLock;
 
@@ -61,6 +65,28 @@ pub(super) fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     let whole = x.to_contiguous();
     drop(x);
     whole
+}
+
+/// Integers that are not negative, in either width that burn holds them in; of a contiguous tensor.
+pub(super) enum Integers<'a> {
+    Narrow(&'a [i32]),
+    Wide(&'a [i64]),
+}
+
+impl<'a> Integers<'a> {
+    pub fn of(x: &'a IntTensor<Flex>) -> Self {
+        match x.as_slice::<i32>() {
+            Some(numbers) => Self::Narrow(numbers),
+            None => Self::Wide(x.as_slice::<i64>().expect("integers")),
+        }
+    }
+
+    pub fn at(&self, index: usize) -> usize {
+        match self {
+            Self::Narrow(numbers) => numbers[index].max(0) as usize,
+            Self::Wide(numbers) => numbers[index].max(0) as usize,
+        }
+    }
 }
 
 /// Rows of a task, for rows of this width.

@@ -1,7 +1,7 @@
 //! Norms over the last dimension: root mean square (Zhang and Sennrich, 2019, arXiv:1910.07467) and layer norm (Ba et al.,
 //! 2016, arXiv:1607.06450). What is kept for the way back is the input.
 
-use super::{contiguous, rows_of_a_task, vectorised};
+use super::{contiguous, rows::summed, rows_of_a_task, vectorised};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -40,6 +40,19 @@ impl Norm {
         let scale = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, self.eps.into())));
         (B::float_mul(x, scale.clone()), scale)
     }
+
+    /// [`OnNorm::normed`] in a backend's operators.
+    fn applied<B: Backend>(self, x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
+        let (x, _) = self.normalised::<B>(x);
+        let y = B::float_mul(x, weight);
+        if self.centred { B::float_add(y, bias) } else { y }
+    }
+
+    /// [`OnNorm::normed_weight`] in a backend's operators.
+    fn of_weight<B: Backend>(self, x: FloatTensor<B>, g: FloatTensor<B>) -> FloatTensor<B> {
+        let (x, _) = self.normalised::<B>(x);
+        B::float_sum_dim(B::float_mul(g, x), 0)
+    }
 }
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
@@ -51,9 +64,7 @@ pub(in super::super) trait OnNorm: Backend {
         bias: FloatTensor<Self>,
         norm: Norm,
     ) -> FloatTensor<Self> {
-        let (x, _) = norm.normalised::<Self>(x);
-        let y = Self::float_mul(x, weight);
-        if norm.centred { Self::float_add(y, bias) } else { y }
+        norm.applied::<Self>(x, weight, bias)
     }
 
     /// The gradient of `x`: `(gw - mean(gw) - x̂ · mean(gw · x̂)) / deviation`, the first mean for centred norms only.
@@ -73,8 +84,7 @@ pub(in super::super) trait OnNorm: Backend {
 
     /// The gradient of the weight `[1, width]`: the sum over rows of `g · x̂`.
     fn normed_weight(x: FloatTensor<Self>, g: FloatTensor<Self>, norm: Norm) -> FloatTensor<Self> {
-        let (x, _) = norm.normalised::<Self>(x);
-        Self::float_sum_dim(Self::float_mul(g, x), 0)
+        norm.of_weight::<Self>(x, g)
     }
 }
 
@@ -104,35 +114,9 @@ fn row(x: &FloatTensor<Flex>) -> Vec<f32> {
 #[inline(always)]
 fn moments(row: &[f32], norm: Norm) -> (f32, f32) {
     let share = 1.0 / row.len() as f32;
-    let mean = if norm.centred { summed(row, |x| x) * share } else { 0.0 };
-    let variance = summed(row, |x| (x - mean) * (x - mean)) * share;
+    let mean = if norm.centred { summed(row, row, |x, _| x) * share } else { 0.0 };
+    let variance = summed(row, row, |x, _| (x - mean) * (x - mean)) * share;
     (mean, 1.0 / (variance + norm.eps as f32).sqrt())
-}
-
-/// Sums side by side, which the compiler makes vectors of.
-#[inline(always)]
-fn summed(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let (parts, rest) = row.as_chunks::<16>();
-    let mut sums = [0.0; 16];
-    for part in parts {
-        for (sum, x) in sums.iter_mut().zip(part) {
-            *sum += f(*x);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|x| f(*x)).sum::<f32>()
-}
-
-/// The same over two rows.
-#[inline(always)]
-fn summed_with(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let ((parts, rest), (others, other)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    let mut sums = [0.0; 16];
-    for (a, b) in parts.iter().zip(others) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += f(*a, *b);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().zip(other).map(|(a, b)| f(*a, *b)).sum::<f32>()
 }
 
 impl OnNorm for Flex {
@@ -169,8 +153,8 @@ impl OnNorm for Flex {
             let (mean, scale) = moments(x, norm);
             g.iter_mut().zip(&weight).for_each(|(g, w)| *g *= w);
             let share = 1.0 / width as f32;
-            let along = summed_with(g, x, |g, x| g * (x - mean)) * scale * share;
-            let whole = if norm.centred { summed(g, |g| g) * share } else { 0.0 };
+            let along = summed(g, x, |g, x| g * (x - mean)) * scale * share;
+            let whole = if norm.centred { summed(g, g, |g, _| g) * share } else { 0.0 };
             g.iter_mut().zip(x).for_each(|(g, x)| *g = (*g - whole - (x - mean) * scale * along) * scale);
         });
         g

@@ -1,6 +1,6 @@
 //! The sum of squares of a tensor, for norms of gradients: millions of numbers, of which 32 bits would lose some.
 
-use super::contiguous;
+use super::{contiguous, rows::LANES};
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 /// Numbers that are summed in 32 bits, in lanes side by side, before 64 bits take over.
 const CHUNK: usize = 1 << 12;
-const LANES: usize = 16;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnSquares: Backend {

@@ -22,7 +22,7 @@ impl Angles {
         let [_, _, _, batch, time] = positions.dims();
         let pairs = rotary.inv_freq.len();
         let inv_freq: Vec<f32> = rotary.inv_freq.iter().map(|&f| f as f32).collect();
-        let inv_freq: Burn<R> = transfer::floats(inv_freq, [1, 1, 1, 1, pairs], &positions.device().into());
+        let inv_freq: Burn<R> = transfer::floats(inv_freq, [1, 1, 1, 1, pairs], &positions.device());
         let angles = positions.reshape([1, batch, 1, time, 1]).float() * inv_freq;
         let (mut cos, mut sin) = (angles.clone().cos(), angles.sin());
         if rotary.scale != 1.0 {

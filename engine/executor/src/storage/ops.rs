@@ -2,7 +2,7 @@
 //! have is written in burn's operators.
 
 use super::{Coding, Storage, block4, half, int8, scales};
-use crate::precision::product_on;
+use crate::{kernels::Integers, precision::product_on};
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
@@ -148,16 +148,13 @@ impl OnCoded for Flex {
     ) -> FloatTensor<Self> {
         let (words, scales, numbers) = (words.to_contiguous(), scales.to_contiguous(), numbers.to_contiguous());
         let (words, scales) = (words.as_slice::<i32>().expect("words"), scales.as_slice::<f32>().expect("scales"));
-        let numbers: Vec<usize> = match numbers.as_slice::<i32>() {
-            Some(numbers) => numbers.iter().map(|n| *n as usize).collect(),
-            None => numbers.as_slice::<i64>().expect("row numbers").iter().map(|n| *n as usize).collect(),
-        };
-        let (codec, width) = (coding.codec(), coding.shape.width);
-        let mut out = vec![0.0; numbers.len() * width];
-        out.par_chunks_mut(width.max(1)).zip(&numbers).for_each(|(out, number)| {
-            codec.decode(words, scales, coding.shape, number * width, out);
+        let (codec, width, count) = (coding.codec(), coding.shape.width, numbers.shape()[0]);
+        let numbers = Integers::of(&numbers);
+        let mut out = vec![0.0; count * width];
+        out.par_chunks_mut(width.max(1)).enumerate().for_each(|(i, out)| {
+            codec.decode(words, scales, coding.shape, numbers.at(i) * width, out);
         });
-        Self::float_from_data(TensorData::new(out, [numbers.len(), width]), &Default::default())
+        Self::float_from_data(TensorData::new(out, [count, width]), &Default::default())
     }
 }
 
