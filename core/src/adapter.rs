@@ -2,7 +2,7 @@
 
 use crate::{Attach, Ctx, ModelSpec, Options, Param, PluginError, Result, Tensor, Weight};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an adapter does to a model's parameters: what its [`Attach`] was told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,11 @@ impl AdapterPlan {
     pub fn own_trained(&self) -> impl Iterator<Item = &Param> {
         let trained = |(index, param)| (!self.frozen.contains(&index)).then_some(param);
         self.params.iter().enumerate().filter_map(trained)
+    }
+
+    /// Names of all parameters that are trained, the new ones and the model's.
+    pub fn trained_names(&self) -> BTreeSet<String> {
+        self.own_trained().map(|param| param.name.clone()).chain(self.trained.iter().cloned()).collect()
     }
 }
 

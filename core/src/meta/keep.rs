@@ -56,14 +56,13 @@ pub(super) fn keep(op: &Op, operands: &[MetaTensor], result: &MetaTensor) {
     }
     let operand = |i: usize| operands.get(i);
     let tracked = |i: usize| operand(i).is_some_and(|x| x.tracked);
-    // Of a product each factor, if the other has a gradient.
-    let product = || {
-        for (kept, other) in [(0, 1), (1, 0)] {
-            operand(kept).filter(|_| tracked(other)).iter().for_each(|x| x.kept());
-        }
-    };
     match op {
-        Op::Mul | Op::Matmul | Op::Linear | Op::Div => product(),
+        // Each factor, if the other has a gradient.
+        Op::Mul | Op::Matmul | Op::Linear | Op::Div => {
+            for (kept, other) in [(0, 1), (1, 0)] {
+                operand(kept).filter(|_| tracked(other)).iter().for_each(|x| x.kept());
+            }
+        }
         Op::PowScalar(_) | Op::Log | Op::Abs | Op::Sign | Op::Sin | Op::Cos | Op::Erf | Op::Clamp { .. } => {
             operand(0).iter().for_each(|x| x.kept());
         }

@@ -125,9 +125,7 @@ impl MetaHost {
         cached: usize,
     ) -> Result<Arc<Self>> {
         let adapter = adapter.map(|adapter| adapter.open(model)).transpose()?;
-        let plan = adapter.as_ref().map(|adapter| adapter.plan());
-        let own = plan.iter().flat_map(|plan| plan.own_trained().map(|param| param.name.clone()));
-        let trained = own.chain(plan.iter().flat_map(|plan| plan.trained.iter().cloned())).collect();
+        let trained = adapter.as_ref().map_or_else(BTreeSet::new, |adapter| adapter.plan().trained_names());
         Ok(Arc::new_cyclic(|this| Self {
             spec: model.clone(),
             adapter,

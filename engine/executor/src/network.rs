@@ -56,8 +56,7 @@ impl Network {
         };
         let site = |param: &Param| adapter.as_ref().and_then(|adapter| adapter.site(param));
         let modules = spec.params.iter().map(|p| (site(p), bias(p))).collect();
-        let trained: BTreeSet<String> =
-            plan.own_trained().map(|p| p.name.clone()).chain(plan.trained.iter().cloned()).collect();
+        let trained = plan.trained_names();
         let Parts { model, device, .. } = parts;
         let lowest = lowest_trained(&model, &spec, &plan, &trained)?;
         let params = RwLock::default();
