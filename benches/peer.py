@@ -54,7 +54,8 @@ def train(model: torch.nn.Module, examples: list[dict], settings: Settings) -> d
     for step in range(settings.steps):
         start = time.perf_counter()
         first = step * settings.batch_size
-        loss = model(**batch(examples[first : first + settings.batch_size])).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+            loss = model(**batch(examples[first : first + settings.batch_size])).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, MAX_GRAD_NORM)
         optimizer.step()

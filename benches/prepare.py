@@ -1,4 +1,4 @@
-"""Makes model, tokenizer, adapter and examples: python prepare.py WORK TABLE
+"""Makes model, tokenizer, adapter and examples: python prepare.py WORK [TABLE]
 
 `training_step.py` calls it, in a process of its own. WORK holds the settings.
 """
@@ -14,10 +14,11 @@ import transformers
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers, processors, trainers
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 import alpaca
-from work import ALPHA, RANK, TARGETS, Settings, Work
+from shapes import SHAPES, make_model
+from work import ALPHA, RANK, Settings, Work
 
 END = "<|endoftext|>"
 # Tokens of Pythia's tokenizer; its models' embeddings are padded to a multiple of 128.
@@ -44,35 +45,9 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(seed: int) -> GPTNeoXForCausalLM:
-    """A model of the shape of Pythia-14m with random weights."""
-    torch.manual_seed(seed)
-    config = GPTNeoXConfig(
-        vocab_size=50304,
-        hidden_size=128,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        intermediate_size=512,
-        max_position_embeddings=2048,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 10000.0,
-            "partial_rotary_factor": 0.25,
-        },
-        hidden_act="gelu",
-        use_parallel_residual=True,
-        attention_bias=True,
-        tie_word_embeddings=False,
-        bos_token_id=0,
-        eos_token_id=0,
-        dtype="float32",
-    )
-    return GPTNeoXForCausalLM(config).float()
-
-
-def save_adapter(model: GPTNeoXForCausalLM, work: Work, seed: int) -> None:
+def save_adapter(model: PreTrainedModel, work: Work, settings: Settings) -> None:
     """A new LoRA adapter, initialised by peft."""
-    torch.manual_seed(seed)
+    torch.manual_seed(settings.seed)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         base_model_name_or_path=str(work.model),
@@ -80,9 +55,27 @@ def save_adapter(model: GPTNeoXForCausalLM, work: Work, seed: int) -> None:
         lora_alpha=ALPHA,
         lora_dropout=0.0,
         bias="none",
-        target_modules=list(TARGETS),
+        target_modules=list(SHAPES[settings.shape].targets),
     )
     get_peft_model(model, config).save_pretrained(work.adapter)
+
+
+def make_word_tokenizer(words: int) -> PreTrainedTokenizerFast:
+    """Each of the words `w1`, `w2` … is a token; the end token has the id 0."""
+    vocabulary = {END: 0} | {f"w{i}": i for i in range(1, words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=END))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=END, eos_token=END, unk_token=END
+    )
+
+
+def make_texts(settings: Settings, words: int) -> list[list[int]]:
+    """Random words and the end token, as many rows as are trained on."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    size = (settings.steps * settings.batch_size, settings.dense - 1)
+    ids = torch.randint(1, words, size, generator=generator)
+    return [[*row, 0] for row in ids.tolist()]
 
 
 def tokenized(row: dict[str, str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> dict:
@@ -117,23 +110,42 @@ def choose(
     return list(islice(cycle(chosen), wanted))
 
 
-def main(work: Work, table: Path) -> None:
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    settings = work.load()
-    for folder in (work.model, work.adapter):
-        shutil.rmtree(folder, ignore_errors=True)
+def write_table(work: Work, settings: Settings, table: Path) -> None:
+    """Tokenizer, rows and examples from a CSV of instructions."""
     rows = alpaca.read_rows(table)
     tokenizer = make_tokenizer([alpaca.prompt(row) + row["output"] for row in rows])
     tokenizer.save_pretrained(work.model)
-    model = make_model(settings.seed)
-    model.save_pretrained(work.model)
-    if not settings.full:
-        save_adapter(model, work, settings.seed)
     chosen = choose(rows, tokenizer, settings)
     alpaca.write_rows(work.table, [row for row, _ in chosen])
     work.examples.write_text(json.dumps([example for _, example in chosen]))
 
 
+def write_texts(work: Work, settings: Settings, words: int) -> None:
+    """Tokenizer, rows and examples that are supervised as a whole."""
+    make_word_tokenizer(words).save_pretrained(work.model)
+    rows = make_texts(settings, words)
+    with work.texts.open("w", encoding="utf-8") as file:
+        for row in rows:
+            text = " ".join(f"w{i}" for i in row[:-1])
+            file.write(json.dumps({"text": text}) + "\n")
+    work.examples.write_text(json.dumps([{"ids": row, "prompt": 0} for row in rows]))
+
+
+def main(work: Work, table: Path | None) -> None:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    settings = work.load()
+    for folder in (work.model, work.adapter):
+        shutil.rmtree(folder, ignore_errors=True)
+    model = make_model(settings.shape, settings.seed)
+    if table is None:
+        write_texts(work, settings, model.config.vocab_size)
+    else:
+        write_table(work, settings, table)
+    model.save_pretrained(work.model)
+    if not settings.full:
+        save_adapter(model, work, settings)
+
+
 if __name__ == "__main__":
-    main(Work(Path(sys.argv[1])), Path(sys.argv[2]))
+    main(Work(Path(sys.argv[1])), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

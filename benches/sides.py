@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import machine
-from work import ALPHA, LEARNING_RATE, MAX_GRAD_NORM, RANK, TARGETS, Settings, Work, step_tokens
+from work import ALPHA, LEARNING_RATE, MAX_GRAD_NORM, RANK, Settings, Work, step_tokens
 
 OURS, PYTORCH, TUNED = "framework", "PyTorch", "PyTorch, tuned malloc"
 GIB = 1 << 30
@@ -88,12 +88,16 @@ def thread_variables(threads: int) -> dict[str, str]:
     return dict.fromkeys(names, str(threads)) | {"TOKENIZERS_PARALLELISM": "false"}
 
 
-def prepare(work: Work, settings: Settings, table: Path) -> None:
+def prepare(work: Work, settings: Settings, table: Path | None) -> None:
     """Makes everything that both sides read."""
     work.save(settings)
     script = Path(__file__).with_name("prepare.py")
-    command = [sys.executable, str(script), str(work.root), str(table)]
+    command = [sys.executable, str(script), str(work.root), *([str(table)] if table else [])]
     execute("preparing", command, work.log("prepare"), thread_variables(settings.threads))
+
+
+# The plugins of shapes.py, which imports torch.
+PLUGINS = {"pythia-14m": "pythia", "phi3-45m": "phi-3", "qwen2-0.5b": "qwen", "llama-45m": "llama", "llama-0.5b": "llama"}
 
 
 def write_recipe(work: Work, settings: Settings) -> None:
@@ -108,8 +112,12 @@ def write_recipe(work: Work, settings: Settings) -> None:
 r = {RANK}
 alpha = {ALPHA}
 dropout = 0.0
-targets = {toml(list(TARGETS))}
 init_from = {toml(work.adapter)}"""
+    dataset = f"""plugin = "instruction-csv"
+path = {toml(work.table)}"""
+    if settings.dense:
+        dataset = f"""plugin = "jsonl"
+path = {toml(work.texts)}"""
     work.recipe.write_text(
         f"""\
 name = "bench"
@@ -117,16 +125,18 @@ seed = {settings.seed}
 output = {toml(work.run)}
 
 [model]
-plugin = "pythia"
+plugin = {toml(PLUGINS[settings.shape])}
 weights = {toml(work.model)}
 
 [[dataset]]
-plugin = "instruction-csv"
-path = {toml(work.table)}
+{dataset}
 
 [prompt]
-template = "alpaca"
+template = {toml("plain" if settings.dense else "alpaca")}
 max_length = {settings.max_length}
+
+[backend]
+precision = {toml(settings.precision)}
 
 [adapter]
 {adapter}

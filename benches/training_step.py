@@ -11,7 +11,7 @@ from pathlib import Path
 
 import machine
 import report
-from sides import OURS, PYTORCH, TUNED, Failed, Run, prepare, run_ours, run_pytorch
+from sides import OURS, PLUGINS, PYTORCH, TUNED, Failed, Run, prepare, run_ours, run_pytorch
 from work import Settings, Work, step_tokens
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,12 @@ def positive(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
-    parser.add_argument("--data", type=Path, required=True, help="CSV: instruction, input, output")
+    parser.add_argument("--data", type=Path, help="CSV: instruction, input, output")
+    parser.add_argument(
+        "--dense", type=positive, help="in its place, random texts of so many tokens, all supervised"
+    )
+    parser.add_argument("--shape", choices=list(PLUGINS), default="pythia-14m", help="(pythia-14m)")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="(f32)")
     parser.add_argument("--full", action="store_true", help="train all weights instead of LoRA")
     parser.add_argument("--steps", type=positive, default=50, help="steps per run (50)")
     parser.add_argument("--warmup", type=int, default=3, help="steps not counted (3)")
@@ -47,7 +52,9 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if not 0 <= args.warmup < args.steps:
         parser.error("--warmup must be less than --steps")
-    if not args.data.is_file():
+    if (args.data is None) == (args.dense is None):
+        parser.error("name either --data or --dense")
+    if args.data and not args.data.is_file():
         parser.error(f"there is no file {args.data}")
     if args.only != "pytorch" and not args.framework.is_file():
         parser.error(f"there is no {args.framework}: cargo build --release, or --only pytorch")
@@ -79,7 +86,7 @@ def notes(
 ) -> str:
     """What stands above the table."""
     lines = [
-        f"{'all weights' if args.full else 'LoRA'}, float32; rounds: {args.rounds}, "
+        f"{'all weights' if args.full else 'LoRA'}, {args.precision}, {args.shape}; rounds: {args.rounds}, "
         f"steps of each: {args.steps} ({args.warmup} not counted)",
         f"a step: {args.batch_size} examples, {sum(tokens) / len(tokens):.0f} tokens on average",
         f"{about['processor']}, {about['cores']} cores, {args.threads} threads; {about['system']}",
@@ -106,10 +113,13 @@ def main() -> int:
         max_length=args.max_length,
         threads=args.threads,
         seed=args.seed,
+        shape=args.shape,
+        dense=args.dense or 0,
+        precision=args.precision,
     )
     print("making model, tokenizer and examples …", file=sys.stderr, flush=True)
     try:
-        prepare(work, settings, args.data.resolve())
+        prepare(work, settings, args.data.resolve() if args.data else None)
         runs = measure(args, work, settings)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-TARGETS = ("query_key_value", "dense")
 RANK = 8
 ALPHA = 16
 LEARNING_RATE = 1e-4
@@ -21,6 +20,12 @@ class Settings:
     max_length: int
     threads: int
     seed: int
+    # A name of shapes.py.
+    shape: str = "pythia-14m"
+    # Tokens of each example, all of them supervised, in place of the rows of a table; 0 for those.
+    dense: int = 0
+    # "f32" or "bf16": in PyTorch, autocast.
+    precision: str = "f32"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Work:
     def table(self) -> Path:
         """Exactly the rows that are trained on, in order."""
         return self.root / "rows.csv"
+
+    @property
+    def texts(self) -> Path:
+        """In its place, texts of which each word is a token."""
+        return self.root / "rows.jsonl"
 
     @property
     def examples(self) -> Path:

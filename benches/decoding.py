@@ -1,0 +1,100 @@
+"""Tokens per second of greedy generation, one sequence at a time: python decoding.py --shape llama-45m
+
+README.md describes what is measured and how to read it.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import median
+
+import machine
+from sides import Failed, execute, thread_variables
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+# Number formats of the weights: ours, and what the peers call the same width.
+WIDTHS = {"f32": "float32", "bf16": "bfloat16", "int8": None, "nf4": None}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument("--shape", default="llama-45m", help="a name of shapes.py (llama-45m)")
+    parser.add_argument("--prompt", type=int, default=16, help="tokens of the prompt (16)")
+    parser.add_argument("--tokens", type=int, default=256, help="tokens that are timed (256)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each side (3)")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="(all cores)")
+    parser.add_argument("--widths", default=",".join(WIDTHS), help="(f32,bf16,int8,nf4)")
+    parser.add_argument("--only", choices=["ours"], help="run one side alone")
+    parser.add_argument("--framework", type=Path, default=ROOT / "target/release/framework")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/bench-decoding")
+    return parser.parse_args()
+
+
+def ours(args: argparse.Namespace, width: str, tokens: int) -> float:
+    """Seconds of a process that generates so many tokens."""
+    words = " ".join(f"w{i + 1}" for i in range(args.prompt))
+    settings = {
+        "max_new_tokens": tokens,
+        "min_new_tokens": tokens,
+        "generate.plugin": "greedy",
+        "backend.frozen": width,
+    }
+    command = [str(args.framework.resolve()), "generate", str(args.work / "model"), "--raw", "--prompt", words]
+    for key, value in settings.items():
+        command += ["--set", f"{key}={json.dumps(value)}"]
+    log = args.work / f"ours-{width}.log"
+    return execute(f"framework, {width}", command, log, thread_variables(args.threads)).wall_seconds
+
+
+def per_second(args: argparse.Namespace, width: str) -> float:
+    """From two lengths, so that loading and reading the prompt do not count."""
+    few = 8
+    return args.tokens / (ours(args, width, args.tokens + few) - ours(args, width, few))
+
+
+def theirs(args: argparse.Namespace, script: str, width: str) -> float:
+    """What a peer's script measures of itself."""
+    result = args.work / f"{script}.json"
+    result.unlink(missing_ok=True)
+    command = [sys.executable, str(HERE / script), str(args.work), width, str(args.prompt), str(args.tokens)]
+    execute(script, command, args.work / f"{script}.log", thread_variables(args.threads))
+    return json.loads(result.read_text())["per_second"]
+
+
+def sides(args: argparse.Namespace) -> dict[str, object]:
+    """What is measured, by its name."""
+    all_sides = {}
+    for width in args.widths.split(","):
+        all_sides[f"framework, {width}"] = lambda width=width: per_second(args, width)
+        if WIDTHS[width] and args.only is None:
+            name = WIDTHS[width]
+            all_sides[f"transformers, {name}"] = lambda name=name: theirs(args, "decoding_peer.py", name)
+    return all_sides
+
+
+def main() -> int:
+    args = arguments()
+    args.work.mkdir(parents=True, exist_ok=True)
+    args.work = args.work.resolve()
+    command = [sys.executable, str(HERE / "decoding_peer.py"), str(args.work), "make", args.shape, "0"]
+    found: dict[str, list[float]] = {}
+    try:
+        execute("preparing", command, args.work / "prepare.log", thread_variables(args.threads))
+        for number in range(1, args.rounds + 1):
+            for name, measure in sides(args).items():
+                print(f"round {number} of {args.rounds}: {name} …", file=sys.stderr, flush=True)
+                found.setdefault(name, []).append(measure())
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{args.shape}, {args.prompt} tokens read, {args.tokens} timed; {machine.processor()}, {args.threads} threads")
+    print("\n| weights | tokens/s (min–max) |\n| --- | ---: |")
+    for name, rates in found.items():
+        print(f"| {name} | {median(rates):.1f} ({min(rates):.1f}–{max(rates):.1f}) |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
