@@ -8,6 +8,7 @@ macro_rules! eprintln {
     }};
 }
 
+mod allocator;
 mod cli;
 mod commands;
 mod progress;
@@ -24,10 +25,6 @@ use plugin_optimizers as _;
 use clap::Parser;
 use std::{panic, process::ExitCode};
 
-// The system's allocator returns large blocks at once, and training takes them again at every step.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Whoever reads what is printed may stop reading: `framework list-plugins | head`.
 fn end_quietly_when_nobody_reads() {
     let previous = panic::take_hook();
@@ -39,13 +36,24 @@ fn end_quietly_when_nobody_reads() {
     }));
 }
 
+/// Stack of a thread: commands run on one.
+const STACK: usize = 16 << 20;
+
+/// Runs a command on one of the threads that compute: it would have to wake them up and sleep for every operator otherwise.
+fn on_the_pool<R: Send>(command: impl FnOnce() -> R + Send) -> R {
+    // Where the system gives no threads, rayon says so at the first use.
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
+    rayon::scope(|_| command())
+}
+
 fn main() -> ExitCode {
+    allocator::set_up();
     end_quietly_when_nobody_reads();
     framework_core::ffi::install_panic_hook();
     let cli = cli::Cli::parse();
     progress::init_logging(cli.verbose);
     progress::show_downloads();
-    match cli.run() {
+    match on_the_pool(|| cli.run()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
