@@ -1,7 +1,6 @@
 //! What a generation keeps of the tokens that it has already seen: keys and values, and the states of recurrent layers.
 
 use super::{
-    backend::on_processor,
     transfer,
     value::{R, Value},
 };
@@ -56,15 +55,6 @@ impl Slot {
         }
         self.length = end;
     }
-
-    /// What is filled, where that is a view; where it would be a copy, all: attention looks at no key behind its spans.
-    fn seen(&self) -> (Burn<R>, Burn<R>) {
-        let seen = |x: &Burn<R>| match on_processor(&x.device()) {
-            true => x.clone().slice_dim(3, 0..self.length),
-            false => x.clone(),
-        };
-        (seen(&self.keys), seen(&self.values))
-    }
 }
 
 impl Cache {
@@ -86,8 +76,8 @@ impl Cache {
         }
         let slot = self.slots[entry].get_or_insert_with(|| Slot::new(&k, &v));
         slot.append(k, v);
-        let (k, v) = slot.seen();
-        Ok((Value::float(k, rank), Value::float(v, rank)))
+        // With the room behind: attention looks at no key behind its spans.
+        Ok((Value::float(slot.keys.clone(), rank), Value::float(slot.values.clone(), rank)))
     }
 
     /// Makes row `parents[i]` the new row `i`.

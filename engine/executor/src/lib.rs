@@ -4,6 +4,7 @@ mod attention;
 mod backend;
 mod balance;
 mod cache;
+mod chain;
 mod frame;
 mod kernels;
 mod layout;

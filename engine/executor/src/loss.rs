@@ -4,7 +4,12 @@
 //! computed while its probabilities are at hand. No backward pass runs through it.
 
 use super::{
-    kernels::cross_entropy::cross_entropy,
+    backend::on_processor,
+    kernels::{
+        cross_entropy::cross_entropy,
+        head::{How, head},
+        squash::Squash,
+    },
     precision::{Half, product},
     storage::Stored,
     transfer,
@@ -23,34 +28,6 @@ pub(super) struct Want {
     pub hidden: bool,
     pub weight: bool,
     pub bias: bool,
-}
-
-/// What becomes of the projection's result: `softcap · tanh(scale · x / softcap)`.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Squash {
-    pub scale: Option<f64>,
-    pub softcap: Option<f64>,
-}
-
-impl Squash {
-    /// The logits.
-    pub fn of(self, x: Value) -> Result<Value> {
-        let rank = x.rank;
-        Ok(Value::float(self.apply(x.into_float()?).0, rank))
-    }
-
-    /// The logits, and their derivative with respect to `x` unless it is 1.
-    fn apply<const D: usize>(self, x: Burn<D>) -> (Burn<D>, Option<Burn<D>>) {
-        let scale = self.scale.unwrap_or(1.0);
-        let x = if scale == 1.0 { x } else { x.mul_scalar(scale) };
-        let Some(cap) = self.softcap else {
-            let slope = (scale != 1.0).then(|| x.ones_like().mul_scalar(scale));
-            return (x, slope);
-        };
-        let tanh = x.div_scalar(cap).tanh();
-        let slope = tanh.clone().square().neg().add_scalar(1.0).mul_scalar(scale);
-        (tanh.mul_scalar(cap), Some(slope))
-    }
 }
 
 /// The vocabulary projection.
@@ -78,6 +55,14 @@ impl Weight {
         match self {
             Weight::Dense(weight, half) => product(h, weight.clone().transpose(), *half),
             Weight::Stored(stored) => stored.linear(h),
+        }
+    }
+
+    /// Losses and gradients of hidden states.
+    fn losses(&self, h: Burn<2>, bias: Option<Burn<2>>, targets: Burn<2, Int>, how: How) -> (Burn<2>, Option<Burn<2>>) {
+        match self {
+            Weight::Dense(weight, _) => head(h, weight.clone(), bias, targets, how),
+            Weight::Stored(stored) => stored.head(h, bias, targets, how),
         }
     }
 
@@ -139,9 +124,20 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
     let (mut d_features, mut d_more) = (Vec::new(), None);
     let all = targets.len();
     let targets: Burn<2, Int> = transfer::ints(targets.to_vec(), [all, 1], &device);
+    let alone = added.is_none() && !(want.weight || want.bias);
+    // A kernel on the processor holds no logits of all rows, however many they are.
+    let at_once = if alone && on_processor(&device) { all } else { at_once };
     for start in (0..all).step_by(at_once) {
         let rows = at_once.min(all - start);
         let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);
+        if alone {
+            let targets = targets.clone().slice_dim(0, start..start + rows);
+            let (losses, grad) =
+                weight.losses(h, bias.clone(), targets, How { squash, factor: want.hidden.then_some(factor), half });
+            add(&mut sum, losses.sum().reshape([1, 1]));
+            d_hidden.extend(grad);
+            continue;
+        }
         let mut logits = weight.product(h.clone());
         if let Some(bias) = &bias {
             logits = logits + bias.clone();
@@ -150,13 +146,10 @@ fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: 
         if let Some((features, more)) = &added {
             logits = logits + product(part_of(features), more.clone().transpose(), half);
         }
-        let (logits, slope) = squash.apply(logits);
+        let (logits, slope) = squash.with_slopes(logits);
         let targets = targets.clone().slice_dim(0, start..start + rows);
         let (losses, d_logits) = cross_entropy(logits, targets, factor);
         add(&mut sum, losses.sum().reshape([1, 1]));
-        if !(want.hidden || want.weight || want.bias) {
-            continue;
-        }
         let d_logits = match slope {
             Some(slope) => d_logits * slope,
             None => d_logits,

@@ -45,11 +45,54 @@ fn is_the_naive_loss_however_many_rows_at_once() {
         let [h, w, b] = inputs();
         let loss = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, ALL).unwrap();
         assert!((total(&loss) - sum).abs() < 1e-5, "{} and {sum}", total(&loss));
+        let [h, w, b] = inputs();
+        let want = Want { hidden: true, ..Want::default() };
+        let frozen = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, want).unwrap();
+        assert!((total(&frozen) - sum).abs() < 1e-5, "{} and {sum}", total(&frozen));
+        close(&frozen.hidden.unwrap().to_f32().unwrap(), &hidden, 1e-6);
         let found = [loss.hidden, loss.weight, loss.bias].map(Option::unwrap);
         assert_eq!(found.each_ref().map(HostTensor::shape), [vec![5, 4], vec![7, 4], vec![7]]);
         for (found, expected) in found.iter().zip([&hidden, &weight, &bias]) {
             close(&found.to_f32().unwrap(), expected, 1e-6);
         }
+    }
+}
+
+/// The loss with a frozen head, over several panels of the vocabulary, in 64 bits.
+#[test]
+fn a_frozen_head_gives_the_numbers_of_64_bits() {
+    let (n, width, vocab) = (2100, 6, 1301);
+    let targets: Vec<i32> = (0..n as i32).map(|i| i * 577 % vocab as i32).collect();
+    let numbers = |shape: &[usize], seed, factor: f32| {
+        crate::test::value(random(shape.iter().product(), seed).iter().map(|x| factor * x).collect(), shape)
+    };
+    let (h, w, b) = (numbers(&[n, width], 1, 3.0), numbers(&[vocab, width], 2, 2.0), numbers(&[vocab], 3, 1.0));
+    let [hs, ws, bs] = [&h, &w, &b].map(|x| x.to_f32().unwrap().into_iter().map(f64::from).collect::<Vec<_>>());
+    for (scale, softcap) in [(None, None), (Some(0.5), None), (Some(2.0), Some(4.0))] {
+        let squash = Squash { scale, softcap };
+        let squashed = |x: f64| match (scale.unwrap_or(1.0), softcap) {
+            (scale, Some(cap)) => (cap * (scale * x / cap).tanh(), scale * (1.0 - (scale * x / cap).tanh().powi(2))),
+            (scale, None) => (scale * x, scale),
+        };
+        let (mut sum, mut grad) = (0.0, Vec::new());
+        for (h, target) in hs.chunks(width).zip(&targets) {
+            let dot = |w: &[f64]| h.iter().zip(w).map(|(h, w)| h * w).sum::<f64>();
+            let logits: Vec<_> = ws.chunks(width).zip(&bs).map(|(w, b)| squashed(dot(w) + b)).collect();
+            let total = logits.iter().map(|(l, _)| l.exp()).sum::<f64>();
+            sum += total.ln() - logits[*target as usize].0;
+            let share = |(i, (l, slope)): (usize, &(f64, f64))| {
+                FACTOR * slope * (l.exp() / total - f64::from(u8::from(i as i32 == *target)))
+            };
+            let shares: Vec<f64> = logits.iter().enumerate().map(share).collect();
+            grad.extend(
+                (0..width).map(|j| shares.iter().zip(ws.chunks(width)).map(|(s, w)| s * w[j]).sum::<f64>() as f32),
+            );
+        }
+        let want = Want { hidden: true, ..Want::default() };
+        let head = Head { squash, ..head(w.clone(), Some(b.clone())) };
+        let loss = linear_cross_entropy(h.clone(), head, &targets, FACTOR, want).unwrap();
+        assert!((total(&loss) / sum - 1.0).abs() < 1e-6, "{} and {sum}", total(&loss));
+        close(&loss.hidden.unwrap().to_f32().unwrap(), &grad, 1e-6);
     }
 }
 

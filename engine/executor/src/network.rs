@@ -2,8 +2,9 @@
 
 use super::{
     Cache, Device, Value,
+    kernels::squash::Squash,
     layout::{Layout, Virtual},
-    loss::{Head, Squash, Want, linear_cross_entropy},
+    loss::{Head, Want, linear_cross_entropy},
     ops,
     pass::{Mode, Pass, Setup, Stage},
     train,
@@ -250,7 +251,8 @@ impl Network {
         if let Some((features, weight)) = added {
             logits = logits.plus(ops::linear(features, weight, None, half)?)?;
         }
-        self.logits_of().of(logits)
+        let rank = logits.rank;
+        Ok(Value::float(self.logits_of().of(logits.into_float()?), rank))
     }
 
     /// What becomes of the projection's result.

@@ -1,7 +1,11 @@
 //! Number formats of products of matrices. Everything else is computed in 32 bits: norms, softmax, sums, the loss, what
 //! is trained and the optimizer (Micikevicius et al., 2018, arXiv:1710.03740).
 
-use super::Device;
+use super::{
+    Device,
+    backend::on_processor,
+    kernels::{has_bf16, product::of_matrices},
+};
 use burn::{
     backend::{Backend, tensor::FloatTensor},
     tensor::{DType, FloatDType, Tensor as Burn},
@@ -25,15 +29,18 @@ pub enum Precision {
 pub(super) type Half = Option<FloatDType>;
 
 impl Device {
-    /// The same device, with products in this precision where it has such: a device without 16-bit numbers, and the
-    /// processor, compute them in 32 bits.
+    /// The same device, with products in this precision where it has such: others compute them in 32 bits, as do
+    /// processors in IEEE half precision.
     pub fn with(mut self, precision: Precision) -> Self {
         let half = match precision {
             Precision::F32 | Precision::Tf32 => None,
             Precision::Bf16 => Some(FloatDType::BF16),
             Precision::F16 => Some(FloatDType::F16),
         };
-        let has = |half: &FloatDType| !super::backend::on_processor(&self.burn) && self.burn.supports_dtype(*half);
+        let has = |half: &FloatDType| match on_processor(&self.burn) {
+            true => *half == FloatDType::BF16 && has_bf16(),
+            false => self.burn.supports_dtype(*half),
+        };
         self.half = half.filter(has);
         self
     }
@@ -49,9 +56,11 @@ impl Device {
 }
 
 /// `a · b`, for 32-bit numbers and to such.
-pub(super) fn product<const D: usize>(a: Burn<D>, b: Burn<D>, half: Half) -> Burn<D> {
+pub(super) fn product(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
     match half {
+        _ if on_processor(&a.device()) => of_matrices(a, b, half),
         None => a.matmul(b),
+        // What is kept for the way back has 16 bits, too.
         Some(half) => a.cast(half).matmul(b.cast(half)).cast(DType::F32),
     }
 }

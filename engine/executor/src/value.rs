@@ -1,6 +1,6 @@
 //! Tensors of any rank and kind behind one type.
 
-use super::{Device, ops, storage::Stored, transfer};
+use super::{Device, chain::Later, ops, storage::Stored, transfer};
 use burn::tensor::{Bool, Int, Tensor as Burn};
 use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
 use std::sync::Arc;
@@ -11,16 +11,18 @@ pub(super) const R: usize = 5;
 /// A tensor on a device.
 #[derive(Clone)]
 pub struct Value {
-    held: Held,
+    pub(super) held: Held,
     pub(super) rank: usize,
 }
 
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "a box would cost every operator an allocation")]
-enum Held {
+pub(super) enum Held {
     Dense(Data),
     /// Floats that are decoded where they are used, and whether they are constants of a gradient graph.
     Stored(Arc<Stored>, bool),
+    /// Floats that elementwise operators make, when they are asked for.
+    Later(Arc<Later>),
 }
 
 #[derive(Clone)]
@@ -69,6 +71,7 @@ impl Value {
             Held::Dense(data) => data,
             Held::Stored(stored, true) => Data::Float(stored.dense().autodiff()),
             Held::Stored(stored, false) => Data::Float(stored.dense()),
+            Held::Later(later) => Data::Float(later.computed()),
         }
     }
 
@@ -78,6 +81,7 @@ impl Value {
             Held::Dense(Data::Int(t)) => t.device(),
             Held::Dense(Data::Bool(t)) => t.device(),
             Held::Stored(stored, _) => stored.device(),
+            Held::Later(later) => later.device(),
         }
     }
 
@@ -97,7 +101,7 @@ impl Value {
     pub(super) fn as_stored(&self) -> Option<&Arc<Stored>> {
         match &self.held {
             Held::Stored(stored, _) => Some(stored),
-            Held::Dense(_) => None,
+            Held::Dense(_) | Held::Later(_) => None,
         }
     }
 
@@ -105,7 +109,7 @@ impl Value {
     pub(super) fn is_tracked(&self) -> bool {
         match &self.held {
             Held::Dense(Data::Float(t)) => t.is_autodiff(),
-            Held::Dense(_) => false,
+            Held::Dense(_) | Held::Later(_) => false,
             Held::Stored(_, tracked) => *tracked,
         }
     }
@@ -178,6 +182,7 @@ impl Value {
             Held::Dense(Data::Int(t)) => t.dims(),
             Held::Dense(Data::Bool(t)) => t.dims(),
             Held::Stored(stored, _) => stored.dims(),
+            Held::Later(later) => later.dims,
         }
     }
 
@@ -188,6 +193,7 @@ impl Value {
             Held::Dense(Data::Int(t)) => Held::Dense(Data::Int(t.autodiff())),
             Held::Dense(Data::Bool(t)) => Held::Dense(Data::Bool(t.autodiff())),
             Held::Stored(stored, _) => Held::Stored(stored, true),
+            Held::Later(later) => Held::Dense(Data::Float(later.computed().autodiff())),
         };
         Self { held, rank: self.rank }
     }
@@ -205,6 +211,7 @@ impl Value {
             Held::Dense(Data::Int(t)) => Held::Dense(Data::Int(t.inner())),
             Held::Dense(Data::Bool(t)) => Held::Dense(Data::Bool(t.inner())),
             Held::Stored(stored, _) => Held::Stored(stored, false),
+            later => later,
         };
         Self { held, rank: self.rank }
     }
@@ -219,7 +226,7 @@ impl HostTensor for Value {
         match &self.held {
             Held::Dense(Data::Int(_)) => DType::Int,
             Held::Dense(Data::Bool(_)) => DType::Bool,
-            Held::Stored(..) => DType::F32,
+            Held::Stored(..) | Held::Later(_) => DType::F32,
             Held::Dense(Data::Float(t)) => match t.dtype() {
                 burn::tensor::DType::F16 => DType::F16,
                 burn::tensor::DType::BF16 => DType::BF16,

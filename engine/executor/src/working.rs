@@ -1,6 +1,6 @@
 //! Memory that operators take while they work, in bytes, for plans.
 
-use super::{attention, loss};
+use super::{attention, kernels::head, loss};
 
 /// The program with its tokenizer and data, and what products of matrices pack.
 pub const PROGRAM: u64 = 64 << 20;
@@ -10,12 +10,27 @@ pub fn attention(heads: usize, tokens: usize) -> u64 {
     3 * 4 * (heads * tokens * tokens).min(attention::ON_PROCESSOR) as u64
 }
 
+/// What of the vocabulary projection is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trained {
+    /// Nothing.
+    Nothing,
+    /// What an adapter adds.
+    Added,
+    /// Its weight.
+    Weight,
+}
+
 /// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states.
-pub fn loss(rows: usize, width: usize, vocab: usize, trains_weight: bool) -> u64 {
-    let logits = (rows * vocab).min(loss::LOGITS);
+pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained) -> u64 {
+    let logits = match trained {
+        // Logits of a panel, and the panel's weights where they are decoded.
+        Trained::Nothing => 2 * head::TILE.max(rows * head::LEAST),
+        _ => 3 * (rows * vocab).min(loss::LOGITS),
+    };
     // The weight's gradient is a sum over parts.
-    let parts = trains_weight && rows * vocab > loss::LOGITS;
-    4 * (3 * logits + 3 * rows * width + if parts { vocab * width } else { 0 }) as u64
+    let parts = trained == Trained::Weight && rows * vocab > loss::LOGITS;
+    4 * (logits + 3 * rows * width + if parts { vocab * width } else { 0 }) as u64
 }
 
 /// The update of a parameter of so many bytes.

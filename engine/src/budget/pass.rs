@@ -6,7 +6,7 @@ use framework_core::{
     Param,
     meta::{self, MetaHost},
 };
-use framework_executor::working;
+use framework_executor::working::{self, Trained};
 use framework_text::data::Batches;
 
 /// The largest forward pass of a run.
@@ -74,8 +74,16 @@ impl Pass {
         let gradients = Gradients::of(blueprint, train.gradient_accumulation > 1);
         let heads = spec.attentions.iter().map(|attention| attention.queries).max().unwrap_or(0);
         let block = working::PROGRAM + 3 * cost.largest + working::attention(rows * heads, tokens);
-        let trains_output = adapted.trained.contains(&spec.output);
-        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, trains_output);
+        let trained = match adapted.trained.contains(&spec.output) {
+            true => Trained::Weight,
+            false
+                if spec.get(&spec.output).is_some_and(|output| adapted.sites.iter().any(|s| s == output.module())) =>
+            {
+                Trained::Added
+            }
+            false => Trained::Nothing,
+        };
+        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, trained);
         let hidden = 4 * (rows * tokens * spec.hidden_size) as u64;
         let parts: Vec<u64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // What is there when the way back has come down to a stage, and what of it is computed again there.
@@ -88,7 +96,7 @@ impl Pass {
         };
         let last = spec.blocks + 1;
         let mut moments = vec![Moment {
-            gradients: gradients.before + if trains_output { gradients.stages[last] } else { 0 },
+            gradients: gradients.before + if trained == Trained::Weight { gradients.stages[last] } else { 0 },
             activations: activations(last),
             working: loss,
         }];

@@ -78,7 +78,8 @@ impl Stepper {
             let mut grad = match grads.0.remove(&param.name) {
                 Some(grad) => grad,
                 None => Value::zeros(&param.shape, network.device())?,
-            };
+            }
+            .put_off();
             if factor != 1.0 {
                 grad = grad.times(factor)?;
             }
@@ -93,10 +94,13 @@ impl Stepper {
         let value = network.take(&param.name).ok_or_else(lost)?;
         let state = &mut self.states[index];
         let (names, values): (Vec<_>, Vec<_>) = std::mem::take(state).into_iter().unzip();
-        let (tensors, kept) = ((ffi::wrap(value), ffi::wrap(grad)), values.into_iter().map(ffi::wrap).collect());
+        // What the optimizer computes of them goes over memory once.
+        let tensors = (ffi::wrap(value.put_off()), ffi::wrap(grad));
+        let kept = values.into_iter().map(|value| ffi::wrap(value.put_off())).collect();
         let (value, kept) = self.optimizer.update(rate * self.rates[index], step, index, tensors, kept)?;
-        network.set(&param.name, ffi::unwrap(value)?)?;
-        let values = kept.into_iter().map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
+        let values = std::iter::once(value).chain(kept).map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
+        let mut values = Value::computed(values)?.into_iter();
+        network.set(&param.name, values.next().ok_or_else(lost)?)?;
         *state = names.into_iter().zip(values).collect();
         Ok(())
     }

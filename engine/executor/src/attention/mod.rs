@@ -3,6 +3,7 @@
 //! The scores `[queries, keys]` are never held whole: queries are taken some at a time, and again on the way back
 //! (Rabe and Staats, 2021, arXiv:2112.05682). What each query sees is given by spans of keys, not by a mask.
 
+mod few;
 mod native;
 mod ops;
 mod spans;
@@ -92,7 +93,9 @@ fn in_tiles(
         )));
     }
     let scale = how.scale.unwrap_or(1.0 / (queries[3] as f64).sqrt());
-    let scores = Scores { scale, softcap: how.softcap, drop, reach: spans.reach, half: spans.half, budget };
+    // The processor's products of 16-bit numbers are for matrices that are larger.
+    let half = spans.half.filter(|_| !on_processor(&q.device()));
+    let scores = Scores { scale, softcap: how.softcap, drop, reach: spans.reach, half, budget };
     let flat = |x: Value| -> Result<Burn<4>> {
         let [_, batch, heads, time, size] = x.dims();
         Ok(x.into_float()?.reshape([batch, heads, time, size]))

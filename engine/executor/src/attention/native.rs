@@ -2,7 +2,7 @@
 
 use super::{Scores, Tile};
 use crate::kernels::{
-    Integers, contiguous,
+    Integers, Row, contiguous,
     curves::tanh,
     each_row,
     rows::{exponentials, maximum, summed},
@@ -20,31 +20,55 @@ pub(super) fn weights(
     how: &Scores,
     tile: Tile,
 ) -> FloatTensor<Flex> {
-    let (shape, rows) = (scores.shape(), spans.shape()[0]);
-    let ((start, count), (from, keys)) = (tile.query, tile.key);
-    let (spans, time) = (spans.to_contiguous(), tile.whole[0]);
-    let spans = Integers::of(&spans);
-    let heads = shape[1] * shape[2] / count.max(1);
-    // In numbers of the tile's keys.
-    let clip = |span: Range<usize>| {
-        let [start, end] = [span.start, span.end].map(|key| key.saturating_sub(from).min(keys));
-        start..end.max(start)
-    };
-    let prefix = how.reach.prefix;
-    let seen = |row: usize| {
-        let sequence = if rows == 1 { 0 } else { row / (heads * count) };
-        let [of_prefix, first, end] = [0, 1, 2].map(|i| spans.at((sequence * 3 + i) * time + start + row % count));
-        [clip(of_prefix..prefix), clip(prefix + first..prefix + end)]
-    };
+    let (shape, spans) = (scores.shape(), spans.to_contiguous());
+    let heads = shape[1] * shape[2] / tile.query.1.max(1);
+    let seen = Seen { spans: Integers::of(&spans), rows: spans.shape()[0], heads, prefix: how.reach.prefix, tile };
     let cap = how.softcap.map(|cap| cap as f32);
     let mut scores = contiguous(scores);
-    each_row(scores.storage_mut::<f32>(), keys, |i, row| softmax(row, seen(i), cap));
+    each_row(scores.storage_mut::<f32>(), tile.key.1, &Softmax { seen, cap });
     scores
 }
 
+/// Which keys of a tile each row of its scores sees.
+pub(super) struct Seen<'a> {
+    /// `[rows, 3, time]`.
+    pub spans: Integers<'a>,
+    pub rows: usize,
+    /// Of the queries.
+    pub heads: usize,
+    pub prefix: usize,
+    pub tile: Tile,
+}
+
+impl Seen<'_> {
+    /// Spans of the tile's keys: of those of the prefix, and of the others.
+    pub fn of(&self, row: usize) -> [Range<usize>; 2] {
+        let Self { rows, heads, prefix, tile: Tile { query: (start, count), key: (from, keys), whole }, .. } = *self;
+        let clip = |span: Range<usize>| {
+            let [start, end] = [span.start, span.end].map(|key| key.saturating_sub(from).min(keys));
+            start..end.max(start)
+        };
+        let sequence = if rows == 1 { 0 } else { row / (heads * count) };
+        let number = |i| self.spans.at((sequence * 3 + i) * whole[0] + start + row % count);
+        [clip(number(0)..prefix), clip(prefix + number(1)..prefix + number(2))]
+    }
+}
+
 /// Softmax of the spans of a row, zeros elsewhere.
+struct Softmax<'a> {
+    seen: Seen<'a>,
+    cap: Option<f32>,
+}
+
+impl Row for Softmax<'_> {
+    #[inline(always)]
+    fn run(&self, i: usize, row: &mut [f32]) {
+        softmax(row, self.seen.of(i), self.cap);
+    }
+}
+
 #[inline(always)]
-fn softmax(row: &mut [f32], [first, second]: [Range<usize>; 2], cap: Option<f32>) {
+pub(super) fn softmax(row: &mut [f32], [first, second]: [Range<usize>; 2], cap: Option<f32>) {
     row[..first.start].fill(0.0);
     row[first.end..second.start.max(first.end)].fill(0.0);
     row[second.end.max(first.end)..].fill(0.0);
@@ -80,17 +104,28 @@ pub(super) fn slopes(
     let p = weights.storage::<f32>();
     let scores = contiguous(scores);
     let s = how.softcap.map(|cap| (scores.storage::<f32>(), cap as f32));
-    each_row(slopes.storage_mut::<f32>(), keys, |i, row| {
-        let p = &p[i * keys..][..keys];
+    each_row(slopes.storage_mut::<f32>(), keys, &Slopes { weights: p, scores: s });
+    slopes
+}
+
+struct Slopes<'a> {
+    weights: &'a [f32],
+    /// With their cap.
+    scores: Option<(&'a [f32], f32)>,
+}
+
+impl Row for Slopes<'_> {
+    #[inline(always)]
+    fn run(&self, i: usize, row: &mut [f32]) {
+        let beside = i * row.len()..(i + 1) * row.len();
+        let p = &self.weights[beside.clone()];
         let sum = summed(p, row, |p, x| p * x);
         row.iter_mut().zip(p).for_each(|(x, p)| *x = p * (*x - sum));
-        if let Some((s, cap)) = s {
-            let s = &s[i * keys..][..keys];
-            row.iter_mut().zip(s).for_each(|(x, s)| {
+        if let Some((s, cap)) = self.scores {
+            row.iter_mut().zip(&s[beside]).for_each(|(x, s)| {
                 let tanh = tanh(s / cap);
                 *x *= 1.0 - tanh * tanh;
             });
         }
-    });
-    slopes
+    }
 }

@@ -1,6 +1,6 @@
 //! Attention on each backend.
 
-use super::{Scores, Tile, native, tiles};
+use super::{Scores, Tile, few, native, tiles};
 use crate::random::OnRandom;
 use burn::{
     backend::{
@@ -54,6 +54,19 @@ pub(super) fn attend(q: Burn<4>, k: Burn<4>, v: Burn<4>, spans: Burn<3, Int>, ho
 }
 
 impl OnAttention for Flex {
+    fn attend(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        spans: IntTensor<Self>,
+        how: Scores,
+    ) -> FloatTensor<Self> {
+        match how.reach.offset > 0 && q.shape()[2] <= few::FEW && how.drop.is_none() {
+            true => few::attend(q, k, v, spans, how),
+            false => tiles::attend::<Self>(q, k, v, spans, how),
+        }
+    }
+
     fn tile_weights(scores: FloatTensor<Self>, spans: IntTensor<Self>, how: Scores, tile: Tile) -> FloatTensor<Self> {
         native::weights(scores, &spans, &how, tile)
     }

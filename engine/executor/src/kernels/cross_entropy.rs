@@ -1,7 +1,7 @@
 //! Softmax and cross-entropy of rows of logits, and the gradient of the logits, in one pass.
 
 use super::{
-    Integers, contiguous,
+    Integers, Loop, contiguous,
     rows::{exponentials, maximum},
     vectorised,
 };
@@ -57,21 +57,33 @@ impl OnCrossEntropy for Flex {
         let targets = Integers::of(&targets);
         let mut logits = contiguous(logits);
         let data = logits.storage_mut::<f32>();
-        let of_row = |(i, row): (usize, &mut [f32])| vectorised(|| one(row, targets.at(i), factor as f32));
+        let of_row =
+            |(i, row): (usize, &mut [f32])| vectorised(OfRow { row, target: targets.at(i), factor: factor as f32 });
         let losses: Vec<f32> = data.par_chunks_mut(vocab.max(1)).enumerate().map(of_row).collect();
         (Self::float_from_data(TensorData::new(losses, [rows, 1]), &Default::default()), logits)
     }
 }
 
 /// Makes a row of logits the gradient, and returns the loss.
-#[inline(always)]
-fn one(row: &mut [f32], target: usize, factor: f32) -> f32 {
-    let (most, chosen) = (maximum(row), row[target]);
-    let sum = exponentials(row, most);
-    let scale = factor / sum;
-    row.iter_mut().for_each(|x| *x *= scale);
-    row[target] -= factor;
-    sum.ln() + most - chosen
+struct OfRow<'a> {
+    row: &'a mut [f32],
+    target: usize,
+    factor: f32,
+}
+
+impl Loop for OfRow<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        let Self { row, target, factor } = self;
+        let (most, chosen) = (maximum(row), row[target]);
+        let sum = exponentials(row, most);
+        let scale = factor / sum;
+        row.iter_mut().for_each(|x| *x *= scale);
+        row[target] -= factor;
+        sum.ln() + most - chosen
+    }
 }
 
 #[cfg(feature = "wgpu")]

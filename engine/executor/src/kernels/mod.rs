@@ -5,17 +5,26 @@
 //! program runs; what a loop computes does not depend on how many threads share the rows.
 
 pub(super) mod activation;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 pub(super) mod cross_entropy;
 pub(super) mod curves;
 pub(super) mod exp;
+pub(super) mod few;
+pub(super) mod head;
+pub(super) mod matrix;
 pub(super) mod norm;
+pub(super) mod product;
 pub(super) mod rows;
+pub(super) mod slice;
+pub(super) mod squash;
 pub(super) mod sum;
 
 use burn::backend::{
     Flex,
     tensor::{FloatTensor, IntTensor},
 };
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 use std::sync::LazyLock;
 
@@ -40,23 +49,57 @@ static LEVEL: LazyLock<Level> = LazyLock::new(|| match std::env::var("FRAMEWORK_
     _ => Level::Widest,
 });
 
-/// Calls `f` with the widest vector instructions that this processor has.
+/// Loops that are compiled for each level of vector instructions.
+///
+/// [`Loop::run`] is `#[inline(always)]`, as all must be that it calls but for the smallest closures: what is not inlined is
+/// compiled once, for the least of the levels.
+pub(super) trait Loop {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+struct Call<L>(L);
+
+impl<L: Loop> NullaryFnOnce for Call<L> {
+    type Output = L::Output;
+
+    #[inline(always)]
+    fn call(self) -> L::Output {
+        self.0.run()
+    }
+}
+
+/// Runs loops with the widest vector instructions that this processor has.
 #[inline(always)]
-pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    at(*LEVEL, f)
+pub(super) fn vectorised<L: Loop>(loops: L) -> L::Output {
+    at(*LEVEL, loops)
 }
 
 #[inline(always)]
-fn at<R>(level: Level, f: impl FnOnce() -> R) -> R {
+fn at<L: Loop>(level: Level, loops: L) -> L::Output {
     match level {
-        Level::Portable => f(),
+        Level::Portable => loops.run(),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => match pulp::x86::V3::try_new() {
-            Some(avx2) => avx2.vectorize(f),
-            None => f(),
+            Some(avx2) => avx2.vectorize(Call(loops)),
+            None => loops.run(),
         },
-        _ => pulp::Arch::new().dispatch(f),
+        _ => pulp::Arch::new().dispatch(Call(loops)),
     }
+}
+
+/// Whether the processor has products of 16-bit numbers that are worth it.
+pub(super) fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return bf16::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Whether the processor has AVX-512, and may use it.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx512() -> bool {
+    *LEVEL == Level::Widest && is_x86_feature_detected!("avx512f")
 }
 
 /// The same elements in a buffer that holds nothing else, which is changed in place if nobody else has it.
@@ -94,16 +137,36 @@ pub(super) fn rows_of_a_task(width: usize) -> usize {
     (ELEMENTS / width.max(1)).max(1)
 }
 
-/// Calls `f` with the number of each row and the row, on all cores.
-pub(super) fn each_row(data: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    let task = rows_of_a_task(width);
-    data.par_chunks_mut(width.max(1) * task).enumerate().for_each(|(i, rows)| {
-        vectorised(|| {
-            for (j, row) in rows.chunks_mut(width.max(1)).enumerate() {
-                f(i * task + j, row);
-            }
-        });
+/// What is done to each row of a matrix; [`Row::run`] as [`Loop::run`].
+pub(super) trait Row: Sync {
+    /// Changes a row, given its number.
+    fn run(&self, i: usize, row: &mut [f32]);
+}
+
+/// On all cores.
+pub(super) fn each_row(data: &mut [f32], width: usize, how: &impl Row) {
+    let (task, width) = (rows_of_a_task(width), width.max(1));
+    data.par_chunks_mut(width * task).enumerate().for_each(|(i, rows)| {
+        vectorised(Rows { rows, width, first: i * task, how });
     });
+}
+
+struct Rows<'a, R> {
+    rows: &'a mut [f32],
+    width: usize,
+    first: usize,
+    how: &'a R,
+}
+
+impl<R: Row> Loop for Rows<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (i, row) in self.rows.chunks_mut(self.width).enumerate() {
+            self.how.run(self.first + i, row);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,11 +205,15 @@ mod tests {
     #[test]
     fn every_level_computes_the_same() {
         let numbers = random(1003, 1);
-        let computed = |level| {
-            at(level, || {
-                numbers.iter().map(|x| curves::tanh(*x) + curves::erf(*x) + exp::exp(-x.abs())).collect::<Vec<_>>()
-            })
-        };
+        struct All<'a>(&'a [f32]);
+        impl Loop for All<'_> {
+            type Output = Vec<f32>;
+            #[inline(always)]
+            fn run(self) -> Vec<f32> {
+                self.0.iter().map(|x| curves::tanh(*x) + curves::erf(*x) + exp::exp(-x.abs())).collect()
+            }
+        }
+        let computed = |level| at(level, All(&numbers));
         let portable = computed(Level::Portable);
         for level in [Level::Avx2, Level::Widest] {
             let found = computed(level);

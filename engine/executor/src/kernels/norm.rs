@@ -1,7 +1,7 @@
 //! Norms over the last dimension: root mean square (Zhang and Sennrich, 2019, arXiv:1910.07467) and layer norm (Ba et al.,
 //! 2016, arXiv:1607.06450). What is kept for the way back is the input.
 
-use super::{contiguous, rows::summed, rows_of_a_task, vectorised};
+use super::{Loop, Row, contiguous, rows::summed, rows_of_a_task, vectorised};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -119,6 +119,67 @@ fn moments(row: &[f32], norm: Norm) -> (f32, f32) {
     (mean, 1.0 / (variance + norm.eps as f32).sqrt())
 }
 
+struct Normal<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+    norm: Norm,
+}
+
+impl Row for Normal<'_> {
+    #[inline(always)]
+    fn run(&self, _: usize, row: &mut [f32]) {
+        let (mean, scale) = moments(row, self.norm);
+        match self.norm.centred {
+            false => row.iter_mut().zip(self.weight).for_each(|(x, w)| *x = *x * scale * w),
+            true => {
+                let beside = self.weight.iter().zip(self.bias);
+                row.iter_mut().zip(beside).for_each(|(x, (w, b))| *x = (*x - mean) * scale * w + b);
+            }
+        }
+    }
+}
+
+struct Back<'a> {
+    weight: &'a [f32],
+    inputs: &'a [f32],
+    norm: Norm,
+}
+
+impl Row for Back<'_> {
+    #[inline(always)]
+    fn run(&self, i: usize, g: &mut [f32]) {
+        let x = &self.inputs[i * g.len()..][..g.len()];
+        let (mean, scale) = moments(x, self.norm);
+        g.iter_mut().zip(self.weight).for_each(|(g, w)| *g *= w);
+        let share = 1.0 / g.len() as f32;
+        let along = summed(g, x, |g, x| g * (x - mean)) * scale * share;
+        let whole = if self.norm.centred { summed(g, g, |g, _| g) * share } else { 0.0 };
+        g.iter_mut().zip(x).for_each(|(g, x)| *g = (*g - whole - (x - mean) * scale * along) * scale);
+    }
+}
+
+/// The weight's gradient of some rows.
+struct OfWeight<'a> {
+    x: &'a [f32],
+    g: &'a [f32],
+    width: usize,
+    norm: Norm,
+}
+
+impl Loop for OfWeight<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f32> {
+        let (mut sums, width) = (vec![0.0; self.width], self.width.max(1));
+        for (x, g) in self.x.chunks(width).zip(self.g.chunks(width)) {
+            let (mean, scale) = moments(x, self.norm);
+            sums.iter_mut().zip(x.iter().zip(g)).for_each(|(sum, (x, g))| *sum += g * (x - mean) * scale);
+        }
+        sums
+    }
+}
+
 impl OnNorm for Flex {
     fn normed(
         x: FloatTensor<Self>,
@@ -127,16 +188,7 @@ impl OnNorm for Flex {
         norm: Norm,
     ) -> FloatTensor<Self> {
         let (weight, bias, mut x) = (row(&weight), row(&bias), contiguous(x));
-        super::each_row(x.storage_mut::<f32>(), weight.len(), |_, row| {
-            let (mean, scale) = moments(row, norm);
-            match norm.centred {
-                false => row.iter_mut().zip(&weight).for_each(|(x, w)| *x = *x * scale * w),
-                true => row
-                    .iter_mut()
-                    .zip(weight.iter().zip(&bias))
-                    .for_each(|(x, (w, b))| *x = (*x - mean) * scale * w + b),
-            }
-        });
+        super::each_row(x.storage_mut::<f32>(), weight.len(), &Normal { weight: &weight, bias: &bias, norm });
         x
     }
 
@@ -148,15 +200,7 @@ impl OnNorm for Flex {
     ) -> FloatTensor<Self> {
         let (weight, x, mut g) = (row(&weight), contiguous(x), contiguous(g));
         let (width, inputs) = (weight.len(), x.as_slice::<f32>().expect("32-bit numbers"));
-        super::each_row(g.storage_mut::<f32>(), width, |i, g| {
-            let x = &inputs[i * width..][..width];
-            let (mean, scale) = moments(x, norm);
-            g.iter_mut().zip(&weight).for_each(|(g, w)| *g *= w);
-            let share = 1.0 / width as f32;
-            let along = summed(g, x, |g, x| g * (x - mean)) * scale * share;
-            let whole = if norm.centred { summed(g, g, |g, _| g) * share } else { 0.0 };
-            g.iter_mut().zip(x).for_each(|(g, x)| *g = (*g - whole - (x - mean) * scale * along) * scale);
-        });
+        super::each_row(g.storage_mut::<f32>(), width, &Back { weight: &weight, inputs, norm });
         g
     }
 
@@ -168,15 +212,8 @@ impl OnNorm for Flex {
             .into_par_iter()
             .with_min_len((rows_of_a_task(width) / ROWS).max(1))
             .map(|part| {
-                vectorised(|| {
-                    let mut sums = vec![0.0; width];
-                    for i in part * ROWS..n.min((part + 1) * ROWS) {
-                        let (x, g) = (&x[i * width..][..width], &g[i * width..][..width]);
-                        let (mean, scale) = moments(x, norm);
-                        sums.iter_mut().zip(x.iter().zip(g)).for_each(|(sum, (x, g))| *sum += g * (x - mean) * scale);
-                    }
-                    sums
-                })
+                let rows = part * ROWS * width..n.min((part + 1) * ROWS) * width;
+                vectorised(OfWeight { x: &x[rows.clone()], g: &g[rows], width, norm })
             })
             .collect();
         let mut sums = vec![0.0; width];

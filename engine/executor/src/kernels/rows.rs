@@ -21,19 +21,25 @@ pub fn maximum(row: &[f32]) -> f32 {
 /// Makes each number `e^(x - most)`, and returns the sum.
 #[inline(always)]
 pub fn exponentials(row: &mut [f32], most: f32) -> f32 {
+    exponentials_times(row, most, |_| 1.0)
+}
+
+/// Makes each number `e^(x - most) · f(x)`, and returns the sum of the exponentials.
+#[inline(always)]
+pub fn exponentials_times(row: &mut [f32], most: f32, f: impl Fn(f32) -> f32) -> f32 {
     let (parts, rest) = row.as_chunks_mut::<LANES>();
     let mut sums = [0.0; LANES];
     for part in parts {
         for (sum, x) in sums.iter_mut().zip(part) {
-            *x = exp(*x - most);
-            *sum += *x;
+            let (e, factor) = (exp(*x - most), f(*x));
+            (*sum, *x) = (*sum + e, e * factor);
         }
     }
     for x in rest {
-        *x = exp(*x - most);
-        sums[0] += *x;
+        let (e, factor) = (exp(*x - most), f(*x));
+        (sums[0], *x) = (sums[0] + e, e * factor);
     }
-    sums.iter().sum()
+    folded(sums)
 }
 
 /// The sum of `f` over two rows.
@@ -46,5 +52,16 @@ pub fn summed(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
             *sum += f(*a, *b);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().zip(other).map(|(a, b)| f(*a, *b)).sum::<f32>()
+    folded(sums) + rest.iter().zip(other).map(|(a, b)| f(*a, *b)).sum::<f32>()
+}
+
+/// The sum, halves onto each other.
+#[inline(always)]
+fn folded(mut sums: [f32; LANES]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    sums[0]
 }

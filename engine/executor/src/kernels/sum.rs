@@ -1,6 +1,6 @@
 //! The sum of squares of a tensor, for norms of gradients: millions of numbers, of which 32 bits would lose some.
 
-use super::{contiguous, rows::LANES};
+use super::{Loop, contiguous, rows::LANES, vectorised};
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
@@ -30,22 +30,27 @@ impl OnSquares for Flex {
         let x = contiguous(x);
         let data = x.as_slice::<f32>().expect("32-bit numbers");
         // In the order of the chunks, whoever has summed them.
-        let sums: Vec<f64> =
-            data.par_chunks(CHUNK).with_min_len(4).map(|part| super::vectorised(|| squares(part))).collect();
+        let sums: Vec<f64> = data.par_chunks(CHUNK).with_min_len(4).map(|part| vectorised(Squares(part))).collect();
         Self::float_from_data(TensorData::new(vec![sums.iter().sum::<f64>() as f32], [1]), &Default::default())
     }
 }
 
-#[inline(always)]
-fn squares(part: &[f32]) -> f64 {
-    let (parts, rest) = part.as_chunks::<LANES>();
-    let mut sums = [0.0f32; LANES];
-    for part in parts {
-        for (sum, x) in sums.iter_mut().zip(part) {
-            *sum += x * x;
+struct Squares<'a>(&'a [f32]);
+
+impl Loop for Squares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let (parts, rest) = self.0.as_chunks::<LANES>();
+        let mut sums = [0.0f32; LANES];
+        for part in parts {
+            for (sum, x) in sums.iter_mut().zip(part) {
+                *sum += x * x;
+            }
         }
+        sums.iter().map(|x| f64::from(*x)).sum::<f64>() + rest.iter().map(|x| f64::from(x * x)).sum::<f64>()
     }
-    sums.iter().map(|x| f64::from(*x)).sum::<f64>() + rest.iter().map(|x| f64::from(x * x)).sum::<f64>()
 }
 
 #[cfg(feature = "wgpu")]

@@ -2,7 +2,11 @@
 
 use super::{
     super::{
-        kernels::norm::{Norm, normed},
+        backend::on_processor,
+        kernels::{
+            few::{FEW, few},
+            norm::{Norm, normed},
+        },
         precision::{Half, product},
         value::{R, Value},
     },
@@ -54,7 +58,13 @@ pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>, hal
     let x = x.into_float()?.reshape([rows, input]);
     let mut y = match weight.as_stored() {
         Some(stored) => stored.linear(x),
-        None => product(x, weight.into_float()?.reshape([out, input]).transpose(), half),
+        None => {
+            let weight = weight.into_float()?.reshape([out, input]);
+            match rows <= FEW && on_processor(&x.device()) {
+                true => few(x, weight),
+                false => product(x, weight.transpose(), half),
+            }
+        }
     };
     if let Some(bias) = bias {
         y = y + bias.into_float()?.reshape([1, out]);

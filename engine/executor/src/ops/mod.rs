@@ -16,7 +16,10 @@ mod svd;
 pub(super) use fused::linear;
 pub(super) use rotary::Angles;
 
-use super::value::{R, Value};
+use super::{
+    chain,
+    value::{R, Value},
+};
 use framework_core::{Op, PluginError, Result, ffi::HostTensor};
 
 /// The operands of one call, taken in order.
@@ -35,6 +38,9 @@ impl Operands<'_> {
 
 pub(super) fn execute(op: &Op, values: Vec<Value>) -> Result<Value> {
     size::check(op, &values)?;
+    if let Some(later) = chain::put_off(op, &values) {
+        return Ok(later);
+    }
     let mut operands = Operands { op, values: values.into_iter(), taken: 0 };
     let x = operands.next()?;
     match op {

@@ -1,7 +1,10 @@
 //! Shapes, types and constants.
 
 use super::{
-    super::value::{Data, R, Value, padded, reshaped},
+    super::{
+        kernels::slice::{Part, part},
+        value::{Data, R, Value, padded, reshaped},
+    },
     Operands, axis,
 };
 use burn::tensor::{Bool, FloatDType, Int, Tensor as Burn};
@@ -36,7 +39,11 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
             if start > end || end > x.dims()[dim] {
                 return Err(PluginError::new(format!("slice {start}..{end} of {:?}", x.shape())));
             }
-            Value::dense(each_kind!(x.into_data(), t => t.slice_dim(dim, start..end)), rank)
+            match x.into_data() {
+                Data::Float(t) => Value::float(part(t, Part { dim, range: start..end }), rank),
+                Data::Int(t) => Value::int(t.slice_dim(dim, start..end), rank),
+                Data::Bool(t) => Value::bool(t.slice_dim(dim, start..end), rank),
+            }
         }
         Op::Expand { shape } => {
             let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();

@@ -3,6 +3,7 @@
 use super::{
     Codec, Coded, Matrix,
     int8::{byte, packed},
+    lookup::looked_up,
     scales,
 };
 use framework_core::Result;
@@ -122,16 +123,20 @@ impl Codec for Block4 {
     }
 
     fn decode(&self, words: &[i32], scales: &[f32], shape: Matrix, start: usize, out: &mut [f32]) {
-        let blocks = shape.len().div_ceil(BLOCK);
+        let (blocks, bytes) = (shape.len().div_ceil(BLOCK), bytemuck::cast_slice::<i32, u8>(words));
         let (mut at, mut rest) = (start, out);
         while !rest.is_empty() {
             let count = (BLOCK - at % BLOCK).min(rest.len());
             let (part, after) = rest.split_at_mut(count);
             let scale = self.scale(words, scales, blocks, at / BLOCK);
             let table = self.table.map(|number| number * scale);
-            for (i, out) in (at..).zip(part) {
-                let both = byte(words, i / 2);
-                *out = table[usize::from(if i % 2 == 0 { both >> 4 } else { both & 15 })];
+            if at.is_multiple_of(2) && count.is_multiple_of(2) {
+                looked_up(&bytes[at / 2..][..count / 2], &table, part);
+            } else {
+                for (i, out) in (at..).zip(part) {
+                    let both = bytes[i / 2];
+                    *out = table[usize::from(if i % 2 == 0 { both >> 4 } else { both & 15 })];
+                }
             }
             (at, rest) = (at + count, after);
         }

@@ -1,6 +1,7 @@
 //! 8-bit integers, four in a word, with a scale for each row.
 
 use super::{Codec, Coded, Matrix};
+use crate::kernels::{Loop, vectorised};
 use framework_core::Result;
 
 /// `round(x / scale)` with `scale = max|row| / 127`. The error of a number is at most half of its row's scale.
@@ -24,13 +25,35 @@ impl Codec for Int8 {
     }
 
     fn decode(&self, words: &[i32], scales: &[f32], shape: Matrix, start: usize, out: &mut [f32]) {
-        for (i, out) in (start..).zip(out) {
-            *out = f32::from(byte(words, i) as i8) * scales[i / shape.width];
+        let codes = &bytemuck::cast_slice::<i32, i8>(words)[start..][..out.len()];
+        let (mut at, mut rest, mut codes) = (start, out, codes);
+        while !rest.is_empty() {
+            let count = (shape.width - at % shape.width).min(rest.len());
+            let (part, after) = rest.split_at_mut(count);
+            let (of_part, others) = codes.split_at(count);
+            let scale = scales[at / shape.width];
+            vectorised(Decoded { out: part, codes: of_part, scale });
+            (at, rest, codes) = (at + count, after, others);
         }
     }
 
     fn bytes(&self, shape: Matrix) -> usize {
         4 * shape.len().div_ceil(4) + 4 * shape.rows
+    }
+}
+
+struct Decoded<'a> {
+    out: &'a mut [f32],
+    codes: &'a [i8],
+    scale: f32,
+}
+
+impl Loop for Decoded<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.out.iter_mut().zip(self.codes).for_each(|(out, code)| *out = f32::from(*code) * self.scale);
     }
 }
 

@@ -6,21 +6,32 @@
 
 mod block4;
 mod half;
+mod head;
 mod int8;
+mod lookup;
 mod ops;
+mod portable;
 mod scales;
 #[cfg(test)]
 mod tests;
 
 use super::{
     Device,
+    kernels::{
+        head::How,
+        matrix::{Panel, rounds},
+    },
     precision::Half,
     value::{R, Value, padded},
 };
 use burn::tensor::{DType, Int, Tensor as Burn, TensorData};
 use framework_base::Float;
 use framework_core::{PluginError, Result};
-use std::sync::Arc;
+use rayon::prelude::*;
+use std::{ops::Range, sync::Arc};
+
+/// Numbers that one task decodes, at least.
+const CHUNK: usize = 1 << 15;
 
 pub use half::words as words_of_halves;
 
@@ -101,6 +112,27 @@ pub struct Coding {
 impl Coding {
     fn codec(self) -> &'static dyn Codec {
         self.storage.codec().expect("32-bit numbers are not coded")
+    }
+
+    /// Some rows, for a product: as they are, if it is computed in their format.
+    fn panel<'a>(self, words: &'a [i32], scales: &[f32], rows: Range<usize>) -> Panel<'a> {
+        match self.storage == Storage::Bf16 && rounds(self.half) {
+            true => {
+                let halves = &half::halves(words)[rows.start * self.shape.width..rows.end * self.shape.width];
+                Panel::Halves(halves)
+            }
+            false => Panel::Numbers(self.numbers(words, scales, rows).into()),
+        }
+    }
+
+    /// Some rows, decoded on all cores.
+    fn numbers(self, words: &[i32], scales: &[f32], rows: Range<usize>) -> Vec<f32> {
+        let (codec, width) = (self.codec(), self.shape.width);
+        let mut out = vec![0.0; rows.len() * width];
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+            codec.decode(words, scales, self.shape, rows.start * width + i * CHUNK, out);
+        });
+        out
     }
 }
 
@@ -197,6 +229,17 @@ impl Stored {
     /// `g · self` for `g` `[n, out]`.
     pub(super) fn back(&self, g: Burn<2>) -> Burn<2> {
         ops::back(g, self.words.clone(), self.scales.clone(), self.coding)
+    }
+
+    /// Losses and gradients of hidden states, as [`kernels::head`](super::kernels::head::head) gives them.
+    pub(super) fn head(
+        &self,
+        hidden: Burn<2>,
+        bias: Option<Burn<2>>,
+        targets: Burn<2, Int>,
+        how: How,
+    ) -> (Burn<2>, Option<Burn<2>>) {
+        head::head(hidden, (self.words.clone(), self.scales.clone(), self.coding), bias, targets, how)
     }
 
     /// Rows `[n, width]` of a table, by their numbers.

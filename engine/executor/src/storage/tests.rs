@@ -191,6 +191,28 @@ fn halves_are_exact_and_integers_within_half_a_step() {
     assert!(error.message.contains("too large for 16-bit"), "{error}");
 }
 
+/// All 65536 of each format, beginning at any of them.
+#[test]
+fn every_16_bit_number_is_decoded_as_it_is() {
+    let bits: Vec<u16> = (0..=u16::MAX).collect();
+    let words = crate::words_of_halves(&bits);
+    for (storage, format) in [(Storage::Bf16, Float::BF16), (Storage::F16, Float::F16)] {
+        let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        let wanted = format.decode(&bytes);
+        for start in [0, 1, 5] {
+            let mut found = vec![0.0; bits.len() - start];
+            storage.codec().unwrap().decode(&words, &[1.0], Matrix::of(&[256, 256]), start, &mut found);
+            for (i, (a, b)) in found.iter().zip(&wanted[start..]).enumerate() {
+                assert!(
+                    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+                    "{storage:?} {:x}: {a}, not {b}",
+                    i + start
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn sizes_are_those_of_what_is_kept() {
     for storage in all() {

@@ -1,0 +1,288 @@
+//! Products of matrices that lie in slices, for kernels that keep their operands in place.
+
+#[cfg(target_arch = "x86_64")]
+use super::bf16;
+use crate::precision::Half;
+use burn::tensor::FloatDType;
+use std::borrow::Cow;
+
+/// A number of a matrix.
+pub trait Number: Copy + Sync + 'static {
+    fn to_f32(self) -> f32;
+
+    /// Rounded to bfloat16, in the upper half of a word.
+    fn rounded(self) -> u32;
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn rounded(self) -> u32 {
+        let bits = self.to_bits();
+        let near = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+        (if self.is_nan() { bits | 0x40_0000 } else { near }) & 0xffff_0000
+    }
+}
+
+/// The bits of a bfloat16.
+impl Number for u16 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from_bits(u32::from(self) << 16)
+    }
+
+    #[inline(always)]
+    fn rounded(self) -> u32 {
+        u32::from(self) << 16
+    }
+}
+
+/// A matrix in a slice.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a, T = f32> {
+    numbers: &'a [T],
+    rows: usize,
+    columns: usize,
+    /// How far apart numbers of neighbouring rows and columns are.
+    strides: [usize; 2],
+}
+
+impl<'a, T: Number> Matrix<'a, T> {
+    /// Rows that lie one after the other.
+    pub fn new(numbers: &'a [T], rows: usize, columns: usize) -> Self {
+        assert_eq!(numbers.len(), rows * columns, "a matrix of {rows} x {columns}");
+        Self { numbers, rows, columns, strides: [columns, 1] }
+    }
+
+    /// Rows and columns.
+    pub fn dims(self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// How far apart numbers of neighbouring rows and columns are.
+    pub fn strides(self) -> [usize; 2] {
+        self.strides
+    }
+
+    #[inline(always)]
+    pub fn at(self, row: usize, column: usize) -> T {
+        self.numbers[row * self.strides[0] + column * self.strides[1]]
+    }
+
+    /// A row, of a matrix whose rows lie in one piece.
+    #[inline(always)]
+    pub fn row(self, row: usize) -> &'a [T] {
+        &self.numbers[row * self.strides[0]..][..self.columns]
+    }
+
+    /// A column, of a matrix whose columns lie in one piece.
+    #[inline(always)]
+    pub fn column(self, column: usize) -> &'a [T] {
+        &self.numbers[column * self.strides[1]..][..self.rows]
+    }
+
+    pub fn transposed(self) -> Self {
+        let [row, column] = self.strides;
+        Self { rows: self.columns, columns: self.rows, strides: [column, row], ..self }
+    }
+
+    /// Numbers that the slice must have.
+    fn reach(&self) -> usize {
+        match self.rows * self.columns {
+            0 => 0,
+            _ => (self.rows - 1) * self.strides[0] + (self.columns - 1) * self.strides[1] + 1,
+        }
+    }
+}
+
+/// The right side of a product.
+#[derive(Clone, Copy)]
+pub enum Right<'a> {
+    Numbers(Matrix<'a>),
+    Halves(Matrix<'a, u16>),
+}
+
+impl Right<'_> {
+    fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Numbers(matrix) => matrix.dims(),
+            Self::Halves(matrix) => matrix.dims(),
+        }
+    }
+
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::Numbers(matrix) => Self::Numbers(matrix.transposed()),
+            Self::Halves(matrix) => Self::Halves(matrix.transposed()),
+        }
+    }
+}
+
+impl<'a> From<Matrix<'a>> for Right<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self::Numbers(matrix)
+    }
+}
+
+/// Rows of a weight, as they lie in memory or decoded.
+pub enum Panel<'a> {
+    Numbers(Cow<'a, [f32]>),
+    /// The bits of bfloat16.
+    Halves(&'a [u16]),
+}
+
+impl Panel<'_> {
+    /// As a matrix with rows of this width.
+    pub fn matrix(&self, width: usize) -> Right<'_> {
+        let rows = |count: usize| count.checked_div(width).unwrap_or(0);
+        match self {
+            Self::Numbers(numbers) => Right::Numbers(Matrix::new(numbers, rows(numbers.len()), width)),
+            Self::Halves(halves) => Right::Halves(Matrix::new(halves, rows(halves.len()), width)),
+        }
+    }
+
+    pub fn at(&self, index: usize) -> f32 {
+        match self {
+            Self::Numbers(numbers) => numbers[index],
+            Self::Halves(halves) => halves[index].to_f32(),
+        }
+    }
+}
+
+/// The left side of products, made ready for several of them: in 16-bit numbers where they are asked for and the processor
+/// has products of them.
+pub enum Left<'a> {
+    Plain(Matrix<'a>),
+    #[cfg(target_arch = "x86_64")]
+    Rounded(bf16::Rows),
+}
+
+impl<'a> Left<'a> {
+    pub fn new(matrix: Matrix<'a>, half: Half) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if rounds(half) {
+            return Self::Rounded(bf16::Rows::new(matrix));
+        }
+        let _ = half;
+        Self::Plain(matrix)
+    }
+
+    fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Plain(matrix) => matrix.dims(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Rounded(rows) => rows.dims(),
+        }
+    }
+
+    /// The product with `b`, in rows that lie one after the other, on all cores. A sum's order does not depend on their
+    /// number.
+    pub fn times<'b>(&self, b: impl Into<Right<'b>>) -> Vec<f32> {
+        let b = b.into();
+        let count = self.dims()[0] * b.dims()[1];
+        let mut out = Vec::with_capacity(count);
+        // SAFETY: there is room for as many numbers, and all of them are written.
+        #[expect(unsafe_code, reason = "to clear them first would take as long as to write them")]
+        unsafe {
+            self.write(out.as_mut_ptr(), b, false);
+            out.set_len(count);
+        }
+        out
+    }
+
+    /// Writes the product with `b` to `out`.
+    pub fn times_into<'b>(&self, b: impl Into<Right<'b>>, out: &mut [f32]) {
+        self.put(b.into(), out, false);
+    }
+
+    /// Adds the product with `b` to `out`.
+    pub fn times_added<'b>(&self, b: impl Into<Right<'b>>, out: &mut [f32]) {
+        self.put(b.into(), out, true);
+    }
+
+    fn put(&self, b: Right, out: &mut [f32], add: bool) {
+        assert_eq!(out.len(), self.dims()[0] * b.dims()[1], "a product of {:?} and {:?}", self.dims(), b.dims());
+        // SAFETY: the slice has as many numbers.
+        #[expect(unsafe_code, reason = "the same for what is written anew")]
+        unsafe {
+            self.write(out.as_mut_ptr(), b, add);
+        }
+    }
+
+    /// # Safety
+    /// `out` is valid for as many numbers as the product has, and holds them if they are added to.
+    #[expect(unsafe_code, reason = "the crate's only interface")]
+    unsafe fn write(&self, out: *mut f32, b: Right, add: bool) {
+        let ([m, k], n) = (self.dims(), b.dims()[1]);
+        assert_eq!(k, b.dims()[0], "{m} x {k} times {:?}", b.dims());
+        let decoded: Vec<f32>;
+        let (a, b) = match (self, b) {
+            (Self::Plain(a), Right::Numbers(b)) => (a, b),
+            (Self::Plain(a), Right::Halves(b)) => {
+                decoded = b.numbers.iter().map(|x| x.to_f32()).collect();
+                (a, Matrix { numbers: &decoded, rows: b.rows, columns: b.columns, strides: b.strides })
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Self::Rounded(a), b) => {
+                let columns = match b {
+                    Right::Numbers(b) => bf16::Columns::new(b),
+                    Right::Halves(b) => bf16::Columns::new(b),
+                };
+                // SAFETY: the caller's.
+                return unsafe { bf16::multiply(out, a, &columns, add) };
+            }
+        };
+        assert!(a.reach() <= a.numbers.len() && b.reach() <= b.numbers.len(), "a matrix reaches beyond its slice");
+        let [of_a, of_b] = [a.strides, b.strides].map(|strides| strides.map(|stride| stride as isize));
+        // SAFETY: the caller's; the asserts above keep every element that is read within its slice.
+        unsafe {
+            let (to, a, b, threads) = (n as isize, a.numbers.as_ptr(), b.numbers.as_ptr(), gemm::Parallelism::Rayon(0));
+            gemm::gemm(
+                m, n, k, out, 1, to, add, a, of_a[1], of_a[0], b, of_b[1], of_b[0], 1.0, 1.0, false, false, false,
+                threads,
+            );
+        }
+    }
+}
+
+/// Whether products are computed in bfloat16.
+pub fn rounds(half: Half) -> bool {
+    half == Some(FloatDType::BF16) && super::has_bf16()
+}
+
+/// `a · b`.
+pub fn product<'b>(a: Matrix, b: impl Into<Right<'b>>, half: Half) -> Vec<f32> {
+    Left::new(a, half).times(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::{close, random};
+
+    #[test]
+    fn products_are_those_of_64_bits() {
+        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (33, 17, 65), (128, 96, 40), (5, 4, 0)] {
+            let (a, b, c) = (random(m * k, 1), random(k * n, 2), random(m * n, 3));
+            let at =
+                |i: usize, j: usize| (0..k).map(|x| f64::from(a[i * k + x]) * f64::from(b[x * n + j])).sum::<f64>();
+            let expected = |add: f64| -> Vec<f32> {
+                (0..m * n).map(|i| (at(i / n, i % n) + add * f64::from(c[i])) as f32).collect()
+            };
+            let transposed: Vec<f32> = (0..m * k).map(|i| a[i % m * k + i / m]).collect();
+            for left in [Matrix::new(&a, m, k), Matrix::new(&transposed, k, m).transposed()] {
+                let (b, mut written, mut added) = (Matrix::new(&b, k, n), c.clone(), c.clone());
+                let left = Left::new(left, None);
+                left.times_into(b, &mut written);
+                left.times_added(b, &mut added);
+                close(&written, &expected(0.0), 1e-5);
+                close(&added, &expected(1.0), 1e-5);
+                assert_eq!(left.times(b), written);
+            }
+        }
+    }
+}
