@@ -22,6 +22,8 @@ const DECLARED: &[&str] = &[
     "attention.dropout",
     "attention.softcap",
     "attention.window",
+    "optimizer.initial",
+    "optimizer.storage",
     "output.scale",
     "output.softcap",
     "state",

@@ -3,7 +3,7 @@
 use crate::{Options, Param, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// A tensor that an optimizer keeps for a parameter. It starts at zero and is saved in checkpoints.
+/// A tensor that an optimizer keeps for a parameter. It is saved in checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StateSpec {
@@ -11,17 +11,39 @@ pub struct StateSpec {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// The value that all its elements start with.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub initial: f64,
+    /// The number format in which it is kept between updates, which see 32 bits: see [`StateSpec::stored`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 impl StateSpec {
-    /// State of any shape.
+    /// State of any shape, which starts at zero and is kept in 32 bits.
     pub fn new(name: &str, shape: &[usize]) -> Self {
-        Self { name: name.to_owned(), shape: shape.to_vec() }
+        Self { name: name.to_owned(), shape: shape.to_vec(), initial: 0.0, storage: None }
     }
 
     /// State of the same shape as the parameter.
     pub fn like(name: &str, param: &Param) -> Self {
-        Self { name: name.to_owned(), shape: param.shape.clone() }
+        Self::new(name, &param.shape)
+    }
+
+    /// The same, with another start than zero.
+    pub fn starting_at(self, initial: f64) -> Self {
+        Self { initial, ..self }
+    }
+
+    /// The same, kept in fewer bits between updates: `"dynamic8"`, or `"dynamic8-unsigned"` for what is never negative, are
+    /// 8 bits in blocks of 256 with a scale each (Dettmers et al., 2022, arXiv:2110.02861). Updates get and return 32 bits.
+    /// Hosts have the feature `optimizer.storage`; an older one keeps 32 bits.
+    pub fn stored(self, format: &str) -> Self {
+        Self { storage: Some(format.to_owned()), ..self }
     }
 }
 

@@ -52,7 +52,7 @@ max_length = 64
 plugin = "full"
 
 [optimizer]
-plugin = "lion"
+plugin = "acme-lion"
 learning_rate = 3e-3
 
 [train]

@@ -41,7 +41,7 @@ template = "plain"
 plugin = "full"
 
 [optimizer]
-plugin = "lion"
+plugin = "acme-lion"
 learning_rate = 3e-3
 
 [train]

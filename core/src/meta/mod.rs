@@ -126,7 +126,27 @@ impl MetaHost {
     ) -> Result<Arc<Self>> {
         let adapter = adapter.map(|adapter| adapter.open(model)).transpose()?;
         let trained = adapter.as_ref().map_or_else(BTreeSet::new, |adapter| adapter.plan().trained_names());
-        Ok(Arc::new_cyclic(|this| Self {
+        Ok(Self::with(model, adapter, trained, (batch, time, cached)))
+    }
+
+    /// A run in which these parameters alone are trained.
+    pub fn training(
+        model: &ModelSpec,
+        adapter: AdapterObject,
+        trained: BTreeSet<String>,
+        batch: usize,
+        time: usize,
+    ) -> Result<Arc<Self>> {
+        Ok(Self::with(model, Some(adapter.open(model)?), trained, (batch, time, 0)))
+    }
+
+    fn with(
+        model: &ModelSpec,
+        adapter: Option<AdaptedObject>,
+        trained: BTreeSet<String>,
+        (batch, time, cached): (usize, usize, usize),
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             spec: model.clone(),
             adapter,
             batch,
@@ -137,7 +157,7 @@ impl MetaHost {
             trained,
             counting: Arc::default(),
             this: this.clone(),
-        }))
+        })
     }
 
     /// What the pass has cost so far.

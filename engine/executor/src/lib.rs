@@ -1,5 +1,6 @@
 //! The only place that knows burn: devices, values, operators, gradients.
 
+mod accuracy;
 mod attention;
 mod backend;
 mod balance;
@@ -10,6 +11,7 @@ mod kernels;
 mod layout;
 mod loss;
 mod network;
+mod noise;
 mod ops;
 mod pass;
 mod place;
@@ -27,7 +29,7 @@ pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
 pub use network::{Network, Parts};
 pub use precision::Precision;
-pub use storage::{Storage, words_of_halves};
+pub use storage::{Raw, Storage, words_of_halves};
 pub use train::Grads;
 pub use transfer::Transfers;
 pub use value::Value;

@@ -43,6 +43,7 @@ pub struct Network {
     lowest: Option<usize>,
     device: Device,
     params: RwLock<BTreeMap<String, Value>>,
+    pub(super) noise: f64,
 }
 
 impl Network {
@@ -61,7 +62,14 @@ impl Network {
         let Parts { model, device, .. } = parts;
         let lowest = lowest_trained(&model, &spec, &plan, &trained)?;
         let params = RwLock::default();
-        Ok(Self { model, spec, adapter, plan, modules, trained, lowest, device, params })
+        Ok(Self { model, spec, adapter, plan, modules, trained, lowest, device, params, noise: 0.0 })
+    }
+
+    /// Trains these parameters no more.
+    pub fn freeze(&mut self, names: &BTreeSet<String>) -> Result<()> {
+        self.trained.retain(|name| !names.contains(name));
+        self.lowest = lowest_trained(&self.model, &self.spec, &self.plan, &self.trained)?;
+        Ok(())
     }
 
     pub(super) fn lowest_trained(&self) -> Option<usize> {
@@ -90,10 +98,19 @@ impl Network {
 
     /// Declarations of the parameters that are trained, the adapter's and the base model's, in name order.
     pub fn trained(&self) -> Vec<&Param> {
-        let mut all: Vec<_> =
-            self.plan.params.iter().chain(&self.spec.params).filter(|p| self.trained.contains(&p.name)).collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+        self.named(&self.trained)
+    }
+
+    /// The same, with those that have been frozen: what an adapter's file holds.
+    pub fn adapted(&self) -> Vec<&Param> {
+        self.named(&self.plan.trained_names())
+    }
+
+    fn named(&self, names: &BTreeSet<String>) -> Vec<&Param> {
+        let all = self.plan.params.iter().chain(&self.spec.params);
+        let mut found: Vec<_> = all.filter(|param| names.contains(&param.name)).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
     }
 
     /// Whether a parameter is trained.
@@ -167,6 +184,7 @@ impl Network {
                 for (adapter, site) in self.sites(Role::Embedding) {
                     embedded = adapter.embed(&cx, site, input.clone(), embedded)?;
                 }
+                let embedded = self.noised(pass, embedded)?;
                 let embedded = self.behind_prompt(pass, embedded)?;
                 pass.enter(Stage::Start);
                 self.model.start(&cx, embedded)?
@@ -223,7 +241,12 @@ impl Network {
     }
 
     /// The hidden states `[n, hidden]` after the last block, those that `pick` chooses by the numbers of their tokens.
-    fn hidden(self: &Arc<Self>, ids: Vec<i32>, setup: Setup, pick: impl FnOnce(&Layout) -> Vec<i32>) -> Result<Picked> {
+    pub(super) fn hidden(
+        self: &Arc<Self>,
+        ids: Vec<i32>,
+        setup: Setup,
+        pick: impl FnOnce(&Layout) -> Vec<i32>,
+    ) -> Result<Picked> {
         let ids = self.ids(ids, setup.rows, setup.time)?;
         let pass = Pass::new(self, setup);
         let mut hidden = self.stage(&pass, Stage::Embed, ids)?;
@@ -244,7 +267,7 @@ impl Network {
         Ok((get(&self.spec.output)?, self.spec.output_bias.as_ref().map(get).transpose()?))
     }
 
-    fn project(&self, Picked { hidden, added, .. }: Picked) -> Result<Value> {
+    pub(super) fn project(&self, Picked { hidden, added, .. }: Picked) -> Result<Value> {
         let (weight, bias) = self.output()?;
         let half = self.device.half;
         let mut logits = ops::linear(hidden, weight, bias, half)?;
@@ -357,10 +380,10 @@ impl Network {
 }
 
 /// Hidden states, what the adapter adds to their projection, and the tokens of a row in the pass.
-struct Picked {
-    hidden: Value,
-    added: Option<(Value, Value)>,
-    time: usize,
+pub(super) struct Picked {
+    pub hidden: Value,
+    pub added: Option<(Value, Value)>,
+    pub time: usize,
 }
 
 /// The earliest stage in which a trained parameter takes part, found by running the stages on shapes alone.

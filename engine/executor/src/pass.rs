@@ -305,6 +305,14 @@ impl Pass {
         Some(ChaCha8Rng::from_seed(key).next_u64())
     }
 
+    /// Random numbers from `-most` to `most`; none outside of training.
+    pub(super) fn uniform(&self, shape: &[usize], most: f64) -> Result<Option<Value>> {
+        let Some(key) = self.key() else { return Ok(None) };
+        let ones = Value::full(shape, 1.0, self.network.device())?;
+        let noise = random::multiplied(ones, Draw::noise(key, 1.0))?.into_float()?;
+        Ok(Some(self.with(Value::float(noise.sub_scalar(1.0).mul_scalar(most), shape.len()))))
+    }
+
     /// `x` times random factors; outside of training `x` itself.
     fn multiplied(&self, x: Value, draw: impl Fn(u64) -> Draw) -> Result<Value> {
         match self.key() {

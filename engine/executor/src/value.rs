@@ -120,6 +120,11 @@ impl Value {
         Ok(Self::int(transfer::ints(data, full, &device.burn), shape.len()))
     }
 
+    /// A float tensor of one number.
+    pub fn full(shape: &[usize], number: f64, device: &Device) -> Result<Self> {
+        Ok(Self::float(Burn::full(padded(shape)?, number, &device.burn), shape.len()))
+    }
+
     /// A float tensor of zeros.
     pub fn zeros(shape: &[usize], device: &Device) -> Result<Self> {
         Ok(Self::float(Burn::zeros(padded(shape)?, &device.burn), shape.len()))

@@ -14,7 +14,7 @@ pub use peft::{AdapterFolder, MERGE_ELSEWHERE, adapter_config, save_adapter};
 pub use safetensors::Dtype;
 pub use save::{SHARD, save_model};
 pub use stored::{for_file, from_file, shape_in_files};
-pub use write::{TensorShape, write_tensors};
+pub use write::{TensorShape, write_mixed, write_tensors};
 
 use framework_base::{Error, Place, Problem, Result};
 use serde_json::{Map, Value};

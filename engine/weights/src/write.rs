@@ -2,6 +2,7 @@
 
 use framework_base::Float;
 use framework_base::{Error, Result, files::atomically};
+use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, io, path::Path};
 
@@ -26,36 +27,62 @@ pub fn write_tensors<'a>(
     tensors: &[TensorShape],
     mut read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
 ) -> Result<()> {
+    let dtype = match format {
+        Float::F32 => Dtype::F32,
+        Float::F16 => Dtype::F16,
+        Float::BF16 => Dtype::BF16,
+    };
+    let mixed: Vec<_> = tensors.iter().map(|tensor| (tensor.clone(), dtype)).collect();
+    write_mixed(path, &mixed, |name| {
+        let bytes = format.encode(&read(name)?).ok_or_else(|| {
+            let message = format!("tensor `{name}` has numbers beyond the range of {}", format.torch_name());
+            Error::failed(format!("cannot write {}: {message}; bf16 and f32 hold them", path.display()))
+        })?;
+        Ok(Cow::Owned(bytes))
+    })
+}
+
+/// The same for tensors of several formats: `read` gives each tensor's elements, little-endian, row by row.
+///
+/// # Errors
+/// What `read` fails with; elements that do not fill the shape; a full disk.
+pub fn write_mixed<'a>(
+    path: &Path,
+    tensors: &[(TensorShape, Dtype)],
+    mut read: impl FnMut(&str) -> Result<Cow<'a, [u8]>>,
+) -> Result<()> {
     let mut tensors: Vec<_> = tensors.iter().collect();
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let header = header(format, &tensors);
+    tensors.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let header = header(&tensors);
     atomically(path, |file| {
         let failed = |e: io::Error| Error::io("write", path, e);
         file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
         file.write_all(&header).map_err(failed)?;
-        for TensorShape { name, shape } in tensors {
-            let numbers = read(name)?;
-            if numbers.len() != shape.iter().product::<usize>() {
-                let message = format!("tensor `{name}` of the shape {shape:?} was given {} numbers", numbers.len());
+        for (TensorShape { name, shape }, dtype) in tensors {
+            let bytes = read(name)?;
+            if bytes.len() != size(shape, *dtype) {
+                let given = bytes.len() * 8 / dtype.bitsize();
+                let message = format!("tensor `{name}` of the shape {shape:?} was given {given} numbers");
                 return Err(Error::failed(message));
             }
-            let bytes = format.encode(&numbers).ok_or_else(|| {
-                let message = format!("tensor `{name}` has numbers beyond the range of {}", format.torch_name());
-                Error::failed(format!("cannot write {}: {message}; bf16 and f32 hold them", path.display()))
-            })?;
             file.write_all(&bytes).map_err(failed)?;
         }
         Ok(())
     })
 }
 
+fn size(shape: &[usize], dtype: Dtype) -> usize {
+    shape.iter().product::<usize>() * dtype.bitsize() / 8
+}
+
 /// The header of the safetensors format: JSON, filled up with spaces so that the numbers are aligned.
-fn header(format: Float, tensors: &[&TensorShape]) -> Vec<u8> {
+fn header(tensors: &[&(TensorShape, Dtype)]) -> Vec<u8> {
     let mut table = Map::from_iter([("__metadata__".to_owned(), json!({ "format": "pt" }))]);
     let mut start = 0;
-    for TensorShape { name, shape } in tensors {
-        let end = start + shape.iter().product::<usize>() * format.size();
-        table.insert(name.clone(), json!({ "dtype": format.name(), "shape": shape, "data_offsets": [start, end] }));
+    for (TensorShape { name, shape }, dtype) in tensors {
+        let end = start + size(shape, *dtype);
+        let entry = json!({ "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end] });
+        table.insert(name.clone(), entry);
         start = end;
     }
     let mut header = Value::Object(table).to_string().into_bytes();
@@ -98,6 +125,23 @@ mod tests {
         let reversed: Vec<_> = tensors.into_iter().rev().collect();
         write_tensors(&other, Float::BF16, &reversed, read).unwrap();
         assert_eq!(sha256(&path).unwrap(), sha256(&other).unwrap());
+    }
+
+    #[test]
+    fn formats_can_be_mixed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        let tensors = [(shape("b", &[3]), Dtype::U8), (shape("a", &[2]), Dtype::F32)];
+        let read = |name: &str| Ok(Cow::Owned(if name == "b" { vec![7, 8, 9] } else { vec![0; 8] }));
+        write_mixed(&path, &tensors, read).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(
+            (file.tensor("b").unwrap().dtype(), file.tensor("b").unwrap().data()),
+            (Dtype::U8, &[7u8, 8, 9][..])
+        );
+        let short = write_mixed(&path, &tensors, |_| Ok(Cow::Owned(vec![0; 4]))).unwrap_err().to_string();
+        assert!(short.contains("`a`") && short.contains("1 numbers"), "{short}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `adamw`: Adam with decoupled weight decay.
 
-use crate::check;
+use crate::{check, decay::Decay};
 use framework_sdk::prelude::*;
 
 options! {
@@ -26,27 +26,6 @@ options! {
         pub weight_decay: f64,
         /// Which parameters decay.
         pub decay: Decay,
-    }
-}
-
-options! {
-    /// Which parameters decay.
-    #[derive(Copy)]
-    #[serde(rename_all = "lowercase")]
-    pub enum Decay {
-        /// Neither norms nor biases, as in Hugging Face's Trainer, nor other vectors.
-        Matrices,
-        /// All of them.
-        All,
-    }
-}
-
-impl Decay {
-    fn applies(self, param: &Param) -> bool {
-        match self {
-            Self::All => true,
-            Self::Matrices => param.shape.len() > 1 && !matches!(param.role, Role::Bias | Role::Norm),
-        }
     }
 }
 
@@ -76,8 +55,7 @@ impl Optimizer for AdamW {
     fn update(&self, update: &Update, param: Tensor, grad: Tensor, state: Vec<Tensor>) -> (Tensor, Vec<Tensor>) {
         let ([beta1, beta2], lr) = (self.betas, update.learning_rate);
         let [m, v] = <[Tensor; 2]>::try_from(state).expect("the two states declared above");
-        let decays = self.weight_decay > 0.0 && self.decay.applies(update.param);
-        let param = if decays { param * (1.0 - lr * self.weight_decay) } else { param };
+        let param = self.decay.shrunk(param, lr * self.weight_decay, update.param);
 
         let v = v * beta2 + &grad * &grad * (1.0 - beta2);
         let m = m * beta1 + grad * (1.0 - beta1);
@@ -118,10 +96,6 @@ mod tests {
         without["weight_decay"] = 0.into();
         let expected = steps("adamw", &without, Role::Bias, &GRADS);
         assert_close(&steps("adamw", &options("matrices"), Role::Bias, &GRADS), &expected);
-        let param = |shape: &[usize], role| Param::new("w", shape, Init::Zeros, role);
-        assert!(Decay::Matrices.applies(&param(&[2, 2], Role::Embedding)));
-        assert!(!Decay::Matrices.applies(&param(&[2], Role::Other)));
-        assert!(!Decay::Matrices.applies(&param(&[2], Role::Norm)));
     }
 
     #[test]

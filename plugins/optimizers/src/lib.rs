@@ -1,7 +1,12 @@
 //! Optimizer plugins that come with the framework, one file each.
 
+mod adafactor;
 mod adamw;
+mod adamw_8bit;
 mod check;
+mod decay;
+mod lion;
+mod muon;
 mod sgd;
 
 #[cfg(test)]

@@ -5,9 +5,13 @@
 //! on the way back, so that no weight of 32-bit numbers outlives the operator that needs it.
 
 mod block4;
+mod dynamic8;
+#[cfg(test)]
+mod dynamic8_tests;
 mod half;
 mod head;
 mod int8;
+mod kept;
 mod lookup;
 mod ops;
 mod portable;
@@ -34,6 +38,7 @@ use std::{ops::Range, sync::Arc};
 const CHUNK: usize = 1 << 15;
 
 pub use half::words as words_of_halves;
+pub use kept::Raw;
 
 /// How a weight lies in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -57,6 +62,12 @@ pub enum Storage {
     Fp4 {
         /// Whether scales are quantized too.
         double: bool,
+    },
+    /// 8-bit numbers in blocks of 256, each with a scale, for states of optimizers (Dettmers et al., 2022,
+    /// arXiv:2110.02861).
+    Dynamic8 {
+        /// Whether they may be negative.
+        signed: bool,
     },
 }
 
@@ -156,6 +167,8 @@ impl Storage {
             Storage::Nf4 { double: true } => &block4::NF4_DOUBLE,
             Storage::Fp4 { double: false } => &block4::FP4,
             Storage::Fp4 { double: true } => &block4::FP4_DOUBLE,
+            Storage::Dynamic8 { signed: true } => &*dynamic8::SIGNED,
+            Storage::Dynamic8 { signed: false } => &*dynamic8::UNSIGNED,
         })
     }
 

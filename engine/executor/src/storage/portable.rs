@@ -1,6 +1,6 @@
 //! [`super::Codec::decode`] in a backend's operators: words are shifted and masked, codes are looked up in tables.
 
-use super::{Coding, Storage, block4, half, int8, scales};
+use super::{Coding, Storage, block4, dynamic8, half, int8, scales};
 use burn::{
     backend::{
         Backend, TensorMetadata,
@@ -22,6 +22,11 @@ pub(super) fn decoded<B: Backend>(words: IntTensor<B>, scales: FloatTensor<B>, c
             let numbers = B::float_reshape(numbers, Shape::from([shape.rows, shape.width]));
             let scales = B::float_reshape(scales, Shape::from([shape.rows, 1]));
             return B::float_mul(numbers, B::float_expand(scales, Shape::from([shape.rows, shape.width])));
+        }
+        Storage::Dynamic8 { signed } => {
+            let numbers = if signed { &dynamic8::SIGNED } else { &dynamic8::UNSIGNED }.numbers.to_vec();
+            let codes = parts::<B>(words, &[0, 8, 16, 24], 255);
+            scaled::<B>(looked_up::<B>(numbers, codes), scales, dynamic8::BLOCK)
         }
         Storage::Nf4 { .. } => blocks::<B>(words, scales, coding, &block4::NF4),
         Storage::Fp4 { .. } => blocks::<B>(words, scales, coding, &block4::FP4),
@@ -78,7 +83,7 @@ fn blocks<B: Backend>(
         true => {
             let groups = count.div_ceil(scales::BLOCK);
             let codes = parts::<B>(B::int_slice(words, &[Slice::from(codes..of_scales)]), &[0, 8, 16, 24], 255);
-            let unit = first::<B>(looked_up::<B>(scales::CODE.to_vec(), codes), count);
+            let unit = first::<B>(looked_up::<B>(dynamic8::SIGNED.numbers.to_vec(), codes), count);
             let absmax = B::float_slice(scales.clone(), &[Slice::from(0..groups)]);
             let absmax = B::float_expand(
                 B::float_reshape(absmax, Shape::from([groups, 1])),
@@ -89,8 +94,14 @@ fn blocks<B: Backend>(
             B::float_add(B::float_mul(unit, absmax), B::float_expand(offset, Shape::from([count])))
         }
     };
-    let whole = Shape::from([count, block4::BLOCK]);
+    scaled::<B>(numbers, scales, block4::BLOCK)
+}
+
+/// Blocks of so many numbers, times their scales.
+fn scaled<B: Backend>(numbers: FloatTensor<B>, scales: FloatTensor<B>, block: usize) -> FloatTensor<B> {
+    let count = scales.shape().num_elements();
+    let whole = Shape::from([count, block]);
     let scales = B::float_expand(B::float_reshape(scales, Shape::from([count, 1])), whole.clone());
     let numbers = B::float_mul(B::float_reshape(numbers, whole), scales);
-    B::float_reshape(numbers, Shape::from([count * block4::BLOCK]))
+    B::float_reshape(numbers, Shape::from([count * block]))
 }

@@ -1,35 +1,10 @@
 //! Scales of blocks, quantized too: 8-bit codes in blocks of 256, as the "double quantization" of Dettmers et al., 2023
 //! (arXiv:2305.14314), with the dynamic code of Dettmers, 2016 (arXiv:1511.04561).
 
-use std::sync::LazyLock;
+use super::dynamic8::SIGNED;
 
 /// Scales that share a scale of their own.
 pub(super) const BLOCK: usize = 256;
-/// Bits of the code that may be the exponent.
-const EXPONENT: i32 = 7;
-
-/// The 256 numbers that a code stands for, in ascending order: for each power of ten, fractions from 0.1 to 1, more of
-/// them where the exponent is shorter.
-pub(super) static CODE: LazyLock<[f32; 256]> = LazyLock::new(|| {
-    let mut all = vec![0.0, 1.0];
-    for i in 0..EXPONENT {
-        let count = 1usize << i;
-        // As PyTorch's `linspace` has them, to the last bit: from both ends, rounded once.
-        let step = (1.0f32 - 0.1) / count as f32;
-        let boundary = |k: usize| match k < count.div_ceil(2) {
-            true => step.mul_add(k as f32, 0.1),
-            false => (-step).mul_add((count - k) as f32, 1.0),
-        };
-        for k in 0..count {
-            let mean = (boundary(k) + boundary(k + 1)) / 2.0;
-            let number = (10f64.powi(i - EXPONENT + 1) as f32) * mean;
-            all.extend([number, -number]);
-        }
-    }
-    all.sort_by(f32::total_cmp);
-    all.try_into().expect("256 codes")
-});
-
 /// Quantized scales: their codes, the scale of each block of them, and their mean.
 pub(super) struct Quantized {
     pub codes: Vec<u8>,
@@ -52,13 +27,14 @@ pub(super) fn quantize(scales: &[f32]) -> Quantized {
 
 /// The code whose number is nearest; of two that are equally far, the lower.
 fn nearest(x: f32) -> u8 {
-    let above = CODE.partition_point(|code| *code <= x);
+    let numbers = &SIGNED.numbers;
+    let above = numbers.partition_point(|code| *code <= x);
     let below = above.saturating_sub(1);
     let higher = above.min(255);
-    if (CODE[higher] - x).abs() < (x - CODE[below]).abs() { higher as u8 } else { below as u8 }
+    if (numbers[higher] - x).abs() < (x - numbers[below]).abs() { higher as u8 } else { below as u8 }
 }
 
 /// A scale from its code.
 pub(super) fn decode(code: u8, absmax: f32, offset: f32) -> f32 {
-    CODE[code as usize] * absmax + offset
+    SIGNED.numbers[code as usize] * absmax + offset
 }

@@ -53,7 +53,7 @@ impl Optimizer for Lion {
     }
 }
 
-register!(optimizer "lion" => Lion, example = "learning_rate = 1e-4\nweight_decay = 0.1");
+register!(optimizer "acme-lion" => Lion, example = "learning_rate = 1e-4\nweight_decay = 0.1");
 
 #[cfg(test)]
 mod tests {
@@ -61,8 +61,10 @@ mod tests {
 
     #[test]
     fn keeps_shapes() {
-        test::optimizer("lion", "betas = [0.95, 0.98]").unwrap();
-        assert!(test::optimizer("lion", "betas = [1.0, 0.98]").unwrap_err().message.contains("less than 1, not 1"));
+        test::optimizer("acme-lion", "betas = [0.95, 0.98]").unwrap();
+        assert!(
+            test::optimizer("acme-lion", "betas = [1.0, 0.98]").unwrap_err().message.contains("less than 1, not 1")
+        );
     }
 
     #[test]
