@@ -34,7 +34,7 @@ pub fn of_recipe_or_run(
         Some(run) => trained(run, &session, place)?,
         None => build::network(&session, place, true)?,
     };
-    let batch = session.recipe.train.batch_size;
+    let (batch, metric) = (session.recipe.train.batch_size, session.recipe.train.metric);
     let outcome = match text {
         Some(file) => {
             let tokenizer = match &run {
@@ -43,12 +43,12 @@ pub fn of_recipe_or_run(
             };
             let sequences = of_text(file, &tokenizer, window(&session, &network))?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
-            evaluate(&network, &sequences, batch, tokenizer.pad)?
+            evaluate(&network, &sequences, batch, tokenizer.pad, metric)?
         }
         None => {
             let (tokenizer, _, corpus) = examples(&session, &mut |_| {})?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &corpus.validation)?;
-            evaluate(&network, &corpus.validation, batch, tokenizer.pad)?
+            evaluate(&network, &corpus.validation, batch, tokenizer.pad, metric)?
         }
     };
     outcome.ok_or_else(|| {
@@ -92,7 +92,8 @@ pub fn of_folders(
     let tokenizer = Tokenizer::load(trained::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
     vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
-    let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
+    let train = &session.recipe.train;
+    let outcome = evaluate(&network, &sequences, train.batch_size, tokenizer.pad, train.metric)?;
     outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))
 }
 

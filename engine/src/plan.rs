@@ -7,6 +7,7 @@ use crate::{
     build::{Placement, blueprint::Blueprint},
     pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
+    schedule::Curve,
     session::Session,
     units, unused,
 };
@@ -160,6 +161,7 @@ impl Plan {
         let validation = corpus.validation.len();
         let idle = unused::idle(train, self.steps, self.steps_per_epoch, validation);
         idle.iter().for_each(|text| tracing::warn!("{text}"));
+        Curve::new(train, session.optimizer()?.learning_rate()?, self.steps)?;
         self.supervised_tokens = corpus.report.train.supervised_tokens as u64;
         self.padding = Padding::of(&batches, &corpus, &session.recipe);
         let pass = Pass::largest(session, blueprint, &batches)?;

@@ -34,4 +34,5 @@ mod setting;
 mod showing;
 mod texts;
 mod third_party;
+mod trainer;
 mod wrong;

@@ -203,3 +203,21 @@ fn every_adapter_has_a_recipe_that_works() {
     let known = ["IA3", "LORA", "PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"].map(str::to_owned);
     assert_eq!(plugins, BTreeSet::from(known));
 }
+
+/// One recipe for each way of training that has one: it trains, and uses what it is about.
+#[test]
+fn every_way_of_training_has_a_recipe_that_works() {
+    let setting = Setting::new();
+    let kept = |name: &str, run: &str| setting.read(&format!("{run}/recipe.toml")).contains(name);
+    for (name, key) in [("adafactor", "adafactor"), ("lora-plus", "loraplus_lr_ratio"), ("neftune", "neftune_alpha")] {
+        let file = recipes().join(format!("training/{name}.toml")).display().to_string();
+        // Three epochs of three steps.
+        let few = ["dataset.0.limit=48", "train.epochs=3", "train.log_every=3", "generate.max_new_tokens=4"];
+        setting.run([&["train", &file][..], &few.map(|set| ["--set", set]).concat()].concat()).succeeded();
+        let run = format!("runs/{name}");
+        let losses: Vec<_> = setting.metrics(&run).iter().filter_map(|line| line["loss"].as_f64()).collect();
+        assert!(kept(key, &run) && losses.len() == 3 && losses[2] < losses[0], "{name}: {losses:?}");
+    }
+    let files = fs::read_dir(recipes().join("training")).unwrap();
+    assert_eq!(files.count(), 3);
+}

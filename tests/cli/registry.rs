@@ -68,7 +68,11 @@ adapter p-tuning P_TUNING
 adapter prefix-tuning PREFIX_TUNING
 adapter prompt-tuning PROMPT_TUNING
 adapter qlora LORA
+optimizer adafactor
 optimizer adamw
+optimizer adamw-8bit
+optimizer lion
+optimizer muon
 optimizer sgd
 decoder beam
 decoder greedy

@@ -135,7 +135,7 @@ recipe.toml:13:12: `prompt.template`: expected a template's name or a Jinja temp
     the names are "alpaca", "chatml", "deepseek", "deepseek-r1", "phi-3", "plain", "think", "zephyr", "chat"; Jinja has {{ }}
 recipe.toml:18:5: `adapter.r`: adapter `lora`: `r` must be at least 1
 recipe.toml:23:10: `optimizer.plugin`: there is no optimizer `adam`; did you mean `adamw`?
-    plugins of kind optimizer: adamw, sgd
+    plugins of kind optimizer: adafactor, adamw, adamw-8bit, lion, muon, sgd
     libraries were looked for in: the recipe's `plugins` and `--plugin` (none named), FRAMEWORK_PLUGIN_PATH (not set), no-data/framework/plugins (no such folder)
 recipe.toml:30:13: `train.load_best`: there is no validation data to compare by
     [validation] fraction = 0.1, or a [[dataset]] with split = "validation"

@@ -6,10 +6,11 @@ use crate::{
     build::{Keeping, ModelSource, blueprint, blueprint::Blueprint},
     pipeline::batches,
     session::Session,
-    units,
+    states, units,
 };
 use framework_base::{Result, memory};
 use framework_core::Param;
+use framework_executor::Storage;
 use framework_recipe::{BackendName, Recipe};
 use framework_text::data::Corpus;
 use framework_weights as weights;
@@ -33,6 +34,9 @@ pub struct Memory {
     /// Of what is trained.
     #[serde(skip)]
     trained: u64,
+    /// States of one parameter in 32 bits, if they are kept in fewer.
+    #[serde(skip)]
+    decoded: u64,
 }
 
 impl Memory {
@@ -92,7 +96,7 @@ pub(crate) fn remedies(
 /// How the weights of a recipe's model are kept.
 pub(crate) fn kept<'a>(session: &Session, blueprint: &'a Blueprint) -> Result<Keeping<'a>> {
     let backend = &session.recipe.backend;
-    Keeping::of(&blueprint.adapted, backend.frozen, backend.precision, backend.double_quant)
+    Keeping::of(&blueprint.adapted, &blueprint.still, backend.frozen, backend.precision, backend.double_quant)
 }
 
 /// Bytes of the weights of the base model and of the adapter, as they are kept.
@@ -121,16 +125,27 @@ impl Memory {
         let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
         memory.trained = params.iter().map(|param| 4 * param.len() as u64).sum();
         memory.gradients = memory.trained;
-        let opened = optimizer.open(&params)?;
-        let states = opened.states().iter().flatten();
-        memory.optimizer = states.map(|s| 4 * s.shape.iter().product::<usize>() as u64).sum();
+        for states in optimizer.open(&params)?.states() {
+            let mut decoded = 0;
+            for state in states {
+                let storage = states::storage(state)?;
+                memory.optimizer += storage.bytes(&state.shape);
+                decoded += if storage == Storage::F32 { 0 } else { Storage::F32.bytes(&state.shape) };
+            }
+            memory.decoded = memory.decoded.max(decoded);
+        }
         Ok(memory)
     }
 
     /// The same at the moment of a step that takes most.
     pub(crate) fn at_most(mut self, pass: &Pass) -> Self {
-        let most = pass.moments.iter().max_by_key(|at| at.gradients + at.activations + at.working);
-        if let Some(&Moment { gradients, activations, working }) = most {
+        let mut moments = pass.moments.clone();
+        // The last one is the update of the parameters.
+        if let Some(update) = moments.last_mut() {
+            update.working += self.decoded;
+        }
+        let most = moments.into_iter().max_by_key(|at| at.gradients + at.activations + at.working);
+        if let Some(Moment { gradients, activations, working }) = most {
             (self.gradients, self.activations, self.working) = (gradients, activations, working);
         }
         self

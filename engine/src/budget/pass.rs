@@ -8,6 +8,7 @@ use framework_core::{
 };
 use framework_executor::working::{self, Trained};
 use framework_text::data::Batches;
+use std::collections::BTreeSet;
 
 /// The largest forward pass of a run.
 #[derive(Default)]
@@ -60,21 +61,22 @@ impl Gradients {
 
 impl Pass {
     pub fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
-        let Blueprint { model, spec, adapted } = blueprint;
+        let Blueprint { model, spec, adapted, .. } = blueprint;
+        let trained: BTreeSet<String> = blueprint.trained().into_iter().map(|param| param.name.clone()).collect();
         let train = &session.recipe.train;
         let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
         if rows == 0 || tokens == 0 {
             return Ok(Self { rows, tokens, ..Self::default() });
         }
-        let host = MetaHost::new(spec, Some(session.adapter()?), rows, tokens)?;
+        let host = MetaHost::training(spec, session.adapter()?, trained.clone(), rows, tokens)?;
         let kept = meta::forward(model, &host, spec)?;
         let cost = host.cost();
         // Frozen weights need no gradient of their own: one backward product instead of two.
-        let back = if adapted.trained.is_empty() { 2 } else { 3 };
+        let back = if spec.params.iter().any(|param| trained.contains(&param.name)) { 3 } else { 2 };
         let gradients = Gradients::of(blueprint, train.gradient_accumulation > 1);
         let heads = spec.attentions.iter().map(|attention| attention.queries).max().unwrap_or(0);
         let block = working::PROGRAM + 3 * cost.largest + working::attention(rows * heads, tokens);
-        let trained = match adapted.trained.contains(&spec.output) {
+        let of_output = match trained.contains(&spec.output) {
             true => Trained::Weight,
             false
                 if spec.get(&spec.output).is_some_and(|output| adapted.sites.iter().any(|s| s == output.module())) =>
@@ -83,7 +85,7 @@ impl Pass {
             }
             false => Trained::Nothing,
         };
-        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, trained);
+        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output);
         let hidden = 4 * (rows * tokens * spec.hidden_size) as u64;
         let parts: Vec<u64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // What is there when the way back has come down to a stage, and what of it is computed again there.
@@ -96,7 +98,7 @@ impl Pass {
         };
         let last = spec.blocks + 1;
         let mut moments = vec![Moment {
-            gradients: gradients.before + if trained == Trained::Weight { gradients.stages[last] } else { 0 },
+            gradients: gradients.before + if of_output == Trained::Weight { gradients.stages[last] } else { 0 },
             activations: activations(last),
             working: loss,
         }];

@@ -1,6 +1,6 @@
 //! What a recipe's model and adapter come to, found on shapes alone.
 
-use super::{ModelSource, fit};
+use super::{ModelSource, fit, freeze};
 use crate::session::Session;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
@@ -20,6 +20,8 @@ pub struct Blueprint {
     pub spec: ModelSpec,
     /// What is added and what is trained.
     pub adapted: AdapterPlan,
+    /// Names of parameters that stay as they are although the adapter trains them.
+    pub still: BTreeSet<String>,
 }
 
 impl Blueprint {
@@ -46,13 +48,15 @@ impl Blueprint {
             let e = PluginError::new(lost.clone()).in_plugin(session.adapter()?.plugin());
             return Err(refused(session, &e));
         }
-        Ok(Self { model, spec, adapted })
+        let still = freeze::frozen(&recipe.train.freeze, &adapted)?;
+        Ok(Self { model, spec, adapted, still })
     }
 
     /// The parameters that are trained, the adapter's own first.
     pub fn trained(&self) -> Vec<&Param> {
         let names: BTreeSet<&String> = self.adapted.trained.iter().collect();
-        self.adapted.own_trained().chain(self.spec.params.iter().filter(|p| names.contains(&p.name))).collect()
+        let of_model = self.spec.params.iter().filter(|param| names.contains(&param.name));
+        self.adapted.own_trained().chain(of_model).filter(|param| !self.still.contains(&param.name)).collect()
     }
 
     /// Runs the model and a step of the optimizer on shapes: what a plugin gets wrong is told before anything begins.

@@ -2,6 +2,7 @@
 
 pub(crate) mod blueprint;
 mod fit;
+mod freeze;
 pub(crate) mod inherit;
 pub(crate) mod init;
 mod placement;
@@ -17,6 +18,7 @@ use framework_core::{Kind, ModelSpec, Param, Role, Stored, ffi::AdapterObject, f
 use framework_executor::{Network, Parts, Storage, Value, words_of_halves};
 use framework_hub as hub;
 use framework_hub::Use;
+use framework_recipe::Train;
 use framework_registry::Registry;
 use framework_weights as weights;
 use framework_weights::{AdapterFolder, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files};
@@ -30,7 +32,8 @@ pub fn network(session: &Session, place: Placement, adapted: bool) -> Result<Arc
     download(session)?;
     let source = ModelSource::of(recipe)?;
     let adapter = if adapted { Some(session.adapter()?) } else { None };
-    let network = build(&session.registry, &recipe.model.plugin, source, adapter, place, recipe.seed)?;
+    let (registry, plugin, train) = (&session.registry, &recipe.model.plugin, Some(&recipe.train));
+    let network = build_for(train, registry, plugin, source, adapter, place, recipe.seed)?;
     if let (true, Some(folder)) = (adapted, &recipe.adapter.init_from) {
         load_adapter(&network, &AdapterFolder::open(folder)?)?;
     }
@@ -66,6 +69,19 @@ pub fn build(
     place: impl Into<Placement>,
     seed: u64,
 ) -> Result<Arc<Network>> {
+    build_for(None, registry, plugin, source, adapter, place, seed)
+}
+
+/// [`build`], to be trained with these settings.
+fn build_for(
+    train: Option<&Train>,
+    registry: &Registry,
+    plugin: &str,
+    source: ModelSource,
+    adapter: Option<AdapterObject>,
+    place: impl Into<Placement>,
+    seed: u64,
+) -> Result<Arc<Network>> {
     let Placement { device, frozen, precision, double_quant } = place.into();
     let entry = registry.find(Kind::Model, plugin);
     let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
@@ -73,8 +89,14 @@ pub fn build(
         |key: &'static str| move |e: framework_core::PluginError| Error::invalid(Problem::new(e.to_string()).key(key));
     let source = &fit::fitted(entry, source)?;
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
-    let network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
-    let keeping = Keeping::of(network.plan(), frozen, precision, double_quant)?;
+    let mut network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
+    let mut still = BTreeSet::new();
+    if let Some(train) = train {
+        still = freeze::frozen(&train.freeze, network.plan())?;
+        network.freeze(&still)?;
+        network.set_noise(train.neftune_alpha.unwrap_or(0.0));
+    }
+    let keeping = Keeping::of(network.plan(), &still, frozen, precision, double_quant)?;
     for param in &network.spec().params {
         let value = match source {
             ModelSource::Folder(folder) => loaded(folder, param, &keeping, &network)?,
@@ -169,7 +191,7 @@ pub fn peft_key(network: &Network, name: &str) -> String {
 /// Reads a PEFT adapter's weights into the adapter that a network has.
 pub fn load_adapter(network: &Network, folder: &AdapterFolder) -> Result<()> {
     let mut keys = BTreeSet::new();
-    for param in network.trained() {
+    for param in network.adapted() {
         let key = peft_key(network, &param.name);
         put(network, param, from_file(param, folder.tensors.tensor_shaped(&key, &shape_in_files(param))?))?;
         keys.insert(key);
@@ -206,7 +228,8 @@ pub fn replaced<'a>(network: &'a Network, folder: &AdapterFolder) -> Vec<&'a Par
     let of_vocabulary = |p: &&Param| matches!(p.role, Role::Embedding | Role::Output);
     let there = |p: &&Param| folder.tensors.info(&peft_key(network, &p.name)).is_some();
     let params = network.spec().params.iter().filter(of_vocabulary);
-    params.filter(|p| !network.is_trained(&p.name)).filter(there).collect()
+    let own = network.plan().trained_names();
+    params.filter(|p| !own.contains(&p.name)).filter(there).collect()
 }
 
 /// The name under which PEFT saves embeddings for the second time where the vocabulary projection is tied to them.

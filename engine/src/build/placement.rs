@@ -4,6 +4,7 @@ use framework_base::{Error, Float, Problem, Result};
 use framework_core::{AdapterPlan, Param, Role};
 use framework_executor::{BackendName, Device, Precision, Storage};
 use framework_recipe::{self as recipe, Backend, Frozen};
+use std::collections::BTreeSet;
 
 /// A device, and what is asked for the weights on it that are not trained.
 #[derive(Clone)]
@@ -81,6 +82,8 @@ fn of_precision(precision: recipe::Precision) -> Frozen {
 /// How each weight of a network lies in memory: the one place where it is decided, for loading and for planning.
 pub(crate) struct Keeping<'a> {
     plan: &'a AdapterPlan,
+    /// Names of parameters that stay as they are although the adapter trains them.
+    still: &'a BTreeSet<String>,
     frozen: Frozen,
     double: bool,
 }
@@ -90,6 +93,7 @@ impl<'a> Keeping<'a> {
     /// The adapter asks for a number format that is not known.
     pub(crate) fn of(
         plan: &'a AdapterPlan,
+        still: &'a BTreeSet<String>,
         asked: Option<Frozen>,
         precision: recipe::Precision,
         double: bool,
@@ -103,7 +107,7 @@ impl<'a> Keeping<'a> {
                 Error::invalid(Problem::new(message).key("adapter.plugin").help(help))
             })?,
         };
-        Ok(Self { plan, frozen, double })
+        Ok(Self { plan, still, frozen, double })
     }
 
     /// Whether the number formats of the model's files matter.
@@ -119,7 +123,8 @@ impl<'a> Keeping<'a> {
     /// How a parameter of the model is kept; `file` is its format in the model's folder. What is trained, and what has
     /// one dimension, is kept in 32 bits. Less than 16 bits have the projections of the blocks alone, but for routers.
     pub(crate) fn storage(&self, param: &Param, file: Option<Float>) -> Storage {
-        if param.shape.len() < 2 || self.plan.trained.contains(&param.name) {
+        let trained = self.plan.trained.contains(&param.name) && !self.still.contains(&param.name);
+        if param.shape.len() < 2 || trained {
             return Storage::F32;
         }
         let stored = file.map_or(Storage::F32, Storage::of);
@@ -149,9 +154,10 @@ mod tests {
     #[test]
     fn projections_alone_have_less_than_16_bits() {
         let mut plan = AdapterPlan::default();
-        plan.trained.push("t.weight".into());
+        plan.trained.extend(["t.weight".into(), "s.weight".into()]);
+        let still = BTreeSet::from(["s.weight".into()]);
         let of = |frozen, name: &str, shape: &[usize], role, file| {
-            Keeping::of(&plan, Some(frozen), recipe::Precision::Bf16, true)
+            Keeping::of(&plan, &still, Some(frozen), recipe::Precision::Bf16, true)
                 .unwrap()
                 .storage(&param(name, shape, role), file)
         };
@@ -162,6 +168,7 @@ mod tests {
         assert_eq!(of(Frozen::Fp4, "e.weight", &[4, 4], Role::Output, None), Storage::F32);
         assert_eq!(of(Frozen::Nf4, "n.weight", &[4], Role::Norm, bf16), Storage::F32);
         assert_eq!(of(Frozen::Nf4, "t.weight", &[4, 4], Role::Linear, bf16), Storage::F32);
+        assert_eq!(of(Frozen::Nf4, "s.weight", &[4, 4], Role::Linear, bf16), Storage::Nf4 { double: true });
         assert_eq!(of(Frozen::Stored, "w.weight", &[4, 4], Role::Linear, Some(Float::F16)), Storage::F16);
         assert_eq!(of(Frozen::Bf16, "e.weight", &[4, 4], Role::Embedding, None), Storage::Bf16);
     }
@@ -173,7 +180,9 @@ mod tests {
             plan.storage = storage.map(Into::into);
             plan
         };
-        let with = |plan: &AdapterPlan, asked, precision| Keeping::of(plan, asked, precision, true).map(|k| k.frozen);
+        let none = BTreeSet::new();
+        let with =
+            |plan: &AdapterPlan, asked, precision| Keeping::of(plan, &none, asked, precision, true).map(|k| k.frozen);
         let frozen = |plan: &AdapterPlan, asked| with(plan, asked, recipe::Precision::F32);
         assert_eq!(with(&plan(None), None, recipe::Precision::F16).unwrap(), Frozen::F16);
         assert_eq!(with(&plan(Some("nf4")), None, recipe::Precision::F16).unwrap(), Frozen::Nf4);

@@ -32,6 +32,9 @@ pub struct Metrics {
     /// e to the power of the validation loss.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub perplexity: Option<f64>,
+    /// Share of the validation data's predicted tokens that are the likeliest, where `train.metric` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
+    pub eval_accuracy: Option<f64>,
 }
 
 /// Appends a line.

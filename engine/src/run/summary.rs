@@ -13,7 +13,7 @@ pub struct Summary {
     pub first_loss: Option<f64>,
     /// See [`Summary::first_loss`].
     pub train_loss: Option<f64>,
-    /// The lowest validation loss, and its step.
+    /// The best value of `train.metric`, by default the lowest validation loss, and its step.
     pub best: Option<(f64, u64)>,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,

@@ -4,14 +4,14 @@ use super::{State, Stepper};
 use crate::{
     build::{numbers, shapes},
     run::RunFolder,
+    states,
 };
 use framework_base::Float;
 use framework_base::files::write_bytes;
 use framework_base::{Error, Result, files};
-use framework_core::ffi::HostTensor;
 use framework_executor::{Network, Value};
-use framework_weights::{TensorFile, TensorShape, write_tensors};
-use std::{borrow::Cow, collections::BTreeMap, fs, path::PathBuf};
+use framework_weights::{TensorFile, write_tensors};
+use std::{borrow::Cow, fs, path::PathBuf};
 
 const TRAINED: &str = "trained.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -45,10 +45,7 @@ pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State
     files::write_folder(&folder(run, state.step), |dir| {
         let read = |name: &str| Ok(Cow::Owned(numbers(network, name)?));
         write_tensors(&dir.join(TRAINED), Float::F32, &shapes(network.trained()), read)?;
-        let states: BTreeMap<String, &Value> = stepper.states().collect();
-        let shapes: Vec<_> =
-            states.iter().map(|(name, v)| TensorShape { name: name.clone(), shape: v.shape() }).collect();
-        write_tensors(&dir.join(OPTIMIZER), Float::F32, &shapes, |name| Ok(Cow::Owned(states[name].to_f32()?)))?;
+        states::write(&dir.join(OPTIMIZER), stepper.states())?;
         let json = serde_json::to_vec_pretty(state).map_err(|e| Error::failed(e.to_string()))?;
         write_bytes(&dir.join(STATE), &json)
     })?;
@@ -140,16 +137,13 @@ fn state(run: &RunFolder, step: u64) -> Result<State> {
 pub fn load_trained(run: &RunFolder, step: u64, network: &Network) -> Result<()> {
     let file = TensorFile::open(&folder(run, step).join(TRAINED))?;
     for param in network.trained() {
-        network.set(&param.name, read(&file, &param.name, &param.shape, network)?)?;
+        let numbers = file.tensor_shaped(&param.name, &param.shape)?;
+        network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)?;
     }
     Ok(())
 }
 
 fn load_optimizer(run: &RunFolder, step: u64, network: &Network, stepper: &mut Stepper) -> Result<()> {
     let file = TensorFile::open(&folder(run, step).join(OPTIMIZER))?;
-    stepper.restore(|name, shape| read(&file, name, shape, network))
-}
-
-fn read(file: &TensorFile, name: &str, shape: &[usize], network: &Network) -> Result<Value> {
-    Ok(Value::from_f32(file.tensor_shaped(name, shape)?, shape, network.device())?)
+    stepper.restore(|name, state| states::read(&file, name, state, network.device()))
 }

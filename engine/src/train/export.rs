@@ -36,7 +36,7 @@ pub(super) fn export(run: &RunFolder, prepared: &Prepared) -> Result<PathBuf> {
     if let Some(id) = id {
         config.insert("revision".into(), id.revision.into());
     }
-    let mut saved = network.trained();
+    let mut saved = network.adapted();
     if let Some(start) = &session.recipe.adapter.init_from {
         saved.extend(replaced(network, &AdapterFolder::open(start)?));
     }

@@ -5,7 +5,7 @@ use crate::{generation::Generator, pipeline::encoder, run::Summary};
 use framework_base::files::write_bytes;
 use framework_base::{Error, Result, memory};
 use framework_core::Record;
-use framework_recipe::SaveDtype;
+use framework_recipe::{Metric, SaveDtype};
 use framework_text::Reader;
 use std::fmt::Write;
 
@@ -28,7 +28,12 @@ pub(super) fn finish(mut run_loop: TrainLoop, observe: Observer) -> Result<Summa
     {
         checkpoint::load_trained(&run_loop.run, best, &prepared.network)?;
         run_loop.sampled = None;
-        observe(&Event::Message(format!("the weights of step {best} had the lowest validation loss and are kept")));
+        let what = match recipe.train.metric {
+            Metric::Loss => "the lowest validation loss",
+            Metric::Perplexity => "the lowest perplexity",
+            Metric::Accuracy => "the highest accuracy",
+        };
+        observe(&Event::Message(format!("the weights of step {best} had {what} and are kept")));
     }
     observe(&Event::Phase("saving the result"));
     let output = export::export(&run_loop.run, prepared).map_err(|e| unwritten(prepared, e))?;

@@ -7,14 +7,12 @@ mod optimize;
 mod prepare;
 mod resume;
 mod scale;
-mod schedule;
 mod state;
 mod train_loop;
 
 pub use crate::run::Summary;
 pub use optimize::Stepper;
 pub use prepare::{Prepared, Preparing, prepare};
-pub use schedule::factor;
 pub use state::State;
 
 use crate::{

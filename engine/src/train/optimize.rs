@@ -1,11 +1,12 @@
 //! One step of the optimizer over all trained parameters.
 
+use crate::states;
 use framework_base::{Error, Result};
 use framework_core::{
     Param, StateSpec, ffi,
-    ffi::{OptimizerObject, OptimizingObject},
+    ffi::{HostTensor, OptimizerObject, OptimizingObject},
 };
-use framework_executor::{Grads, Network, Value};
+use framework_executor::{Grads, Network, Storage, Value};
 
 /// An optimizer, opened for the trained parameters, and what it keeps for each.
 pub struct Stepper {
@@ -14,8 +15,8 @@ pub struct Stepper {
     params: Vec<Param>,
     /// A factor on the learning rate of each parameter.
     rates: Vec<f64>,
-    /// The states of each parameter, in the order in which the optimizer named them.
-    states: Vec<Vec<(String, Value)>>,
+    /// The states of each parameter, in the order in which the optimizer declared them.
+    states: Vec<Vec<Value>>,
 }
 
 impl Stepper {
@@ -24,9 +25,9 @@ impl Stepper {
         let learning_rate = optimizer.learning_rate()?;
         let params: Vec<Param> = network.trained().into_iter().cloned().collect();
         let optimizer = optimizer.open(&params)?;
-        let zero = |s: &StateSpec| Ok((s.name.clone(), Value::zeros(&s.shape, network.device())?));
-        let zeros = |states: &Vec<StateSpec>| states.iter().map(zero).collect::<Result<_>>();
-        let states = optimizer.states().iter().map(zeros).collect::<Result<_>>()?;
+        let device = network.device();
+        let initial = |specs: &Vec<StateSpec>| specs.iter().map(|spec| states::initial(spec, device)).collect();
+        let states = optimizer.states().iter().map(initial).collect::<Result<_>>()?;
         let rate = |param: &Param| network.plan().rates.get(&param.name).copied().unwrap_or(1.0);
         let rates = params.iter().map(rate).collect();
         Ok(Self { optimizer, learning_rate, params, rates, states })
@@ -37,19 +38,19 @@ impl Stepper {
         self.learning_rate
     }
 
-    /// Names, shapes and values of all states, as `parameter/state`.
+    /// All states, by the names `parameter/state`.
     pub fn states(&self) -> impl Iterator<Item = (String, &Value)> {
-        let named = |param: &Param, name: &String| format!("{}/{name}", param.name);
-        let all = self.params.iter().zip(&self.states);
-        all.flat_map(move |(param, all)| all.iter().map(move |(name, value)| (named(param, name), value)))
+        let all = self.params.iter().zip(self.optimizer.states()).zip(&self.states);
+        all.flat_map(|((param, specs), values)| {
+            specs.iter().zip(values).map(|(spec, value)| (named(param, spec), value))
+        })
     }
 
-    /// Puts saved states back; `read` finds one by the name that [`Stepper::states`] gave it.
-    pub fn restore(&mut self, mut read: impl FnMut(&str, &[usize]) -> Result<Value>) -> Result<()> {
-        use ffi::HostTensor;
-        for (param, all) in self.params.iter().zip(&mut self.states) {
-            for (name, value) in all {
-                *value = read(&format!("{}/{name}", param.name), &value.shape())?;
+    /// Puts saved states back; `read` finds one by the name that [`Stepper::states`] gives it.
+    pub fn restore(&mut self, mut read: impl FnMut(&str, &StateSpec) -> Result<Value>) -> Result<()> {
+        for ((param, specs), values) in self.params.iter().zip(self.optimizer.states()).zip(&mut self.states) {
+            for (spec, value) in specs.iter().zip(values) {
+                *value = read(&named(param, spec), spec)?;
             }
         }
         Ok(())
@@ -92,16 +93,30 @@ impl Stepper {
         let param = &self.params[index];
         let lost = || Error::failed(format!("parameter `{}` was lost", param.name));
         let value = network.take(&param.name).ok_or_else(lost)?;
-        let state = &mut self.states[index];
-        let (names, values): (Vec<_>, Vec<_>) = std::mem::take(state).into_iter().unzip();
-        // What the optimizer computes of them goes over memory once.
+        // Updates see 32 bits, and what they compute goes over memory once.
+        let state = std::mem::take(&mut self.states[index]).into_iter().map(|value| value.kept(Storage::F32));
+        let state = state.map(|value| value.map(|value| ffi::wrap(value.put_off()))).collect::<Result<_, _>>()?;
         let tensors = (ffi::wrap(value.put_off()), ffi::wrap(grad));
-        let kept = values.into_iter().map(|value| ffi::wrap(value.put_off())).collect();
-        let (value, kept) = self.optimizer.update(rate * self.rates[index], step, index, tensors, kept)?;
-        let values = std::iter::once(value).chain(kept).map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
+        let (value, state) = self.optimizer.update(rate * self.rates[index], step, index, tensors, state)?;
+        let values = std::iter::once(value).chain(state).map(ffi::unwrap).collect::<Result<Vec<Value>, _>>()?;
         let mut values = Value::computed(values)?.into_iter();
         network.set(&param.name, values.next().ok_or_else(lost)?)?;
-        *state = names.into_iter().zip(values).collect();
+        let specs = &self.optimizer.states()[index];
+        self.states[index] =
+            specs.iter().zip(values).map(|(spec, value)| kept(param, spec, value)).collect::<Result<_>>()?;
         Ok(())
     }
+}
+
+fn named(param: &Param, state: &StateSpec) -> String {
+    format!("{}/{}", param.name, state.name)
+}
+
+/// A state after an update, as it is kept until the next.
+fn kept(param: &Param, spec: &StateSpec, value: Value) -> Result<Value> {
+    if value.shape() != spec.shape {
+        let (name, found, expected) = (named(param, spec), value.shape(), &spec.shape);
+        return Err(Error::failed(format!("the update of `{name}` has the shape {found:?}, not {expected:?}")));
+    }
+    Ok(value.kept(states::storage(spec)?)?)
 }

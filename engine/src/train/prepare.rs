@@ -5,6 +5,7 @@ use crate::{
     build::{self, Placement, blueprint::Blueprint},
     pipeline::{batches, examples, fits, total_steps},
     run::{Lock, RunFolder},
+    schedule::Curve,
     session::Session,
     unused,
 };
@@ -73,6 +74,7 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts
     let steps = total_steps(&session.recipe.train, per_epoch);
     let idle = unused::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
     idle.iter().for_each(|text| tracing::warn!("{text}"));
+    Curve::new(&session.recipe.train, session.optimizer()?.learning_rate()?, steps)?;
     progress(Preparing::Model);
     let network = build::network(session, place, true)?;
     let lock = Lock::of(session)?;

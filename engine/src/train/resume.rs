@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 /// Keys that change nothing of what a run has computed: the steps to come, what is written and where it is computed.
 /// A name that ends in `.` stands for the whole table.
-const FREE: [&str; 20] = [
+const FREE: [&str; 24] = [
     "name",
     "output",
     "backend.",
@@ -18,6 +18,10 @@ const FREE: [&str; 20] = [
     "generate.",
     "optimizer.learning_rate",
     "train.schedule",
+    "train.schedule_power",
+    "train.schedule_end",
+    "train.schedule_cycles",
+    "train.schedule_timescale",
     "train.warmup_steps",
     "train.warmup_ratio",
     "train.epochs",

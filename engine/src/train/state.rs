@@ -1,6 +1,7 @@
 //! Where a run stands: everything beside tensors that going on exactly depends on.
 
 use super::scale::LossScale;
+use framework_recipe::{EarlyStopping, Metric};
 use serde::{Deserialize, Serialize};
 
 /// Where a run stands after an optimizer step.
@@ -26,7 +27,7 @@ pub struct State {
     pub pending_loss: f64,
     /// See [`State::pending_loss`].
     pub pending_tokens: u64,
-    /// The lowest validation loss and the step that it was found at.
+    /// The best value of `train.metric` and the step that it was found at.
     pub best: Option<(f64, u64)>,
     /// Evaluations since then.
     pub worse: u64,
@@ -40,14 +41,20 @@ pub struct State {
 }
 
 impl State {
-    /// Notes a validation loss; true if it is the lowest so far. NaN and infinity never are.
-    pub fn evaluated(&mut self, loss: f64, patience: Option<u64>) -> bool {
-        let better = loss.is_finite() && self.best.is_none_or(|(best, _)| loss < best);
+    /// Notes what an evaluation gave; true if it is the best so far. NaN and infinity never are. What is not better by
+    /// more than `min_delta` counts against the patience.
+    pub fn evaluated(&mut self, value: f64, metric: Metric, early: Option<EarlyStopping>) -> bool {
+        let gain = |best: f64| if metric.rises() { value - best } else { best - value };
+        let gain = self.best.map_or(f64::INFINITY, |(best, _)| gain(best));
+        let better = value.is_finite() && gain > 0.0;
         if better {
-            (self.best, self.worse) = (Some((loss, self.step)), 0);
+            self.best = Some((value, self.step));
+        }
+        if better && gain > early.map_or(0.0, |early| early.min_delta) {
+            self.worse = 0;
         } else {
             self.worse += 1;
-            self.stopped = patience.is_some_and(|patience| self.worse >= patience);
+            self.stopped = early.is_some_and(|early| self.worse >= early.patience);
         }
         better
     }
@@ -57,12 +64,33 @@ impl State {
 mod tests {
     use super::*;
 
+    fn patience(patience: u64, min_delta: f64) -> Option<EarlyStopping> {
+        Some(EarlyStopping { patience, min_delta })
+    }
+
+    #[test]
+    fn accuracy_is_better_when_it_rises() {
+        let mut state = State::default();
+        let seen = [0.2, 0.3, 0.25, 0.4].map(|value| state.evaluated(value, Metric::Accuracy, None));
+        assert_eq!((seen, state.best.unwrap().0), ([true, true, false, true], 0.4));
+    }
+
+    /// As transformers' `early_stopping_threshold`: a small gain is the best, and counts against the patience.
+    #[test]
+    fn small_gains_use_up_patience() {
+        let mut state = State::default();
+        let seen =
+            [3.0, 2.95, 2.9].map(|value| (state.evaluated(value, Metric::Loss, patience(2, 0.1)), state.stopped));
+        assert_eq!(seen, [(true, false), (true, false), (true, true)]);
+        assert_eq!(state.best.unwrap().0, 2.9);
+    }
+
     #[test]
     fn patience_counts_evaluations_that_are_not_better() {
         let mut state = State::default();
         let seen: Vec<_> = [3.0, 2.0, 2.5, 2.0, 1.9, 2.0, 2.1]
             .into_iter()
-            .map(|loss| (state.evaluated(loss, Some(2)), state.stopped))
+            .map(|loss| (state.evaluated(loss, Metric::Loss, patience(2, 0.0)), state.stopped))
             .collect();
         assert_eq!(seen[..3], [(true, false), (true, false), (false, false)]);
         assert_eq!(seen[3], (false, true));
@@ -71,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_never_the_best() {
         let mut state = State::default();
-        let seen = [f64::NAN, f64::INFINITY, 2.0, f64::NAN].map(|loss| state.evaluated(loss, None));
+        let seen = [f64::NAN, f64::INFINITY, 2.0, f64::NAN].map(|loss| state.evaluated(loss, Metric::Loss, None));
         assert_eq!((seen, state.best.map(|(loss, _)| loss)), ([false, false, true, false], Some(2.0)));
     }
 }

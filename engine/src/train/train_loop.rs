@@ -1,15 +1,16 @@
 //! The train loop: one optimizer step after the other.
 
-use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, factor, finish, scale::LossScale};
+use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, finish, scale::LossScale};
 use crate::{
     build::init::derive,
     evaluation::{Evaluation, evaluate},
     pipeline::{batches, total_steps},
     run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
+    schedule::Curve,
 };
 use framework_base::{Error, Result};
 use framework_executor::{Grads, Precision};
-use framework_recipe::{Every, EveryName, Train};
+use framework_recipe::{Every, Train};
 use framework_text::data::{Batch, Batches, Epoch};
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ pub(super) struct TrainLoop<'a> {
     pub stepper: Stepper,
     pub state: State,
     pub total: u64,
+    curve: Curve,
     batches: Batches<'a>,
     /// The plan of the present epoch, and its number.
     epoch: (u64, Epoch),
@@ -39,6 +41,7 @@ impl<'a> TrainLoop<'a> {
         let total = total_steps(&recipe.train, steps_per_epoch);
         let network = &prepared.network;
         let mut stepper = Stepper::new(prepared.session.optimizer()?, network)?;
+        let curve = Curve::new(&recipe.train, stepper.learning_rate(), total)?;
         let fingerprint = prepared.fingerprint();
         let state = match checkpoint::load_newest(&run, &fingerprint, network, &mut stepper, tell)? {
             Some(state) => {
@@ -54,7 +57,7 @@ impl<'a> TrainLoop<'a> {
         truncate_metrics(&run.metrics(), state.step)?;
         let epoch = (0, batches.epoch(0));
         let logged = (state.seconds, state.seen);
-        Ok(Self { prepared, run, stepper, state, total, batches, epoch, steps_per_epoch, logged, sampled: None })
+        Ok(Self { prepared, run, stepper, state, total, curve, batches, epoch, steps_per_epoch, logged, sampled: None })
     }
 
     /// To the end; none if `stop` said so before, after a checkpoint was written.
@@ -62,9 +65,7 @@ impl<'a> TrainLoop<'a> {
         observe(&Event::Begin { step: self.state.step, total: self.total });
         while self.state.step < self.total && !self.state.stopped {
             self.one_step(observe)?;
-            // What a run comes to is always evaluated.
-            let due = self.state.step == self.total || self.due(self.train().eval_every);
-            let evaluated = due && self.evaluate(observe)?;
+            let evaluated = self.due(self.train().eval_every) && self.evaluate(observe)?;
             if evaluated || self.due(self.train().save_every) {
                 observe(&Event::Phase("saving a checkpoint"));
                 self.save()?;
@@ -110,7 +111,7 @@ impl<'a> TrainLoop<'a> {
         if !loss.is_finite() {
             return Err(self.diverged(step, &format!("step {}: the loss is {loss}", step + 1)));
         }
-        let rate = self.stepper.learning_rate() * factor(train.schedule, step, train.warmup(self.total), self.total);
+        let rate = self.stepper.learning_rate() * self.curve.factor(step);
         let moved = self.stepper.step(&self.prepared.network, (grads, scale), step + 1, rate, train.max_grad_norm)?;
         let norm = self.moved(moved, observe)?;
         let mean = loss / supervised.max(1) as f64;
@@ -174,10 +175,14 @@ impl<'a> TrainLoop<'a> {
         let (prepared, train) = (self.prepared, self.train());
         let validation = &prepared.corpus.validation;
         observe(&Event::Phase("evaluating"));
-        let outcome = evaluate(&prepared.network, validation, train.batch_size, prepared.tokenizer.pad)?;
-        let Some(Evaluation { loss, .. }) = outcome else { return Ok(false) };
-        let best = self.state.evaluated(loss, train.early_stopping.map(|e| e.patience));
-        let metrics = Metrics { eval_loss: Some(loss), perplexity: Some(loss.exp()), ..self.metrics() };
+        let pad = prepared.tokenizer.pad;
+        let outcome = evaluate(&prepared.network, validation, train.batch_size, pad, train.metric)?;
+        let Some(evaluation) = outcome else { return Ok(false) };
+        let value = evaluation.value(train.metric);
+        let best = self.state.evaluated(value, train.metric, train.early_stopping);
+        let Evaluation { loss, perplexity, accuracy, .. } = evaluation;
+        let metrics =
+            Metrics { eval_loss: Some(loss), perplexity: Some(perplexity), eval_accuracy: accuracy, ..self.metrics() };
         append_metrics(&self.run.metrics(), &metrics)?;
         observe(&Event::Metrics(&metrics));
         if !loss.is_finite() {
@@ -203,13 +208,8 @@ impl<'a> TrainLoop<'a> {
 
     /// Whether something that is done every so often is due after this step.
     fn due(&self, every: Every) -> bool {
-        match every {
-            Every::Steps(n) => n > 0 && self.state.step.is_multiple_of(n),
-            Every::Named(EveryName::Epoch) => {
-                self.state.step.is_multiple_of(self.steps_per_epoch) || self.state.step == self.total
-            }
-            Every::Named(EveryName::End) => self.state.step == self.total || self.state.stopped,
-        }
+        let steps = every.steps(self.total, self.steps_per_epoch);
+        self.state.stopped || self.state.step == self.total || self.state.step.is_multiple_of(steps)
     }
 
     /// Tokens per second since the last line of metrics.

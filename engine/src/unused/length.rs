@@ -1,7 +1,7 @@
 //! Settings that change nothing in a run of this length.
 
 use framework_base::{Error, Problem, Result};
-use framework_recipe::{Every, EveryName, Train};
+use framework_recipe::{Every, Metric, Train};
 
 /// Sentences about settings of `[train]` without effect. The run has so many steps in all and in an epoch, and so many
 /// sequences to evaluate on.
@@ -22,7 +22,10 @@ pub(crate) fn idle(train: &Train, steps: u64, per_epoch: u64, validation: usize)
             all.push(format!("`train.{key}` = {n}: the run has {steps} steps, so that it happens only at the end"));
         }
     }
-    let evaluations = evaluations(train.eval_every, steps, per_epoch);
+    let evaluations = steps.div_ceil(train.eval_every.steps(steps, per_epoch));
+    if train.metric != Metric::default() && !train.load_best && train.early_stopping.is_none() {
+        all.push("`train.metric` has no effect without `train.load_best` or `train.early_stopping`".to_owned());
+    }
     if train.load_best && validation > 0 && evaluations < 2 {
         all.push("`train.load_best` has no effect: the run is evaluated only once, at the end".to_owned());
     }
@@ -51,15 +54,6 @@ pub(crate) fn require_validation(train: &Train, validation: usize) -> Result<()>
     Err(Error::invalid(Problem::new(message).key(key).help(help)))
 }
 
-/// Evaluations of a run, the one at the end included.
-fn evaluations(every: Every, steps: u64, per_epoch: u64) -> u64 {
-    match every {
-        Every::Steps(n) => steps.div_ceil(n.max(1)),
-        Every::Named(EveryName::Epoch) => steps.div_ceil(per_epoch.max(1)),
-        Every::Named(EveryName::End) => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_has_an_effect_is_not_named() {
-        let stop = |patience| Some(EarlyStopping { patience });
+        let stop = |patience| Some(EarlyStopping { patience, min_delta: 0.0 });
         let train = Train { warmup_steps: 100, load_best: true, early_stopping: stop(3), ..Train::default() };
         let every = |n| Train { eval_every: Every::Steps(n), ..train.clone() };
         let count = |train: &Train, steps| idle(train, steps, 10, 5).len();
@@ -75,6 +69,9 @@ mod tests {
         assert_eq!(count(&every(20), 101), 0); // at 20, 40, 60, 80, 100 and 101
         assert_eq!(count(&every(26), 101), 1); // at 26, 52, 78 and 101: patience 3 ends at the last
         assert_eq!(count(&train, 101), 0);
+        assert_eq!(count(&Train { eval_every: Every::Share(0.19), ..train.clone() }, 101), 0); // each 20 steps
+        let metric = Train { metric: Metric::Accuracy, ..Train::default() };
+        assert_eq!((idle(&metric, 9, 9, 5).len(), idle(&Train { load_best: true, ..metric }, 9, 3, 5).len()), (1, 0));
         assert_eq!(idle(&train, 100, 10, 5).len(), 1);
         assert!(idle(&Train::default(), 1, 1, 0).is_empty());
     }

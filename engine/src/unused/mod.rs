@@ -9,8 +9,9 @@ use crate::{
     session::Session,
 };
 use framework_executor::{Device, Precision};
-use framework_recipe::{self as recipe, Backend, Frozen, Recipe, Split, TokenizerKind};
+use framework_recipe::{self as recipe, Backend, Frozen, Recipe, Schedule, Split, TokenizerKind};
 use framework_text::data::Template;
+use std::collections::BTreeSet;
 
 /// Keys whose effect the recipe alone rules out, each with the reason.
 pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
@@ -24,6 +25,16 @@ pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
     }
     if recipe.train.group_by_length {
         add("train.shuffle", "`train.group_by_length` decides the order of the examples");
+    }
+    let train = &recipe.train;
+    let schedules: [(_, bool, &[Schedule]); 4] = [
+        ("power", train.schedule_power.is_some(), &[Schedule::Polynomial]),
+        ("end", train.schedule_end.is_some(), &[Schedule::Polynomial, Schedule::Cosine]),
+        ("cycles", train.schedule_cycles.is_some(), &[Schedule::CosineRestarts]),
+        ("timescale", train.schedule_timescale.is_some(), &[Schedule::InverseSqrt]),
+    ];
+    for (key, _, _) in schedules.iter().filter(|(_, set, of)| *set && !of.contains(&train.schedule)) {
+        add(&format!("train.schedule_{key}"), "`train.schedule` is another one than it is for");
     }
     for (i, dataset) in recipe.dataset.iter().enumerate() {
         if dataset.split == Split::Validation && dataset.weight != 1.0 {
@@ -51,7 +62,8 @@ pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, 
 
 /// Keys whose effect the plan of the network rules out.
 pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint, device: &Device) -> Vec<(String, String)> {
-    let frozen = |name: &str| !blueprint.adapted.trained.iter().any(|trained| trained == name);
+    let trained: BTreeSet<_> = blueprint.trained().into_iter().map(|param| &param.name).collect();
+    let frozen = |name: &String| !trained.contains(name);
     let all_trained = !blueprint.spec.params.iter().any(|param| frozen(&param.name));
     let mut all = Vec::new();
     let in_32_bits = device.precision() == Precision::F32;
@@ -70,7 +82,7 @@ pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint, device: &Device) -
         all.push(("backend.frozen".to_owned(), why.to_owned()));
     }
     let Backend { frozen, precision, double_quant, .. } = recipe.backend;
-    let keeping = Keeping::of(&blueprint.adapted, frozen, precision, double_quant);
+    let keeping = Keeping::of(&blueprint.adapted, &blueprint.still, frozen, precision, double_quant);
     if all_trained || !keeping.is_ok_and(|keeping| keeping.in_4_bits()) {
         let why = "there are no weights of 4 bits: see `backend.frozen`";
         all.push(("backend.double_quant".to_owned(), why.to_owned()));

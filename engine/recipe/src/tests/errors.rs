@@ -101,7 +101,7 @@ r.toml:9:14: `train.batch_size`: expected an integer, found the string "8"
 r.toml:10:25: `train.gradient_accumulation`: expected an integer, found the number 2.0
 r.toml:11:11: `train.shuffle`: expected true or false, found the string "true"
     without the quotation marks: shuffle = true
-r.toml:12:14: `train.eval_every`: expected "epoch", "end" or a number of steps, found true
+r.toml:12:14: `train.eval_every`: expected "epoch", "end", a number of steps or a share of the run below 1, found true
 r.toml:13:18: `train.early_stopping`: expected a table, found the integer 3
     for example early_stopping = { patience = … }
 r.toml:14:16: `train.warmup_steps`: expected an integer, found the date 2024-01-01
@@ -135,9 +135,9 @@ r.toml:10:9: `dataset.0.split`: expected "train" or "validation", found "valid"
     did you mean "validation"?
 r.toml:12:8: `backend.name`: expected "cpu", "wgpu" or "cuda", found "gpu"
     did you mean "wgpu"?
-r.toml:14:12: `train.schedule`: expected "constant", "linear" or "cosine", found "cosin"
+r.toml:14:12: `train.schedule`: expected "constant", "linear", "cosine", "cosine-restarts", "polynomial" or "inverse-sqrt", found "cosin"
     did you mean "cosine"?
-r.toml:15:14: `train.save_every`: expected "epoch", "end" or a number of steps, found "epochs"
+r.toml:15:14: `train.save_every`: expected "epoch", "end", a number of steps or a share of the run below 1, found "epochs"
     did you mean "epoch"?
 r.toml:17:9: `adapter.quant`: expected "nf4", "fp4" or "int8", found "nf5"
     did you mean "nf4"?

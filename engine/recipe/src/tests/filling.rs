@@ -74,6 +74,7 @@ log_every = 10
 eval_every = "epoch"
 save_every = "epoch"
 keep_checkpoints = 2
+metric = "loss"
 load_best = false
 save_dtype = "f32"
 

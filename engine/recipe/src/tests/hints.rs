@@ -48,7 +48,7 @@ r.toml:16:1: `train.per_device_train_batch_size`: unknown key
 r.toml:17:1: `train.gradient_accumulation_steps`: unknown key
     here the key is `gradient_accumulation`
 r.toml:18:1: `train.lr_scheduler_type`: unknown key
-    here the key is `schedule`: schedule = "linear", "cosine" or "constant"
+    here the key is `schedule`: schedule = "linear", "cosine", "cosine-restarts", "polynomial", "inverse-sqrt" or "constant"
 r.toml:19:1: `train.save_steps`: unknown key
     here the key is `save_every`: save_every = 100
 r.toml:20:1: `train.early_stopping_patience`: unknown key
@@ -62,7 +62,7 @@ r.toml:23:1: `train.lora_alpha`: unknown key
 r.toml:24:1: `train.max_seq_length`: unknown key
     here the key is `max_length` in `[prompt]`
 r.toml:25:1: `train.nonsense`: unknown key
-    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
+    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, schedule_power, schedule_end, schedule_cycles, schedule_timescale, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, neftune_alpha, freeze, log_every, eval_every, save_every, keep_checkpoints, metric, load_best, save_dtype, early_stopping
 r.toml:26:1: `train.rubbish`: unknown key
 r.toml:28:1: `adapter.lora_alpha`: unknown key
     here the key is `alpha`
@@ -72,7 +72,7 @@ r.toml:30:1: `adapter.lora_dropout`: unknown key
     `adapter` with the plugin `lora` has: plugin, init_from, r, alpha, targets, quant
 r.toml:31:1: `adapter.whatever`: unknown key
 r.toml:33:1: `optimizer.optim`: unknown key
-    here the key is `plugin`: plugin = "adamw" or "sgd"
+    here the key is `plugin`: plugin = "adamw", "adamw-8bit", "adafactor", "lion", "muon" or "sgd"
 r.toml:34:1: `optimizer.adam_beta1`: unknown key
     `optimizer` with the plugin `adamw` has: plugin, learning_rate, weight_decay
 "#);
@@ -90,7 +90,7 @@ fn with_set_the_whole_path_is_named() {
 --set lora_alpha=32: `lora_alpha`: unknown key
     here the key is `adapter.alpha`
 --set eval_steps=50: `eval_steps`: unknown key
-    here the key is `train.eval_every`: eval_every = 100
+    here the key is `train.eval_every`: eval_every = 100, or 0.1 for each tenth of the run
 --set output_dir=x: `output_dir`: unknown key
     here the key is `output`
 --set wd=0.1: `wd`: unknown key
@@ -110,7 +110,7 @@ fn far_names_are_not_suggested() {
     let recipe = format!("{GOOD}\n[train]\nmomentum = 1\ntf = 1\nsave_everything = 1\nlog_evry = 1\n");
     assert_snapshot!(problems(&recipe), @r"
 r.toml:11:1: `train.momentum`: unknown key
-    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, log_every, eval_every, save_every, keep_checkpoints, load_best, save_dtype, early_stopping
+    `train` has: epochs, max_steps, batch_size, gradient_accumulation, schedule, schedule_power, schedule_end, schedule_cycles, schedule_timescale, warmup_steps, warmup_ratio, max_grad_norm, shuffle, group_by_length, packing, activation_checkpointing, neftune_alpha, freeze, log_every, eval_every, save_every, keep_checkpoints, metric, load_best, save_dtype, early_stopping
 r.toml:12:1: `train.tf`: unknown key
 r.toml:13:1: `train.save_everything`: unknown key
 r.toml:14:1: `train.log_evry`: unknown key

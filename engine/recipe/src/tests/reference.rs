@@ -173,7 +173,11 @@ Length, batches, schedule, evaluation and checkpoints of the training.
 | `max_steps` | integer, at least 1 |  | Maximum number of optimizer steps. |
 | `batch_size` | integer, at least 1 | `8` | Number of sequences in a forward pass. |
 | `gradient_accumulation` | integer, at least 1 | `1` | Number of forward passes in an optimizer step. |
-| `schedule` | "constant", "linear" or "cosine" | `"linear"` | How the learning rate changes after the warm-up. `constant`: Stays the same. `linear`: Falls linearly to zero at the last step. `cosine`: Falls along half a cosine to zero at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983). |
+| `schedule` | "constant", "linear", "cosine", "cosine-restarts", "polynomial" or "inverse-sqrt" | `"linear"` | How the learning rate changes after the warm-up. `constant`: Stays the same. `linear`: Falls linearly to zero at the last step. `cosine`: Falls along half a cosine to `schedule_end` at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983). `cosine-restarts`: The same, to zero, `schedule_cycles` times one after the other. `polynomial`: Falls to `schedule_end` as the power `schedule_power` of the share of steps that are left. `inverse-sqrt`: Falls as one over the root of the step (Vaswani et al., 2017, arXiv:1706.03762), never to zero. |
+| `schedule_power` | number, above 0 |  | The exponent of `polynomial`: 1 is a line, 2 falls faster at first. Default: 1. |
+| `schedule_end` | number, at least 0 |  | The learning rate at the last step of `polynomial` and `cosine`. Default: 1e-7 for `polynomial`, 0 for `cosine`. |
+| `schedule_cycles` | integer, at least 1 |  | Number of times that `cosine-restarts` falls to zero. Default: 1. |
+| `schedule_timescale` | integer, at least 1 |  | How slowly `inverse-sqrt` falls: to half of the learning rate in three times so many steps. Default: the steps of the warm-up, or 10000 without one. |
 | `warmup_steps` | integer | `0` | Number of steps in which the learning rate rises from 0 to its full value. |
 | `warmup_ratio` | number, from 0 to 1 |  | The same as a share of all steps, rounded up; instead of `warmup_steps`. |
 | `max_grad_norm` | number, at least 0 | `1.0` | Maximum norm of the gradient, which is scaled down to it; 0 turns clipping off. |
@@ -181,20 +185,24 @@ Length, batches, schedule, evaluation and checkpoints of the training.
 | `group_by_length` | boolean | `false` | Put sequences of similar length into the same batch. |
 | `packing` | boolean | `false` | Put several sequences into one row of up to `prompt.max_length` tokens. They do not attend to each other. |
 | `activation_checkpointing` | boolean | `false` | Keep only the inputs of each block and recompute the rest for the gradients: less memory, a third more time. |
+| `neftune_alpha` | number, above 0 |  | Noise on the embeddings while training (NEFTune: Jain et al., 2023, arXiv:2310.05914): uniform numbers of at most `neftune_alpha` divided by the root of the numbers in a row's embeddings. The paper has 5, 10 and 15. |
+| `freeze` | list of strings |  | Parameters to leave as they are, of those that the adapter trains: regular expressions that are found anywhere in a parameter's name, such as `["embed_tokens", "layers\\.[0-3]\\."]`. |
 | `log_every` | integer, at least 1 | `10` | Number of steps between lines of `metrics.jsonl`. |
-| `eval_every` | "epoch", "end" or a number of steps | `"epoch"` | When to evaluate on the validation data, besides the end of the run. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
-| `save_every` | "epoch", "end" or a number of steps | `"epoch"` | When to write a checkpoint. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `eval_every` | "epoch", "end", a number of steps or a share of the run below 1 | `"epoch"` | When to evaluate on the validation data, besides the end of the run. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
+| `save_every` | "epoch", "end", a number of steps or a share of the run below 1 | `"epoch"` | When to write a checkpoint. `epoch`: At the end of every epoch. `end`: Only at the end of the run. |
 | `keep_checkpoints` | integer | `2` | Number of checkpoints to keep, not counting the best one. |
-| `load_best` | boolean | `false` | Finish with the weights that had the lowest validation loss instead of the last ones. |
+| `metric` | "loss", "perplexity" or "accuracy" | `"loss"` | What evaluations are compared by, for `load_best` and `early_stopping`. `loss`: The lowest mean cross-entropy per predicted token. `perplexity`: The lowest perplexity, which is e to the power of the loss. `accuracy`: The highest share of predicted tokens that are the likeliest. |
+| `load_best` | boolean | `false` | Finish with the weights that were best on the validation data instead of the last ones. |
 | `save_dtype` | "f32", "bf16" or "f16" | `"f32"` | Number format of the saved adapter or model. `f32`: 32-bit. `bf16`: 16-bit with f32's range. `f16`: 16-bit, IEEE 754. |
 
 ## `[train.early_stopping]`
 
-Stop when the validation loss stops falling.
+Stop when evaluations get no better.
 
 | key | takes | default | |
 |---|---|---|---|
-| `patience` | integer, at least 1 | required | Number of evaluations without a new lowest loss after which the run stops. |
+| `patience` | integer, at least 1 | required | Number of evaluations that are not better than the best after which the run stops. |
+| `min_delta` | number, at least 0 | `0.0` | By how much an evaluation has to be better to count. |
 
 ## `[generate]`
 
