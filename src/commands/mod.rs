@@ -12,5 +12,6 @@ pub mod list_plugins;
 pub mod new_plugin;
 pub mod prepare;
 pub mod preview;
+pub mod sweep;
 pub mod tokenizer;
 pub mod train;

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The exit code of a run that was stopped by a signal, as shells have it.
-const STOPPED: u8 = 130;
+pub const STOPPED: u8 = 130;
 
 /// Train what a recipe describes.
 #[derive(clap::Args)]
@@ -69,7 +69,7 @@ impl Train {
 }
 
 /// Becomes true with the first Ctrl-C or SIGTERM; the second ends the process.
-fn stop_on_signals() -> Arc<AtomicBool> {
+pub fn stop_on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
     let handler = move || {

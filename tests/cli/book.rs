@@ -14,7 +14,7 @@
 //! - `<!-- skip: REASON -->`: the next block is not run.
 //! - `<!-- setup: COMMANDS -->`: runs commands that the page does not show, a line each; they succeed.
 //! - `<!-- file: PATH -->`: the next block, of any kind, is written to this file.
-//! - `<!-- fast: ARGUMENTS -->`: the next block's `framework train` gets these arguments too, and the numbers that the
+//! - `<!-- fast: ARGUMENTS -->`: the next block's `framework train` and `sweep` get these arguments too, and the numbers that the
 //!   block prints are not compared.
 //! - `<!-- fails: CODE -->`: the next block's last command ends with this exit code.
 //! - `<!-- output: REASON -->`: what the next block prints is not compared, e.g. because it shows a longer training.
@@ -231,7 +231,7 @@ impl Block {
     fn command(&self, shown: &Shown) -> String {
         let command = shown.command.replace("cargo run --release -- ", "framework ");
         match &self.fast {
-            Some(more) if command.starts_with("framework train ") => {
+            Some(more) if ["framework train ", "framework sweep "].iter().any(|long| command.starts_with(long)) => {
                 let (command, comment) = command.split_once(" #").unwrap_or((&command, ""));
                 format!("{command} {more} #{comment}")
             }

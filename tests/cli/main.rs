@@ -32,6 +32,7 @@ mod rows;
 mod runs;
 mod setting;
 mod showing;
+mod sweeping;
 mod texts;
 mod third_party;
 mod trainer;

@@ -219,5 +219,20 @@ fn every_way_of_training_has_a_recipe_that_works() {
         assert!(kept(key, &run) && losses.len() == 3 && losses[2] < losses[0], "{name}: {losses:?}");
     }
     let files = fs::read_dir(recipes().join("training")).unwrap();
-    assert_eq!(files.count(), 3);
+    assert_eq!(files.count(), 4);
+}
+
+/// The sweep of epochs, with few rows: its command is the one that the recipe gives.
+#[test]
+fn numbers_of_epochs_are_compared() {
+    let setting = Setting::new();
+    let file = recipes().join("training/epochs.toml").display().to_string();
+    let few = ["--set", "dataset.0.limit=10", "--set", "generate.max_new_tokens=4"];
+    let args = [&["sweep", &file, "--set", "train.epochs=3,4,6,8", "--format", "json"][..], &few].concat();
+    let table = setting.run(args).json();
+    let rows = table["rows"].as_array().unwrap();
+    let steps: Vec<_> = rows.iter().map(|row| row["steps"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [3, 4, 6, 8].map(|epochs| epochs * steps[0] / 3), "{table}");
+    assert!(rows.iter().all(|row| row["best"].as_f64() <= row["eval_loss"].as_f64()), "{table}");
+    assert!(setting.read("runs/epochs-sweep/curves.svg").contains("run-4: 8"));
 }

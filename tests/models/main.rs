@@ -18,6 +18,7 @@ mod optimizers;
 mod peft_files;
 mod quantized;
 mod run;
+mod sweeps;
 mod training;
 
 use plugin_adapters as _;

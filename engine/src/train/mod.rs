@@ -1,5 +1,6 @@
 //! Training.
 
+mod again;
 mod checkpoint;
 mod export;
 mod finish;
@@ -8,6 +9,7 @@ mod prepare;
 mod resume;
 mod scale;
 mod state;
+pub mod sweep;
 mod train_loop;
 
 pub use crate::run::Summary;

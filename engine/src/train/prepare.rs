@@ -1,5 +1,6 @@
 //! Everything that can be wrong before a run's folder is made.
 
+use super::again::Earlier;
 use crate::{
     budget,
     build::{self, Placement, blueprint::Blueprint},
@@ -43,7 +44,16 @@ pub enum Preparing {
 
 /// Reads the data, the tokenizer and the weights. Nothing is written.
 pub fn prepare(session: Session, progress: &mut dyn FnMut(Preparing)) -> Result<Prepared> {
-    match parts(&session, progress) {
+    prepare_after(None, session, progress)
+}
+
+/// The same after another run, from which everything is taken that the recipes agree on.
+pub(super) fn prepare_after(
+    earlier: Option<Earlier>,
+    session: Session,
+    progress: &mut dyn FnMut(Preparing),
+) -> Result<Prepared> {
+    match parts(earlier, &session, progress) {
         Ok((tokenizer, template, corpus, network, lock)) => {
             Ok(Prepared { session, corpus, tokenizer, template, network, lock })
         }
@@ -54,11 +64,15 @@ pub fn prepare(session: Session, progress: &mut dyn FnMut(Preparing)) -> Result<
 type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
-fn parts(session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
+fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
+    let (data, network) = earlier.map_or((None, None), |earlier| earlier.shared(&session.recipe));
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
     let place = Placement::open(&session.recipe.backend)?;
-    let examples = examples(session, &mut |at| progress(Preparing::Data(at)));
+    let examples = match data {
+        Some(data) => Ok(data),
+        None => examples(session, &mut |at| progress(Preparing::Data(at))),
+    };
     let (blueprint, (tokenizer, template, corpus)) = Error::both(Blueprint::of(session), examples)?;
     corpus.require_training()?;
     for dataset in &corpus.report.datasets {
@@ -75,8 +89,13 @@ fn parts(session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts
     let idle = unused::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
     idle.iter().for_each(|text| tracing::warn!("{text}"));
     Curve::new(&session.recipe.train, session.optimizer()?.learning_rate()?, steps)?;
-    progress(Preparing::Model);
-    let network = build::network(session, place, true)?;
+    let network = match network {
+        Some(network) => network,
+        None => {
+            progress(Preparing::Model);
+            build::network(session, place, true)?
+        }
+    };
     let lock = Lock::of(session)?;
     Ok((tokenizer, template, corpus, network, lock))
 }
