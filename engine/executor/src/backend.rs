@@ -45,7 +45,7 @@ pub struct BackendInfo {
 }
 
 const BACKENDS: [(BackendName, &str, &str); 3] = [
-    (BackendName::Cpu, "cpu", "The central processor, in f32; always there."),
+    (BackendName::Cpu, "cpu", "The central processor; always there. In f32, and in bf16 where it has AVX512-BF16."),
     (BackendName::Wgpu, "wgpu", "Any GPU through WebGPU's shading language: Vulkan, Metal or DirectX 12."),
     (BackendName::Cuda, "cuda", "NVIDIA GPUs."),
 ];
