@@ -5,9 +5,9 @@ use super::{attention, kernels::head, loss};
 /// The program with its tokenizer and data, and what products of matrices pack.
 pub const PROGRAM: u64 = 64 << 20;
 
-/// Attention: scores, weights and slopes of a tile, for so many heads of all rows.
+/// Attention: scores, weights and slopes of some queries on each core, for so many heads of all rows.
 pub fn attention(heads: usize, tokens: usize) -> u64 {
-    3 * 4 * (heads * tokens * tokens).min(attention::ON_PROCESSOR) as u64
+    attention::working(heads, tokens)
 }
 
 /// What of the vocabulary projection is trained.

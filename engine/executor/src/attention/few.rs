@@ -41,12 +41,13 @@ pub(super) fn attend(
         });
         vectorised(Head { q, k, v, seen: &seen, first: i * rows, how, width, out });
     });
-    Flex::float_from_data(TensorData::new(out, [batch, heads, time, width]), &Default::default())
+    Flex::float_from_data(TensorData::new(out, [1, batch, heads, time, width]), &Default::default())
 }
 
 fn dims(x: &FloatTensor<Flex>) -> [usize; 4] {
     let shape = x.shape();
-    [0, 1, 2, 3].map(|i| shape[i])
+    // The first is 1.
+    [1, 2, 3, 4].map(|i| shape[i])
 }
 
 /// The queries of a head of keys.
@@ -100,8 +101,9 @@ mod tests {
     /// Two rows of which one begins later, grouped heads, a prefix, room behind, values of another size.
     #[test]
     fn gives_the_numbers_of_the_tiles() {
-        let tensor = |dims: [usize; 4], seed| {
-            Flex::float_from_data(TensorData::new(random(dims.iter().product(), seed), dims), &Default::default())
+        let tensor = |[a, b, c, d]: [usize; 4], seed| {
+            let numbers = TensorData::new(random(a * b * c * d, seed), [1, a, b, c, d]);
+            Flex::float_from_data(numbers, &Default::default())
         };
         let (prefix, offset, time) = (2, 9, 3);
         let spans = |window: Option<i32>| {
@@ -115,9 +117,10 @@ mod tests {
         };
         for (softcap, window) in [(None, None), (Some(0.7), None), (None, Some(4))] {
             let reach = Reach { prefix, offset, causal: true, window: window.map(|w: i32| w as usize) };
-            let how = Scores { scale: 0.3, softcap, drop: None, reach, half: None, budget: 1 << 20 };
+            let how = Scores { scale: 0.3, softcap, drop: None, reach, half: None, budget: None };
             let [q, k, v] = [([2, 4, time, 20], 1), ([2, 2, 16, 20], 2), ([2, 2, 16, 7], 3)].map(|(d, s)| tensor(d, s));
             let found = attend(q.clone(), k.clone(), v.clone(), spans(window), how);
+            let [q, k, v] = [q, k, v].map(tiles::flat::<Flex>);
             let expected = tiles::attend::<Flex>(q, k, v, spans(window), how);
             let numbers = |x: FloatTensor<Flex>| contiguous(x).as_slice::<f32>().unwrap().to_vec();
             close(&numbers(found), &numbers(expected), 1e-6);

@@ -4,13 +4,13 @@
 //! (Rabe and Staats, 2021, arXiv:2112.05682). What each query sees is given by spans of keys, not by a mask.
 
 mod few;
+mod heads;
 mod native;
 mod ops;
 mod spans;
 mod tiles;
 
 use super::{backend::on_processor, precision::Half, random::Draw, value::Value};
-use burn::tensor::Tensor as Burn;
 use framework_core::{AttentionSpec, PluginError, Result, ffi::HostTensor};
 pub(super) use spans::Spans;
 
@@ -23,8 +23,8 @@ pub(super) struct Scores {
     drop: Option<Draw>,
     reach: Reach,
     half: Half,
-    /// Elements of scores that are held at a time.
-    budget: usize,
+    /// Elements of scores that are held at a time; none: those of some queries of a head on each core.
+    budget: Option<usize>,
 }
 
 /// Where the keys of a query are, whatever its row.
@@ -49,9 +49,14 @@ pub(super) struct Tile {
     whole: [usize; 2],
 }
 
-/// Scores that are held at a time: 16 MiB on the processor, where less is faster, and 256 MiB elsewhere.
-pub(super) const ON_PROCESSOR: usize = 1 << 22;
+/// Scores that are held at a time on other devices than the processor: 256 MiB.
 const ELSEWHERE: usize = 1 << 26;
+
+/// Bytes that an attention takes on the processor while it works, for so many heads of all rows.
+pub(super) fn working(heads: usize, keys: usize) -> u64 {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    (3 * 4 * cores.min(heads) * heads::BLOCK * keys) as u64
+}
 
 /// `softmax(cap(q · kᵀ * scale)) · v` over the keys that a query sees, where `cap(x)` is `softcap · tanh(x / softcap)` if
 /// there is one, and `drop` are factors on the weights. Zeros for a query that sees nothing.
@@ -66,13 +71,13 @@ pub(super) fn attention(
     spans: &Spans,
     drop: Option<Draw>,
 ) -> Result<Value> {
-    let budget = if on_processor(&q.device()) { ON_PROCESSOR } else { ELSEWHERE };
+    let budget = (!on_processor(&q.device())).then_some(ELSEWHERE);
     in_tiles(budget, [q, k, v], how, spans, drop)
 }
 
 /// The same, with at most so many scores at a time.
 fn in_tiles(
-    budget: usize,
+    budget: Option<usize>,
     [q, k, v]: [Value; 3],
     how: &AttentionSpec,
     spans: &Spans,
@@ -96,13 +101,8 @@ fn in_tiles(
     // The processor's products of 16-bit numbers are for matrices that are larger.
     let half = spans.half.filter(|_| !on_processor(&q.device()));
     let scores = Scores { scale, softcap: how.softcap, drop, reach: spans.reach, half, budget };
-    let flat = |x: Value| -> Result<Burn<4>> {
-        let [_, batch, heads, time, size] = x.dims();
-        Ok(x.into_float()?.reshape([batch, heads, time, size]))
-    };
-    let out = ops::attend(flat(q)?, flat(k)?, flat(v)?, spans.numbers.clone(), scores);
-    let [batch, heads, time, width] = out.dims();
-    Ok(Value::float(out.reshape([1, batch, heads, time, width]), 4))
+    let out = ops::attend(q.into_float()?, k.into_float()?, v.into_float()?, spans.numbers.clone(), scores);
+    Ok(Value::float(out, 4))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) fn weights(
 }
 
 /// Which keys of a tile each row of its scores sees.
+#[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     /// `[rows, 3, time]`.
     pub spans: Integers<'a>,

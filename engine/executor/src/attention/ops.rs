@@ -1,7 +1,7 @@
 //! Attention on each backend.
 
-use super::{Scores, Tile, few, native, tiles};
-use crate::random::OnRandom;
+use super::{Scores, Tile, few, heads, native, tiles};
+use crate::{random::OnRandom, value::R};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -21,7 +21,8 @@ const HIDDEN: f32 = -1e30;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnAttention: OnRandom {
-    /// Queries `[batch, heads, time, size]`, keys and values `[batch, kv heads, all, size]`, spans `[batch or 1, 3, time]`.
+    /// Queries `[1, batch, heads, time, size]`, keys and values `[1, batch, kv heads, all, size]`, spans
+    /// `[batch or 1, 3, time]`.
     fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -29,7 +30,22 @@ pub(in super::super) trait OnAttention: OnRandom {
         spans: IntTensor<Self>,
         how: Scores,
     ) -> FloatTensor<Self> {
-        tiles::attend::<Self>(q, k, v, spans, how)
+        let [q, k, v] = [q, k, v].map(tiles::flat::<Self>);
+        tiles::deep::<Self>(tiles::attend::<Self>(q, k, v, spans, how))
+    }
+
+    /// The gradients of queries, keys and values, for that of the result.
+    fn attend_back(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        spans: IntTensor<Self>,
+        how: Scores,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = [q, k, v].map(tiles::flat::<Self>);
+        let [q, k, v] = tiles::back::<Self>(inputs, spans, how, tiles::flat::<Self>(grad)).map(tiles::deep::<Self>);
+        (q, k, v)
     }
 
     /// Softmax over the keys that each query sees, for scores `[batch, kv heads, group · count, keys]`.
@@ -48,7 +64,7 @@ pub(in super::super) trait OnAttention: OnRandom {
     }
 }
 
-pub(super) fn attend(q: Burn<4>, k: Burn<4>, v: Burn<4>, spans: Burn<3, Int>, how: Scores) -> Burn<4> {
+pub(super) fn attend(q: Burn<R>, k: Burn<R>, v: Burn<R>, spans: Burn<3, Int>, how: Scores) -> Burn<R> {
     let [q, k, v] = [q, k, v].map(Burn::into_dispatch);
     Burn::from_dispatch(Dispatch::attend(q, k, v, spans.into_dispatch(), how))
 }
@@ -61,10 +77,34 @@ impl OnAttention for Flex {
         spans: IntTensor<Self>,
         how: Scores,
     ) -> FloatTensor<Self> {
-        match how.reach.offset > 0 && q.shape()[2] <= few::FEW && how.drop.is_none() {
-            true => few::attend(q, k, v, spans, how),
-            false => tiles::attend::<Self>(q, k, v, spans, how),
+        match how.budget {
+            Some(_) => {
+                let [q, k, v] = [q, k, v].map(tiles::flat::<Self>);
+                tiles::deep::<Self>(tiles::attend::<Self>(q, k, v, spans, how))
+            }
+            None if how.reach.offset > 0 && q.shape()[3] <= few::FEW && how.drop.is_none() => {
+                few::attend(q, k, v, spans, how)
+            }
+            None => heads::attend(q, k, v, spans, how),
         }
+    }
+
+    fn attend_back(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        spans: IntTensor<Self>,
+        how: Scores,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let [q, k, v] = match how.budget {
+            Some(_) => {
+                let inputs = [q, k, v].map(tiles::flat::<Self>);
+                tiles::back::<Self>(inputs, spans, how, tiles::flat::<Self>(grad)).map(tiles::deep::<Self>)
+            }
+            None => heads::back([q, k, v], spans, how, grad),
+        };
+        (q, k, v)
     }
 
     fn tile_weights(scores: FloatTensor<Self>, spans: IntTensor<Self>, how: Scores, tile: Tile) -> FloatTensor<Self> {
@@ -95,7 +135,7 @@ impl<B: OnAttention, C: CheckpointStrategy> OnAttention for Autodiff<B, C> {
         how: Scores,
     ) -> FloatTensor<Self> {
         let ((q, of_q), (k, of_k), (v, of_v)) = (q.into_parts(), k.into_parts(), v.into_parts());
-        let out = tiles::attend::<B>(q.clone(), k.clone(), v.clone(), spans.clone(), how);
+        let out = B::attend(q.clone(), k.clone(), v.clone(), spans.clone(), how);
         match Attended.prepare::<C>([of_q, of_k, of_v]).compute_bound().stateful() {
             OpsKind::Tracked(step) => step.finish(([q, k, v], spans, how), out),
             OpsKind::UnTracked(step) => step.finish(out),
@@ -111,9 +151,10 @@ impl<B: OnAttention> Backward<B, 3> for Attended {
     type State = ([FloatTensor<B>; 3], IntTensor<B>, Scores);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (inputs, spans, how) = ops.state;
+        let ([q, k, v], spans, how) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
-        for (parent, grad) in ops.parents.into_iter().zip(tiles::back::<B>(inputs, spans, how, grad)) {
+        let (q, k, v) = B::attend_back(q, k, v, spans, how, grad);
+        for (parent, grad) in ops.parents.into_iter().zip([q, k, v]) {
             if let Some(parent) = parent {
                 grads.register::<B>(parent.id, grad);
             }

@@ -58,7 +58,7 @@ impl Case {
         Spans::new(&layout, Places::new(&layout, &Device::cpu()).firsts(), &self.how.into(), &Device::cpu())
     }
 
-    fn attend(&self, budget: usize, drop: Option<Draw>, inputs: [Value; 3]) -> Value {
+    fn attend(&self, budget: Option<usize>, drop: Option<Draw>, inputs: [Value; 3]) -> Value {
         in_tiles(budget, inputs, &self.how.into(), &self.spans(), drop).unwrap()
     }
 
@@ -111,8 +111,8 @@ impl Case {
     #[track_caller]
     fn check(&self) {
         let expected = self.by_hand();
-        // One tile, and tiles of two queries, of which the last may have one.
-        for budget in [WHOLE, 2 * 2 * self.heads * (self.prefix + self.all)] {
+        // One tile, tiles of two queries, of which the last may have one, and as the processor does it.
+        for budget in [Some(WHOLE), Some(2 * 2 * self.heads * (self.prefix + self.all)), None] {
             let found = self.attend(budget, None, self.inputs());
             assert_eq!(found.shape(), [2, self.heads, self.time, SIZE]);
             let found = found.to_f32().unwrap();
@@ -144,7 +144,7 @@ impl Case {
                 drop: None,
                 reach: spans.reach,
                 half: None,
-                budget: WHOLE,
+                budget: None,
             };
             let spans = Flex::int_from_data(spans.numbers.clone().into_data(), &Default::default());
             let data = |x: FloatTensor<Flex>| x.into_data().try_into_vec::<f32>().unwrap();
@@ -226,7 +226,8 @@ fn every_sequence_sees_the_prefix_within_its_window() {
 fn differentiates_through_shared_keys() {
     let how = Heads { window: Some(3), softcap: Some(0.5), ..plain().how };
     for case in [Case { how, ..plain() }, Case { prefix: 2, ..packed() }] {
-        for (budget, drop) in [(WHOLE, None), (WHOLE, Some(Draw::dropout(5, 0.3))), (100, Some(Draw::dropout(5, 0.3)))]
+        let drop = Some(Draw::dropout(5, 0.3));
+        for (budget, drop) in [(Some(WHOLE), None), (Some(WHOLE), drop), (Some(100), drop), (None, None), (None, drop)]
         {
             differentiates("attention", &case.inputs(), |inputs| {
                 case.attend(budget, drop, <[Value; 3]>::try_from(inputs).ok().unwrap())
@@ -235,11 +236,37 @@ fn differentiates_through_shared_keys() {
     }
 }
 
+/// More queries than a core takes at a time, forward and back.
+#[test]
+fn heads_and_tiles_agree() {
+    let how = Heads { window: Some(90), softcap: Some(0.5), ..plain().how };
+    let long = Case { time: 150, all: 150, ..plain() };
+    let cases = [
+        long.clone(),
+        Case { how, starts: [0, 7], ..long.clone() },
+        Case { segments: vec![vec![70, 80], vec![149]], prefix: 3, ..long.clone() },
+        Case { how: Heads { causal: false, ..how }, ..long },
+    ];
+    for (case, drop) in cases.iter().flat_map(|case| [None, Some(Draw::dropout(5, 0.3))].map(|drop| (case, drop))) {
+        let found = [Some(WHOLE), None].map(|budget| {
+            let leaves = case.inputs().map(|x| x.leaf().unwrap());
+            let out = case.attend(budget, drop, leaves.clone());
+            let weights = floats(&out.shape(), 9).tracked().into_float().unwrap();
+            let mut grads = (out.clone().into_float().unwrap() * weights).sum().backward();
+            let grads = leaves.map(|leaf| Value::float(leaf.into_float().unwrap().grad_remove(&mut grads).unwrap(), 4));
+            let mut all = out.to_f32().unwrap();
+            grads.iter().for_each(|grad| all.extend(grad.to_f32().unwrap()));
+            all
+        });
+        close(&found[1], &found[0], 2e-5);
+    }
+}
+
 #[test]
 fn the_scale_is_that_of_the_head_if_not_given() {
     let attend = |scale| {
         let case = Case { how: Heads { scale, ..plain().how }, ..plain() };
-        case.attend(WHOLE, None, case.inputs()).to_f32().unwrap()
+        case.attend(None, None, case.inputs()).to_f32().unwrap()
     };
     assert_eq!(attend(None), attend(Some(1.0 / 3f64.sqrt())));
 }

@@ -14,6 +14,9 @@ use burn::{
 };
 use std::ops::Range;
 
+/// Scores that are held at a time where nobody says how many: 16 MiB.
+const WHOLE: usize = 1 << 22;
+
 /// Sizes of an attention.
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -36,7 +39,7 @@ impl Sizes {
     /// Tiles, in the order of their queries.
     fn tiles(self, how: &Scores) -> Vec<Tile> {
         let Self { batch, heads, time, keys, .. } = self;
-        let step = (how.budget / (batch * heads * keys).max(1)).clamp(1, time.max(1));
+        let step = (how.budget.unwrap_or(WHOLE) / (batch * heads * keys).max(1)).clamp(1, time.max(1));
         let tile = |start: usize| {
             let count = step.min(time - start);
             let seen = how.reach.keys(start, count, keys);
@@ -48,7 +51,7 @@ impl Sizes {
 
 impl Reach {
     /// The keys that some of these queries may see.
-    fn keys(self, start: usize, count: usize, all: usize) -> Range<usize> {
+    pub(super) fn keys(self, start: usize, count: usize, all: usize) -> Range<usize> {
         let Self { prefix, offset, causal, window } = self;
         let end = if causal { (prefix + offset + start + count).min(all) } else { all };
         let first = match window {
@@ -104,7 +107,19 @@ fn dropped<B: OnAttention>(x: FloatTensor<B>, how: &Scores, tile: Tile) -> Float
     B::multiplied(x, draw, place)
 }
 
-/// See [`super::attention`].
+/// Without the first dimension, which is 1.
+pub(super) fn flat<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    B::float_reshape(x, Shape::from([shape[1], shape[2], shape[3], shape[4]]))
+}
+
+/// With such a dimension.
+pub(super) fn deep<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    B::float_reshape(x, Shape::from([1, shape[0], shape[1], shape[2], shape[3]]))
+}
+
+/// See [`super::attention`]; tensors have four dimensions.
 pub(super) fn attend<B: OnAttention>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,

@@ -58,6 +58,13 @@ impl<'a, T: Number> Matrix<'a, T> {
         Self { numbers, rows, columns, strides: [columns, 1] }
     }
 
+    /// A matrix within a slice.
+    pub fn strided(numbers: &'a [T], [rows, columns]: [usize; 2], strides: [usize; 2]) -> Self {
+        let matrix = Self { numbers, rows, columns, strides };
+        assert!(matrix.reach() <= numbers.len(), "a matrix reaches beyond its slice");
+        matrix
+    }
+
     /// Rows and columns.
     pub fn dims(self) -> [usize; 2] {
         [self.rows, self.columns]
@@ -96,6 +103,71 @@ impl<'a, T: Number> Matrix<'a, T> {
             0 => 0,
             _ => (self.rows - 1) * self.strides[0] + (self.columns - 1) * self.strides[1] + 1,
         }
+    }
+}
+
+impl Matrix<'_> {
+    /// Writes the product with `b` to `out`, on this thread alone.
+    pub fn times_alone(self, b: Matrix, out: &mut [f32]) {
+        assert_eq!(out.len(), self.rows * b.columns, "a product of {:?} and {:?}", self.dims(), b.dims());
+        // SAFETY: the slice has as many numbers.
+        #[expect(unsafe_code, reason = "the crate's only interface")]
+        unsafe {
+            call(out.as_mut_ptr(), b.columns, self, b, false, gemm::Parallelism::None);
+        }
+    }
+}
+
+/// Numbers of which tasks write parts that are no slices.
+#[derive(Clone, Copy)]
+pub struct Target {
+    numbers: *mut f32,
+    count: usize,
+}
+
+// SAFETY: tasks write parts that do not overlap, as `Target::add` asks for.
+#[expect(unsafe_code, reason = "parts are no slices of their own")]
+unsafe impl Send for Target {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "parts are no slices of their own")]
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// What is borrowed must not be touched until the last task has ended.
+    pub fn new(numbers: &mut [f32]) -> Self {
+        Self { numbers: numbers.as_mut_ptr(), count: numbers.len() }
+    }
+
+    /// Adds `a · b` to rows that are `stride` apart, from `start` on; on this thread alone.
+    ///
+    /// # Safety
+    /// The numbers are still there, and no other thread touches those rows meanwhile.
+    #[expect(unsafe_code, reason = "parts are no slices of their own")]
+    pub unsafe fn add(self, start: usize, stride: usize, a: Matrix, b: Matrix) {
+        let [rows, columns] = [a.rows, b.columns];
+        if rows * columns == 0 {
+            return;
+        }
+        assert!(start + (rows - 1) * stride + columns <= self.count, "rows reach beyond the numbers");
+        // SAFETY: the caller's; the assert keeps all rows within the numbers.
+        unsafe { call(self.numbers.add(start), stride, a, b, true, gemm::Parallelism::None) };
+    }
+}
+
+/// # Safety
+/// `out` is valid for the product's rows, which are `stride` apart, and holds numbers if they are added to.
+#[expect(unsafe_code, reason = "the crate's only interface")]
+unsafe fn call(out: *mut f32, stride: usize, a: Matrix, b: Matrix, add: bool, threads: gemm::Parallelism) {
+    assert!(a.columns == b.rows, "a product of {:?} and {:?}", a.dims(), b.dims());
+    assert!(a.reach() <= a.numbers.len() && b.reach() <= b.numbers.len(), "a matrix reaches beyond its slice");
+    let ([m, k], n) = (a.dims(), b.columns);
+    let [of_a, of_b] = [a.strides, b.strides].map(|strides| strides.map(|stride| stride as isize));
+    let (to, a, b) = (stride as isize, a.numbers.as_ptr(), b.numbers.as_ptr());
+    // SAFETY: the caller's; the asserts keep every element that is read within its slice.
+    unsafe {
+        gemm::gemm(
+            m, n, k, out, 1, to, add, a, of_a[1], of_a[0], b, of_b[1], of_b[0], 1.0, 1.0, false, false, false, threads,
+        );
     }
 }
 
@@ -217,8 +289,8 @@ impl<'a> Left<'a> {
     /// `out` is valid for as many numbers as the product has, and holds them if they are added to.
     #[expect(unsafe_code, reason = "the crate's only interface")]
     unsafe fn write(&self, out: *mut f32, b: Right, add: bool) {
-        let ([m, k], n) = (self.dims(), b.dims()[1]);
-        assert_eq!(k, b.dims()[0], "{m} x {k} times {:?}", b.dims());
+        let n = b.dims()[1];
+        assert_eq!(self.dims()[1], b.dims()[0], "a product of {:?} and {:?}", self.dims(), b.dims());
         let decoded: Vec<f32>;
         let (a, b) = match (self, b) {
             (Self::Plain(a), Right::Numbers(b)) => (a, b),
@@ -236,16 +308,8 @@ impl<'a> Left<'a> {
                 return unsafe { bf16::multiply(out, a, &columns, add) };
             }
         };
-        assert!(a.reach() <= a.numbers.len() && b.reach() <= b.numbers.len(), "a matrix reaches beyond its slice");
-        let [of_a, of_b] = [a.strides, b.strides].map(|strides| strides.map(|stride| stride as isize));
-        // SAFETY: the caller's; the asserts above keep every element that is read within its slice.
-        unsafe {
-            let (to, a, b, threads) = (n as isize, a.numbers.as_ptr(), b.numbers.as_ptr(), gemm::Parallelism::Rayon(0));
-            gemm::gemm(
-                m, n, k, out, 1, to, add, a, of_a[1], of_a[0], b, of_b[1], of_b[0], 1.0, 1.0, false, false, false,
-                threads,
-            );
-        }
+        // SAFETY: the caller's.
+        unsafe { call(out, n, *a, b, add, gemm::Parallelism::Rayon(0)) };
     }
 }
 

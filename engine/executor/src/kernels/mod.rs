@@ -111,6 +111,7 @@ pub(super) fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
 }
 
 /// Integers that are not negative, in either width that burn holds them in; of a contiguous tensor.
+#[derive(Clone, Copy)]
 pub(super) enum Integers<'a> {
     Narrow(&'a [i32]),
     Wide(&'a [i64]),

@@ -9,7 +9,7 @@ mod tests;
 
 use super::value::Value;
 use framework_core::Result;
-pub(super) use ops::OnRandom;
+pub(super) use ops::{OnRandom, scale};
 
 /// Random bits of a factor: as many as a 32-bit float holds.
 const BITS: u32 = 24;

@@ -52,7 +52,8 @@ impl OnRandom for Flex {
     }
 }
 
-fn scale(part: &mut [f32], draw: Draw, start: usize) {
+/// Multiplies numbers with their factors, from this place on.
+pub(crate) fn scale(part: &mut [f32], draw: Draw, start: usize) {
     for (place, x) in (start as u32..).zip(part) {
         *x *= draw.at(place);
     }
