@@ -15,6 +15,7 @@ pub(super) mod head;
 pub(super) mod matrix;
 pub(super) mod norm;
 pub(super) mod product;
+pub(super) mod rotary;
 pub(super) mod rows;
 pub(super) mod slice;
 pub(super) mod squash;

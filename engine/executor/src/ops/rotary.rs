@@ -1,6 +1,7 @@
 //! Rotary position embedding (Su et al., 2021, arXiv:2104.09864).
 
 use super::super::{
+    kernels::rotary::rotated,
     transfer,
     value::{R, Value},
 };
@@ -39,30 +40,11 @@ impl Angles {
         if x.is_autodiff() {
             (cos, sin) = (cos.autodiff(), sin.autodiff());
         }
-        let ([_, n, h, time, size], [_, batch, _, steps, half]) = (x.dims(), cos.dims());
-        if 2 * half > size || steps != time {
+        let ([_, n, _, time, size], [_, batch, _, steps, half]) = (x.dims(), cos.dims());
+        if 2 * half > size || steps != time || !(batch == 1 || batch == n) {
             let shapes = format!("rotary of {:?} at positions [{batch}, {steps}] with {half} angles", x.dims());
             return Err(PluginError::new(shapes));
         }
-        let part = |from: usize, to: usize| x.clone().slice_dim(R - 1, from..to);
-        let pairs = || {
-            let pairs = part(0, 2 * half).reshape([n, h, time, half, 2]);
-            let column = |i: usize| pairs.clone().slice_dim(4, i..i + 1).reshape([1, n, h, time, half]);
-            (column(0), column(1))
-        };
-        let (a, b) = if interleaved { pairs() } else { (part(0, half), part(half, 2 * half)) };
-        let first = a.clone() * cos.clone() - b.clone() * sin.clone();
-        let second = b * cos + a * sin;
-        let mut parts = if interleaved {
-            let column = |x: Burn<R>| x.reshape([n, h, time, half, 1]);
-            let joined = Burn::cat(vec![column(first), column(second)], 4);
-            vec![joined.reshape([1, n, h, time, 2 * half])]
-        } else {
-            vec![first, second]
-        };
-        if 2 * half < size {
-            parts.push(part(2 * half, size));
-        }
-        Ok(Value::float(Burn::cat(parts, R - 1), rank))
+        Ok(Value::float(rotated(x, cos, sin, interleaved), rank))
     }
 }
