@@ -163,7 +163,9 @@ fn line(m: &Metrics, total: u64) -> Option<String> {
             m.tokens_per_second.unwrap_or_default()
         )),
         (None, Some(loss)) => {
-            Some(format!("{at}  validation loss {loss:.4}  perplexity {:.2}", m.perplexity.unwrap_or_default()))
+            let accuracy = m.eval_accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
+            let perplexity = m.perplexity.unwrap_or_default();
+            Some(format!("{at}  validation loss {loss:.4}  perplexity {perplexity:.2}{accuracy}"))
         }
         (None, None) => None,
     }

@@ -44,7 +44,8 @@ impl Eval {
         if self.format == TextFormat::Json {
             return print_json(&outcome);
         }
-        println!("loss {:.6}  perplexity {:.4}  tokens {}", outcome.loss, outcome.perplexity, outcome.tokens);
+        let accuracy = outcome.accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
+        println!("loss {:.6}  perplexity {:.4}{accuracy}  tokens {}", outcome.loss, outcome.perplexity, outcome.tokens);
         Ok(ExitCode::SUCCESS)
     }
 }
