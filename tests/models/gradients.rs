@@ -149,8 +149,8 @@ fn activation_checkpointing_changes_nothing() {
             }
             let (loss, grads) = gradients(&network, &golden.batch(), false);
             let (again, recomputed) = gradients(&network, &golden.batch(), true);
-            within(&format!("{} {adapter} loss", golden.case), (loss / again - 1.0).abs(), 1e-7);
-            // A tenth of it all together: norms are computed otherwise where nothing is recorded.
+            within(&format!("{} {adapter} loss", golden.case), (loss / again - 1.0).abs(), 2e-7);
+            // At most a unit in the last place. A tenth of it all together: norms are computed otherwise where nothing is recorded.
             same(&format!("{} {adapter} checkpointed", golden.case), &recomputed, &grads, 1e-5);
         }
     });

@@ -73,6 +73,7 @@ pub(super) struct Later {
     what: What,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are a few of them in an update")]
 enum What {
     There(Burn<R>),
     Computed(Step, [Arc<Later>; 2]),
@@ -154,6 +155,7 @@ impl Value {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are a few of them in an update")]
 enum Place {
     There(Value),
     Computed { group: usize, rank: usize },

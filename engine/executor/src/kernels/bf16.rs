@@ -158,6 +158,13 @@ unsafe impl Send for Out {}
 #[expect(unsafe_code, reason = "parts of rows are no slices of their own")]
 unsafe impl Sync for Out {}
 
+impl Out {
+    /// The place of a number, which must be one of the result's.
+    fn at(self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
+}
+
 /// `a · b`, or its sum with what is there, into rows that lie one after the other. What is summed does not depend on how many
 /// cores do it.
 ///
@@ -182,7 +189,6 @@ pub unsafe fn multiply(out: *mut f32, a: &Rows, b: &Columns, before: bool) {
     let (across, down) = (n.div_ceil(TASK[1]), m.div_ceil(TASK[0]));
     let target = Out(out);
     (0..across * down).into_par_iter().for_each(|task| {
-        let target = target;
         let (rows, columns) = (task % down * TASK[0], task / down * TASK[1]);
         for start in (0..pairs).step_by(PAIRS) {
             let count = PAIRS.min(pairs - start);
@@ -195,7 +201,7 @@ pub unsafe fn multiply(out: *mut f32, a: &Rows, b: &Columns, before: bool) {
                     // SAFETY: `available` has found the instructions; the tile of this size lies within `out`, of which
                     // no other task writes this part.
                     unsafe {
-                        tile(a, b, target.0.add(row * n + column), n, size, add);
+                        tile(a, b, target.at(row * n + column), n, size, add);
                     }
                 }
             }
