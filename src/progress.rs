@@ -145,7 +145,7 @@ impl TrainProgress {
                 }
             }
             Event::Phase(what) => self.bar.set_message(*what),
-            Event::Samples(_) => {}
+            Event::Samples { .. } => {}
             Event::End(_) => self.bar.finish_and_clear(),
         }
     }

@@ -49,8 +49,8 @@ impl Train {
         let mut samples = Vec::new();
         let stop = stop_on_signals();
         let summary = train::train_until(&prepared, self.resume, &|| stop.load(Ordering::Relaxed), &mut |event| {
-            if let Event::Samples(all) = event {
-                samples = all.to_vec();
+            if let Event::Samples { answers, .. } = event {
+                samples = answers.to_vec();
             }
             progress.on(event);
         })?;

@@ -60,7 +60,7 @@ error: --set lora_alpha=32: `lora_alpha`: unknown key
 --set train.save_steps=5: `train.save_steps`: unknown key
     here the key is `save_every`: save_every = 100
 --set report_to=wandb: `report_to`: unknown key
-    metrics are written to metrics.jsonl and train.log in the run's folder: leave the key out
+    here the key is `report.tensorboard`: tensorboard = true, which is the default, writes event files into the run's folder; nothing is sent to other services
 "#);
 }
 

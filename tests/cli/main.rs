@@ -33,6 +33,7 @@ mod runs;
 mod setting;
 mod showing;
 mod sweeping;
+mod tensorboard;
 mod texts;
 mod third_party;
 mod trainer;

@@ -80,7 +80,8 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "flash_attn" | "flash_attention" | "attn_implementation" | "use_flash_attention_2" | "use_flash_attn" | "xformers" | "torch_compile" | "use_liger_kernel" | "use_cache" | "low_cpu_mem_usage" => "", "there is nothing to set here: leave the key out";
     "deepspeed" | "fsdp" | "fsdp_config" | "ddp_timeout" | "ddp_find_unused_parameters" | "local_rank" | "num_gpus" => "", "a run uses one device: leave the key out";
     "dataloader_num_workers" | "preprocessing_num_workers" | "dataset_num_proc" | "num_proc" | "dataset_processes" | "dataloader_pin_memory" => "", "all processor cores are used: leave the key out";
-    "report_to" | "wandb_project" | "run_name_prefix" | "logging_dir" | "use_wandb" | "plot_loss" | "wandb_entity" => "", "metrics are written to metrics.jsonl and train.log in the run's folder: leave the key out";
+    "report_to" | "logging_dir" | "use_tensorboard" => "report.tensorboard", "tensorboard = true, which is the default, writes event files into the run's folder; nothing is sent to other services";
+    "wandb_project" | "run_name_prefix" | "use_wandb" | "plot_loss" | "wandb_entity" => "", "metrics are written to metrics.jsonl, train.log and tensorboard/ in the run's folder: leave the key out";
     "push_to_hub" | "hub_model_id" | "hub_strategy" | "hub_token" => "", "a run is not uploaded; the folders `adapter` and `model` of a run are in the form that the hub takes";
     "resume_from_checkpoint" | "auto_resume_from_checkpoints" => "", "use `framework train RECIPE --resume`";
     "do_train" | "do_predict" | "stage" | "predict_with_generate" => "", "the command says what is done: `framework train`, `eval` or `generate`; leave the key out";

@@ -166,6 +166,10 @@ impl RunFolder {
     pub fn samples(&self) -> PathBuf {
         self.root.join("samples.md")
     }
+    /// Event files for TensorBoard.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
+    }
     /// What the run came to.
     pub fn summary(&self) -> PathBuf {
         self.root.join("summary.json")

@@ -1,7 +1,11 @@
 //! The end of a run, and the answers that are sampled on the way.
 
 use super::{Event, Observer, Prepared, checkpoint, export, train_loop::TrainLoop};
-use crate::{generation::Generator, pipeline::encoder, run::Summary};
+use crate::{
+    generation::Generator,
+    pipeline::encoder,
+    run::{Summary, read_metrics},
+};
 use framework_base::files::write_bytes;
 use framework_base::{Error, Result, memory};
 use framework_core::Record;
@@ -27,7 +31,7 @@ pub(super) fn finish(mut run_loop: TrainLoop, observe: Observer) -> Result<Summa
         && best != run_loop.state.step
     {
         checkpoint::load_trained(&run_loop.run, best, &prepared.network)?;
-        run_loop.sampled = None;
+        (run_loop.sampled, run_loop.loaded) = (None, run_loop.state.best);
         let what = match recipe.train.metric {
             Metric::Loss => "the lowest validation loss",
             Metric::Perplexity => "the lowest perplexity",
@@ -97,13 +101,26 @@ fn sample(run_loop: &mut TrainLoop, observe: Observer) -> Result<()> {
     let path = run_loop.run.samples();
     let mut text = std::fs::read_to_string(&path).unwrap_or_default();
     text.truncate(before(&text, run_loop.state.step));
-    let _ = writeln!(text, "{SECTION}{}\n", run_loop.state.step);
+    let _ = writeln!(text, "{SECTION}{}\n\n{}\n", run_loop.state.step, standing(run_loop)?);
     for (prompt, answer) in &answers {
         let _ = writeln!(text, "**{prompt}**\n\n{answer}\n");
     }
     write_bytes(&path, text.as_bytes())?;
-    observe(&Event::Samples(&answers));
+    observe(&Event::Samples { step: run_loop.state.step, answers: &answers });
     Ok(())
+}
+
+/// Where the run stands, in a line: the same whether or not it was resumed.
+fn standing(run_loop: &TrainLoop) -> Result<String> {
+    let state = &run_loop.state;
+    let mut parts = vec![format!("epoch {:.2}", run_loop.metrics().epoch)];
+    parts.extend(state.last_loss.map(|loss| format!("training loss {loss:.4}")));
+    parts.extend(run_loop.loaded.map(|(_, step)| format!("with the weights of step {step}")));
+    let step = run_loop.loaded.map_or(state.step, |(_, step)| step);
+    let lines = read_metrics(&run_loop.run.metrics())?;
+    let loss = lines.iter().rev().find_map(|line| line.eval_loss.filter(|_| line.step == step));
+    parts.extend(loss.map(|loss| format!("validation loss {loss:.4}")));
+    Ok(parts.join(", "))
 }
 
 const SECTION: &str = "## Step ";

@@ -6,6 +6,7 @@ mod export;
 mod finish;
 mod optimize;
 mod prepare;
+mod recorder;
 mod resume;
 mod scale;
 mod state;
@@ -22,6 +23,7 @@ use crate::{
     session::Session,
 };
 use framework_base::{Error, Result};
+use recorder::Recorder;
 use std::path::PathBuf;
 use train_loop::TrainLoop;
 
@@ -48,8 +50,13 @@ pub enum Event<'a> {
     },
     /// A line of `metrics.jsonl`.
     Metrics(&'a Metrics),
-    /// Sampled answers: prompts and texts.
-    Samples(&'a [(String, String)]),
+    /// Sampled answers.
+    Samples {
+        /// The step after which they were sampled.
+        step: u64,
+        /// Prompts and texts.
+        answers: &'a [(String, String)],
+    },
     /// Training is over.
     End(&'a Summary),
 }
@@ -90,10 +97,12 @@ pub fn train_until(
         prepared.describe(&run)?;
     }
     let log = LogFile::open(&run.log())?;
+    let mut recorder = Recorder::new(&run, &prepared.session);
     let mut observe = |event: &Event| {
         if let Some(line) = line(event) {
             log.line(&line);
         }
+        recorder.on(event);
         observe(event);
     };
     if let Some(kept) = kept {
@@ -105,6 +114,7 @@ pub fn train_until(
     let outcome = go_on(prepared, run, &changes, stop, &mut observe);
     if let Err(e) = &outcome {
         log.line(&format!("error: {e}"));
+        recorder.failed();
     }
     outcome
 }
@@ -131,7 +141,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Begin { step, total } => Some(format!("training from step {step} to {total}")),
         Event::Step { .. } | Event::Phase(_) => None,
         Event::Metrics(metrics) => serde_json::to_string(metrics).ok(),
-        Event::Samples(samples) => Some(format!("{} answers sampled", samples.len())),
+        Event::Samples { answers, .. } => Some(format!("{} answers sampled", answers.len())),
         Event::End(summary) => serde_json::to_string(summary).ok(),
     }
 }

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 
 /// Keys that change nothing of what a run has computed: the steps to come, what is written and where it is computed.
 /// A name that ends in `.` stands for the whole table.
-const FREE: [&str; 24] = [
+const FREE: [&str; 25] = [
     "name",
     "output",
     "backend.",
     "data.",
     "generate.",
+    "report.",
     "optimizer.learning_rate",
     "train.schedule",
     "train.schedule_power",

@@ -30,6 +30,8 @@ pub(super) struct TrainLoop<'a> {
     logged: (f64, u64),
     /// The step after which answers were last sampled.
     pub sampled: Option<u64>,
+    /// The lowest validation loss and its step, if its weights have been put back.
+    pub loaded: Option<(f64, u64)>,
 }
 
 impl<'a> TrainLoop<'a> {
@@ -57,7 +59,21 @@ impl<'a> TrainLoop<'a> {
         truncate_metrics(&run.metrics(), state.step)?;
         let epoch = (0, batches.epoch(0));
         let logged = (state.seconds, state.seen);
-        Ok(Self { prepared, run, stepper, state, total, curve, batches, epoch, steps_per_epoch, logged, sampled: None })
+        let (sampled, loaded) = (None, None);
+        Ok(Self {
+            prepared,
+            run,
+            stepper,
+            state,
+            total,
+            curve,
+            batches,
+            epoch,
+            steps_per_epoch,
+            logged,
+            sampled,
+            loaded,
+        })
     }
 
     /// To the end; none if `stop` said so before, after a checkpoint was written.
@@ -171,7 +187,12 @@ impl<'a> TrainLoop<'a> {
 
     /// Evaluates on the validation data, if there is any. True if this is the best so far and has to be kept.
     fn evaluate(&mut self, observe: Observer) -> Result<bool> {
+        let best = self.evaluate_loss(observe)?;
         finish::try_sample(self, observe);
+        Ok(best)
+    }
+
+    fn evaluate_loss(&mut self, observe: Observer) -> Result<bool> {
         let (prepared, train) = (self.prepared, self.train());
         let validation = &prepared.corpus.validation;
         observe(&Event::Phase("evaluating"));

@@ -92,6 +92,9 @@ repetition_penalty = 1.0
 no_repeat_ngram_size = 0
 stop = []
 verse = false
+
+[report]
+tensorboard = true
 "#);
 }
 

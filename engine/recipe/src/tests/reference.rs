@@ -226,5 +226,13 @@ How text is generated, for samples and by `generate` and `chat`.
 
 The other keys are the plugin's own: `framework list-plugins --kind decoder` lists the plugins,
 `framework describe NAME` one plugin's keys.
+
+## `[report]`
+
+What is written for people to look at while the run goes on.
+
+| key | takes | default | |
+|---|---|---|---|
+| `tensorboard` | boolean | `true` | Write event files for TensorBoard into the run's folder `tensorboard`: losses, learning rate, norm of the gradient, speed, sampled answers and settings. |
 "#);
 }

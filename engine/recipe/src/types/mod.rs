@@ -3,11 +3,13 @@
 mod data;
 mod generate;
 mod model;
+mod report;
 mod train;
 
 pub use data::{BadRows, Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
+pub use report::Report;
 pub use train::{EarlyStopping, Every, EveryName, Metric, SaveDtype, Schedule, Train};
 
 use framework_core::FilePath;
@@ -116,6 +118,9 @@ pub struct Recipe {
     /// How text is generated, for samples and by `generate` and `chat`.
     #[serde(default = "d::generate")]
     pub generate: Generate,
+    /// What is written for people to look at while the run goes on.
+    #[serde(default)]
+    pub report: Report,
 }
 
 /// Where a run computes.
