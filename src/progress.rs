@@ -165,7 +165,13 @@ fn line(m: &Metrics, total: u64) -> Option<String> {
         (None, Some(loss)) => {
             let accuracy = m.eval_accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
             let perplexity = m.perplexity.unwrap_or_default();
-            Some(format!("{at}  validation loss {loss:.4}  perplexity {perplexity:.2}{accuracy}"))
+            let mut line = format!("{at}  validation loss {loss:.4}  perplexity {perplexity:.2}{accuracy}");
+            if !m.metrics.is_empty() {
+                let metric = |(name, value): (&String, &f64)| format!("  {name} {value:.4}");
+                line += &format!("
+{:at$}{}", "", m.metrics.iter().map(metric).collect::<String>(), at = at.len());
+            }
+            Some(line)
         }
         (None, None) => None,
     }

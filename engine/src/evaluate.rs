@@ -1,4 +1,4 @@
-//! Evaluation: the loss of a model on validation data or on a text.
+//! Evaluation: the loss of a model on validation data or on a text, and metrics of its answers.
 
 use crate::{
     build::{self, Placement},
@@ -6,6 +6,7 @@ use crate::{
     open::bare_session,
     pipeline::{examples, tokenizer, vocabulary},
     run::RunFolder,
+    scoring::{self, Answered, Answering, Scores},
     session::{PluginSources, Session},
     trained::{self, trained},
 };
@@ -13,16 +14,40 @@ use framework_base::{Error, Problem, Result};
 use framework_executor::Network;
 use framework_text::{data::Sequence, tokenizer::Tokenizer};
 use framework_weights as weights;
+use serde::Serialize;
 use std::path::Path;
 
+/// What a model was found to be worth.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Its loss.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// The metrics that the recipe asks for, if any.
+    #[serde(flatten)]
+    pub scores: Option<Scores>,
+    /// The answers that the metrics are about.
+    #[serde(skip)]
+    pub answers: Vec<Answered>,
+}
+
+impl Outcome {
+    fn of_loss(evaluation: Evaluation) -> Self {
+        Self { evaluation, scores: None, answers: Vec::new() }
+    }
+}
+
 /// Evaluates a recipe, with its model and adapter as they start, or a run, with what it has trained, on `text` or on
-/// the recipe's validation data.
+/// the recipe's validation data. On these, at most `limit` prompts, or all if it is 0, are answered for the metrics of
+/// `report.metrics`; `each` is told how many are answered, of how many.
 pub fn of_recipe_or_run(
     path: &Path,
     text: Option<&Path>,
+    limit: usize,
     overrides: &[String],
     sources: &PluginSources,
-) -> Result<Evaluation> {
+    each: &mut dyn FnMut(usize, usize),
+) -> Result<Outcome> {
     let run = if path.is_dir() { Some(RunFolder::open(path)?) } else { None };
     let recipe = run.as_ref().map_or_else(|| path.to_owned(), RunFolder::recipe);
     let session = Session::open(&recipe, overrides, sources)?;
@@ -34,7 +59,7 @@ pub fn of_recipe_or_run(
         Some(run) => trained(run, &session, place)?,
         None => build::network(&session, place, true)?,
     };
-    let (batch, metric) = (session.recipe.train.batch_size, session.recipe.train.metric);
+    let batch = session.recipe.train.batch_size;
     let outcome = match text {
         Some(file) => {
             let tokenizer = match &run {
@@ -43,15 +68,25 @@ pub fn of_recipe_or_run(
             };
             let sequences = of_text(file, &tokenizer, window(&session, &network))?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
-            evaluate(&network, &sequences, batch, tokenizer.pad, metric)?
+            evaluate(&network, &sequences, batch, tokenizer.pad)?
         }
         None => {
-            let (tokenizer, _, corpus) = examples(&session, &mut |_| {})?;
+            scoring::check(&session).map_err(|e| session.placed(e))?;
+            let (tokenizer, template, corpus) = examples(&session, &mut |_| {})?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &corpus.validation)?;
-            evaluate(&network, &corpus.validation, batch, tokenizer.pad, metric)?
+            let evaluation = evaluate(&network, &corpus.validation, batch, tokenizer.pad)?;
+            if let (Some(evaluation), false) = (evaluation, session.recipe.report.metrics.is_empty()) {
+                let with =
+                    Answering { session: &session, network: &network, tokenizer: &tokenizer, template: &template };
+                let answers = scoring::answer(&with, &corpus.validation, limit, each)?;
+                let answers = answers.ok_or_else(|| session.placed(scoring::nothing_to_answer()))?;
+                let scores = Some(scoring::score(&session, &answers)?);
+                return Ok(Outcome { evaluation, scores, answers });
+            }
+            evaluation
         }
     };
-    outcome.ok_or_else(|| {
+    outcome.map(Outcome::of_loss).ok_or_else(|| {
         let message = "there is nothing to evaluate on";
         let help = match run {
             // A share that is held back now has been trained on.
@@ -77,7 +112,7 @@ pub fn of_folders(
     text: &Path,
     overrides: &[String],
     sources: &PluginSources,
-) -> Result<Evaluation> {
+) -> Result<Outcome> {
     let (model, adapter) = trained::folders(model, adapter)?;
     let (model, adapter) = (model.as_path(), adapter.as_deref());
     weights::expect_weights(model)?;
@@ -92,8 +127,8 @@ pub fn of_folders(
     let tokenizer = Tokenizer::load(trained::with_tokenizer(model, adapter))?;
     let sequences = of_text(text, &tokenizer, window(&session, &network))?;
     vocabulary::covers(network.spec().vocab_size, &tokenizer, &sequences)?;
-    let train = &session.recipe.train;
-    let outcome = evaluate(&network, &sequences, train.batch_size, tokenizer.pad, train.metric)?;
+    let outcome = evaluate(&network, &sequences, session.recipe.train.batch_size, tokenizer.pad)?;
+    let outcome = outcome.map(Outcome::of_loss);
     outcome.ok_or_else(|| Error::invalid(Problem::new(format!("{} has fewer than two tokens", text.display()))))
 }
 

@@ -1,7 +1,7 @@
 //! The loss of a network on sequences.
 
 use framework_base::Result;
-use framework_executor::Network;
+use framework_executor::{Evaluated, Network};
 use framework_recipe::Metric;
 use framework_text::data::{Batch, Sequence};
 use serde::Serialize;
@@ -16,9 +16,8 @@ pub struct Evaluation {
     /// e to the power of the loss.
     #[serde(serialize_with = "crate::run::number::serialize")]
     pub perplexity: f64,
-    /// Share of the predicted tokens that are the likeliest, if it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none", with = "crate::run::number::maybe")]
-    pub accuracy: Option<f64>,
+    /// Share of the predicted tokens that the model finds most likely, from 0 to 1.
+    pub accuracy: f64,
     /// Predicted tokens.
     pub tokens: usize,
 }
@@ -29,30 +28,27 @@ impl Evaluation {
         match metric {
             Metric::Loss => self.loss,
             Metric::Perplexity => self.perplexity,
-            Metric::Accuracy => self.accuracy.unwrap_or(f64::NAN),
+            Metric::Accuracy => self.accuracy,
         }
     }
 }
 
-/// Mean loss over sequences, `batch` at a time, and `metric` if it is more than that; none if they predict nothing.
+/// Mean loss over sequences, `batch` at a time; none if they predict nothing.
 pub fn evaluate<'s>(
     network: &Arc<Network>,
     sequences: impl IntoIterator<Item = &'s Sequence>,
     batch: usize,
     pad: u32,
-    metric: Metric,
 ) -> Result<Option<Evaluation>> {
     let all: Vec<_> = sequences.into_iter().collect();
-    let counts = metric == Metric::Accuracy;
-    let (mut sum, mut tokens, mut right) = (0.0, 0, 0);
+    let mut sum = Evaluated::default();
     for rows in all.chunks(batch.max(1)) {
-        let batch = Batch::new(rows.iter().copied(), pad);
-        let (loss, n) = network.evaluate(&batch)?;
-        sum += loss;
-        tokens += n;
-        right += if counts { network.right(&batch)? } else { 0 };
+        let part = network.evaluate_tokens(&Batch::new(rows.iter().copied(), pad))?;
+        sum.loss += part.loss;
+        sum.tokens += part.tokens;
+        sum.right += part.right;
     }
-    let mean = |sum: f64| sum / tokens as f64;
-    let (loss, accuracy) = (mean(sum), counts.then(|| mean(right as f64)));
+    let Evaluated { loss, tokens, right } = sum;
+    let (loss, accuracy) = (loss / tokens as f64, right as f64 / tokens as f64);
     Ok((tokens > 0).then(|| Evaluation { loss, perplexity: loss.exp(), accuracy, tokens }))
 }

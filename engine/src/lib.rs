@@ -18,6 +18,7 @@ pub mod preview;
 pub mod run;
 mod save;
 pub mod schedule;
+pub mod scoring;
 mod session;
 mod states;
 pub mod train;

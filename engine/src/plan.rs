@@ -8,6 +8,7 @@ use crate::{
     pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
     schedule::Curve,
+    scoring,
     session::Session,
     units, unused,
 };
@@ -103,6 +104,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     let place = Placement::open(&recipe.backend)?;
     let device = &place.device;
     RunFolder::check_output(&recipe.output)?;
+    scoring::check(session)?;
     if !recipe.dataset.is_empty() {
         recipe.check_trainable()?;
     }
@@ -142,6 +144,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
     if let Some((tokenizer, _, corpus)) = data {
         corpus.require_training()?;
         unused::require_validation(&session.recipe.train, corpus.validation.len())?;
+        unused::warn(session, unused::by_validation(recipe, &corpus.validation));
         fits(&blueprint, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, device)?;
     }

@@ -1,8 +1,17 @@
 use crate::cli::{TextFormat, overrides, print_json};
-use framework_engine::{PluginSources, Result, evaluate};
-use std::{path::PathBuf, process::ExitCode};
+use framework_engine::{
+    Error, PluginSources, Result,
+    evaluate::{self, Outcome},
+    files,
+    scoring::Answered,
+};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-/// Evaluate a recipe's model as it starts, a run's as it ended, or a model folder, by loss and perplexity.
+/// Evaluate a recipe's model as it starts, a run's as it ended, or a model folder: loss, perplexity, accuracy of tokens, and
+/// metrics of answers.
 #[derive(clap::Args)]
 pub struct Eval {
     /// A recipe or a run's folder.
@@ -14,9 +23,19 @@ pub struct Eval {
     /// A PEFT adapter folder for the model.
     #[arg(long, requires = "model")]
     adapter: Option<PathBuf>,
-    /// Evaluate on this text instead of the validation data.
-    #[arg(long)]
+    /// Evaluate on this text instead of the validation data; metrics of answers are left out.
+    #[arg(long, conflicts_with_all = ["metrics", "answers", "limit"])]
     text: Option<PathBuf>,
+    /// Answer the prompts of the validation data as [generate] says, and compare with the references: bleu, chrf, rouge-l, …
+    /// Default: `report.metrics`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    metrics: Option<Vec<String>>,
+    /// Answer only this many prompts, the first ones.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Write prompts, answers and references into this file, a line of JSON for each.
+    #[arg(long, value_name = "FILE", requires = "metrics")]
+    answers: Option<PathBuf>,
     /// Cut sequences at this many tokens; the same as --set prompt.max_length=N.
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
@@ -34,18 +53,49 @@ impl Eval {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let mut set = overrides(&self.set, self.backend.as_ref());
         set.extend(self.max_length.map(|tokens| format!("prompt.max_length={tokens}")));
+        // JSON's strings are TOML's.
+        set.extend(self.metrics.iter().map(|names| format!("report.metrics={}", serde_json::json!(names))));
         let outcome = match (&self.target, &self.model, &self.text) {
             (None, Some(model), Some(text)) => {
                 evaluate::of_folders(model, self.adapter.as_deref(), text, &set, sources)?
             }
-            (Some(target), _, text) => evaluate::of_recipe_or_run(target, text.as_deref(), &set, sources)?,
+            (Some(target), _, text) => {
+                let limit = self.limit.unwrap_or(0) as usize;
+                evaluate::of_recipe_or_run(target, text.as_deref(), limit, &set, sources, &mut |done, all| {
+                    tracing::info!("{done} of {all} prompts are answered");
+                })?
+            }
             _ => unreachable!("clap asks for one of them"),
         };
+        if let Some(file) = &self.answers {
+            write(file, &outcome.answers)?;
+        }
         if self.format == TextFormat::Json {
             return print_json(&outcome);
         }
-        let accuracy = outcome.accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
-        println!("loss {:.6}  perplexity {:.4}{accuracy}  tokens {}", outcome.loss, outcome.perplexity, outcome.tokens);
+        print(&outcome);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn print(outcome: &Outcome) {
+    let evaluation = &outcome.evaluation;
+    println!(
+        "loss {:.6}  perplexity {:.4}  token accuracy {:.4}  tokens {}",
+        evaluation.loss, evaluation.perplexity, evaluation.accuracy, evaluation.tokens
+    );
+    let Some(scores) = &outcome.scores else { return };
+    let split = serde_json::to_value(scores.segmentation).unwrap_or_default();
+    println!("{} examples answered, split into {}", scores.examples, split.as_str().unwrap_or_default());
+    let width = scores.metrics.keys().map(String::len).max().unwrap_or(0);
+    for (name, value) in &scores.metrics {
+        let value = value.as_f64().map_or("not defined: no reference has it".to_owned(), |value| format!("{value:.4}"));
+        println!("{name:width$}  {value}");
+    }
+}
+
+fn write(file: &Path, answers: &[Answered]) -> Result<()> {
+    let line = |one: &Answered| serde_json::to_string(one).map(|line| line + "\n");
+    let text = answers.iter().map(line).collect::<std::result::Result<String, _>>();
+    files::write_bytes(file, text.map_err(|e| Error::failed(e.to_string()))?.as_bytes())
 }

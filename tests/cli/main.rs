@@ -19,6 +19,7 @@ mod init;
 mod killed;
 mod libraries;
 mod magazine;
+mod metrics;
 mod plans;
 mod precision;
 mod prepare;

@@ -116,7 +116,7 @@ fn evaluation_tells_loss_perplexity_and_tokens() {
     let eval = |args: &[&str]| {
         let outcome = run.run([&["eval", "--format", "json"], args].concat()).json();
         let keys: Vec<_> = outcome.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["loss", "perplexity", "tokens"]);
+        assert_eq!(keys, ["loss", "perplexity", "accuracy", "tokens"]);
         let loss = outcome["loss"].as_f64().unwrap();
         assert!((outcome["perplexity"].as_f64().unwrap() / loss.exp() - 1.0).abs() < 1e-9);
         (loss, outcome["tokens"].as_u64().unwrap())

@@ -51,6 +51,7 @@ fn a_resumed_run_has_every_step_once() {
         ("train/tokens_per_second", "tokens_per_second"),
         ("eval/loss", "eval_loss"),
         ("eval/perplexity", "perplexity"),
+        ("eval/accuracy", "eval_accuracy"),
     ];
     let metrics = setting.metrics("runs/colours");
     for (tag, key) in tags {

@@ -1,8 +1,8 @@
-//! How many labels of a batch are the likeliest tokens.
+//! What a batch's labels come to: their loss, and how many are the likeliest tokens.
 
 use super::{
     Network, Value,
-    loss::LOGITS,
+    loss::{Head, LOGITS, Want, linear_cross_entropy},
     network::Picked,
     pass::Setup,
     train::{placed, supervised},
@@ -11,13 +11,37 @@ use framework_base::Batch;
 use framework_core::{Op, Result, ffi::HostTensor};
 use std::sync::Arc;
 
+/// What a batch's labels come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Evaluated {
+    /// Their summed cross-entropy, in nats.
+    pub loss: f64,
+    /// How many they are.
+    pub tokens: usize,
+    /// How many of them have the highest logit.
+    pub right: usize,
+}
+
 impl Network {
-    /// How many of a batch's labels have the highest logit.
-    pub fn right(self: &Arc<Self>, batch: &Batch) -> Result<usize> {
+    /// The loss of a batch's labels and how many are right, in one pass; only the vocabulary projection is computed twice.
+    pub fn evaluate_tokens(self: &Arc<Self>, batch: &Batch) -> Result<Evaluated> {
         let (rows, targets) = supervised(batch);
+        if targets.is_empty() {
+            return Ok(Evaluated::default());
+        }
         let ids = batch.ids.iter().map(|&id| id as i32).collect();
         let setup = Setup { segments: batch.segments.clone(), ..Setup::plain(batch.rows, batch.time) };
-        let Picked { hidden, added, time } = self.hidden(ids, setup, |layout| placed(rows, layout))?;
+        let picked = self.hidden(ids, setup, |layout| placed(rows, layout))?;
+        let (weight, bias) = self.output()?;
+        let (added, half) = (picked.added.clone(), self.device().half);
+        let head = Head { weight, bias, added, squash: self.logits_of(), half };
+        let loss = linear_cross_entropy(picked.hidden.clone(), head, &targets, 1.0, Want::default())?;
+        let right = self.right(picked, &targets)?;
+        Ok(Evaluated { loss: f64::from(loss.sum.scalar()?), tokens: targets.len(), right })
+    }
+
+    /// How many targets have the highest logit.
+    fn right(&self, Picked { hidden, added, time }: Picked, targets: &[i32]) -> Result<usize> {
         // Some rows at a time, so that the logits of all of them never exist.
         let step = (LOGITS / self.spec().vocab_size).max(1);
         let mut right = 0;
@@ -38,6 +62,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
+    use super::Evaluated;
     use crate::test::probe::network;
     use framework_base::{Batch, Sequence};
     use framework_sdk::prelude::json;
@@ -51,7 +76,10 @@ mod tests {
             |row: usize| (0..6).max_by(|a, b| logits[6 * row + a].total_cmp(&logits[6 * row + b])).unwrap() as i32;
         let count = |labels: [i32; 4]| {
             let sequence = Sequence { ids: ids.to_vec(), labels: labels.to_vec() };
-            network.right(&Batch::new([&sequence], 0)).unwrap()
+            let batch = Batch::new([&sequence], 0);
+            let Evaluated { loss, tokens, right } = network.evaluate_tokens(&batch).unwrap();
+            assert_eq!((loss, tokens), network.evaluate(&batch).unwrap());
+            right
         };
         // A label is predicted one token before.
         assert_eq!(count([0, best(0), best(1), best(2)]), 3);

@@ -25,6 +25,7 @@ mod transfer;
 mod value;
 pub mod working;
 
+pub use accuracy::Evaluated;
 pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
 pub use network::{Network, Parts};

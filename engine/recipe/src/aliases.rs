@@ -84,7 +84,8 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "wandb_project" | "run_name_prefix" | "use_wandb" | "plot_loss" | "wandb_entity" => "", "metrics are written to metrics.jsonl, train.log and tensorboard/ in the run's folder: leave the key out";
     "push_to_hub" | "hub_model_id" | "hub_strategy" | "hub_token" => "", "a run is not uploaded; the folders `adapter` and `model` of a run are in the form that the hub takes";
     "resume_from_checkpoint" | "auto_resume_from_checkpoints" => "", "use `framework train RECIPE --resume`";
-    "do_train" | "do_predict" | "stage" | "predict_with_generate" => "", "the command says what is done: `framework train`, `eval` or `generate`; leave the key out";
+    "compute_metrics" | "predict_with_generate" | "eval_metrics" | "generation_metrics" => "report.metrics", "metrics = [\"bleu\", \"rouge-l\"]";
+    "do_train" | "do_predict" | "stage" => "", "the command says what is done: `framework train`, `eval` or `generate`; leave the key out";
     "trust_remote_code" => "", "no code of a model's folder is run: leave the key out";
     "label_smoothing_factor" | "label_smoothing" => "", "label smoothing is not supported: leave the key out";
     "remove_unused_columns" | "pad_to_sequence_len" | "pad_to_max_length" | "pad_to_multiple_of" | "data_collator" | "dataset_kwargs" => "", "batches are padded to their longest sequence: leave the key out";

@@ -134,7 +134,7 @@ fn what_is_written_is_read() {
     file.scalars(3, &[("train/loss", 2.5), ("eval/loss", f64::NAN)]).unwrap();
     file.scalars(1 << 40, &[("train/loss", -1e-3)]).unwrap();
     file.texts(3, &[("samples/1".into(), "**春天** 来了".into())]).unwrap();
-    file.scalars(4, &[]).unwrap();
+    file.scalars(4, &[("", 0.0); 0]).unwrap();
     let events = events(folder.path());
     assert_eq!(events.len(), 5);
     assert_eq!(events[0][&3][0].text(), "brain.Event:2");

@@ -139,6 +139,11 @@ impl<'a> Generator<'a> {
         })
     }
 
+    /// Whether there is room for an answer to a prompt.
+    pub fn has_room(&self, prompt: &[u32]) -> bool {
+        prompt.len() < self.limit()
+    }
+
     /// Whether the model can go on from the prompts.
     pub fn check(&self, prompts: &[Vec<u32>]) -> Result<()> {
         let (vocab, most) = (self.model.vocab(), self.model.positions().unwrap_or(usize::MAX));

@@ -2,7 +2,7 @@
 
 use framework_base::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{collections::BTreeMap, fs::OpenOptions, io::Write, path::Path};
 
 /// One logged step, training or evaluation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,9 +32,12 @@ pub struct Metrics {
     /// e to the power of the validation loss.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub perplexity: Option<f64>,
-    /// Share of the validation data's predicted tokens that are the likeliest, where `train.metric` asks for it.
+    /// Share of the validation data's predicted tokens that are the likeliest.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::number::maybe")]
     pub eval_accuracy: Option<f64>,
+    /// The metrics of answers that the recipe asks for, those that are defined.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// Appends a line.

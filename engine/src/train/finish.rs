@@ -5,13 +5,14 @@ use crate::{
     generation::Generator,
     pipeline::encoder,
     run::{Summary, read_metrics},
+    scoring::{self, Answering},
 };
 use framework_base::files::write_bytes;
 use framework_base::{Error, Result, memory};
 use framework_core::Record;
 use framework_recipe::{Metric, SaveDtype};
 use framework_text::Reader;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// What to do when a run that has come to its end cannot write what it has trained.
 fn unwritten(prepared: &Prepared, e: Error) -> Error {
@@ -70,6 +71,27 @@ pub(super) fn try_sample(run_loop: &mut TrainLoop, observe: Observer) {
     if let Err(e) = sample(run_loop, observe) {
         let step = run_loop.state.step;
         observe(&Event::Message(format!("step {step}: `generate.prompts` could not be answered: {e}")));
+    }
+}
+
+/// What the recipe's metrics come to for the validation data; those that are not defined are left out. That prompts cannot
+/// be answered is said and does not end the run.
+pub(super) fn try_score(run_loop: &TrainLoop, observe: Observer) -> BTreeMap<String, f64> {
+    let Prepared { session, network, tokenizer, template, corpus, .. } = run_loop.prepared;
+    let report = &session.recipe.report;
+    if report.metrics.is_empty() {
+        return BTreeMap::new();
+    }
+    observe(&Event::Phase("answering validation prompts"));
+    let with = Answering { session, network, tokenizer, template };
+    let answered = scoring::answer(&with, &corpus.validation, report.metric_examples, &mut |_, _| {});
+    let answered = answered.and_then(|answered| answered.ok_or_else(scoring::nothing_to_answer));
+    match answered.and_then(|answered| scoring::score(session, &answered)) {
+        Ok(scores) => scores.metrics.into_iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect(),
+        Err(e) => {
+            observe(&Event::Message(format!("step {}: there are no metrics: {e}", run_loop.state.step)));
+            BTreeMap::new()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     pipeline::{batches, examples, fits, total_steps},
     run::{Lock, RunFolder},
     schedule::Curve,
+    scoring,
     session::Session,
     unused,
 };
@@ -68,6 +69,7 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     let (data, network) = earlier.map_or((None, None), |earlier| earlier.shared(&session.recipe));
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
+    scoring::check(session)?;
     let place = Placement::open(&session.recipe.backend)?;
     let examples = match data {
         Some(data) => Ok(data),
@@ -80,6 +82,7 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     }
     corpus.report.noted().for_each(|line| tracing::warn!("{line}"));
     unused::require_validation(&session.recipe.train, corpus.validation.len())?;
+    unused::warn(session, unused::by_validation(&session.recipe, &corpus.validation));
     fits(&blueprint, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     unused::warn(session, unused::by_plan(&session.recipe, &blueprint, &place.device));

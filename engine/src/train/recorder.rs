@@ -73,7 +73,7 @@ impl Recorder {
 }
 
 /// The numbers of a line of metrics, with their tags.
-fn scalars(metrics: &Metrics) -> Vec<(&'static str, f64)> {
+fn scalars(metrics: &Metrics) -> Vec<(String, f64)> {
     let all = [
         ("train/loss", metrics.loss),
         ("train/learning_rate", metrics.learning_rate),
@@ -81,8 +81,10 @@ fn scalars(metrics: &Metrics) -> Vec<(&'static str, f64)> {
         ("train/tokens_per_second", metrics.tokens_per_second),
         ("eval/loss", metrics.eval_loss),
         ("eval/perplexity", metrics.perplexity),
+        ("eval/accuracy", metrics.eval_accuracy),
     ];
-    all.into_iter().filter_map(|(tag, value)| Some((tag, value?))).collect()
+    let all = all.into_iter().filter_map(|(tag, value)| Some((tag.to_owned(), value?)));
+    all.chain(metrics.metrics.iter().map(|(name, value)| (format!("eval/{name}"), *value))).collect()
 }
 
 /// A text for each prompt, so that TensorBoard shows what becomes of its answer.

@@ -197,13 +197,18 @@ impl<'a> TrainLoop<'a> {
         let validation = &prepared.corpus.validation;
         observe(&Event::Phase("evaluating"));
         let pad = prepared.tokenizer.pad;
-        let outcome = evaluate(&prepared.network, validation, train.batch_size, pad, train.metric)?;
+        let outcome = evaluate(&prepared.network, validation, train.batch_size, pad)?;
         let Some(evaluation) = outcome else { return Ok(false) };
         let value = evaluation.value(train.metric);
         let best = self.state.evaluated(value, train.metric, train.early_stopping);
         let Evaluation { loss, perplexity, accuracy, .. } = evaluation;
-        let metrics =
-            Metrics { eval_loss: Some(loss), perplexity: Some(perplexity), eval_accuracy: accuracy, ..self.metrics() };
+        let metrics = Metrics {
+            eval_loss: Some(loss),
+            perplexity: Some(perplexity),
+            eval_accuracy: Some(accuracy),
+            metrics: finish::try_score(self, observe),
+            ..self.metrics()
+        };
         append_metrics(&self.run.metrics(), &metrics)?;
         observe(&Event::Metrics(&metrics));
         if !loss.is_finite() {

@@ -6,11 +6,12 @@ pub(crate) use length::{idle, require_validation};
 
 use crate::{
     build::{Keeping, blueprint::Blueprint},
+    scoring,
     session::Session,
 };
 use framework_executor::{Device, Precision};
-use framework_recipe::{self as recipe, Backend, Frozen, Recipe, Schedule, Split, TokenizerKind};
-use framework_text::data::Template;
+use framework_recipe::{self as recipe, AnswerMetric, Backend, Frozen, Recipe, Report, Schedule, Split, TokenizerKind};
+use framework_text::data::{Sequence, Template};
 use std::collections::BTreeSet;
 
 /// Keys whose effect the recipe alone rules out, each with the reason.
@@ -36,6 +37,19 @@ pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
     for (key, _, _) in schedules.iter().filter(|(_, set, of)| *set && !of.contains(&train.schedule)) {
         add(&format!("train.schedule_{key}"), "`train.schedule` is another one than it is for");
     }
+    let report = &recipe.report;
+    // The filled recipe of a run has the defaults written out.
+    let default = Report::default();
+    let set = [
+        ("report.metric_examples", report.metric_examples != default.metric_examples),
+        ("report.segmentation", report.segmentation != default.segmentation),
+    ];
+    for (key, _) in set.iter().filter(|(_, set)| *set && report.metrics.is_empty()) {
+        add(key, "`report.metrics` names no metric");
+    }
+    if !report.metrics.contains(&AnswerMetric::Schema) {
+        add("report.schema", "`report.metrics` does not name `schema`");
+    }
     for (i, dataset) in recipe.dataset.iter().enumerate() {
         if dataset.split == Split::Validation && dataset.weight != 1.0 {
             add(&format!("dataset.{i}.weight"), "each record is evaluated once");
@@ -58,6 +72,19 @@ pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, 
         all.push(("prompt.turns".to_owned(), "the template writes no conversations".to_owned()));
     }
     all
+}
+
+/// Keys whose effect the validation data rule out.
+pub(crate) fn by_validation(recipe: &Recipe, validation: &[Sequence]) -> Vec<(String, String)> {
+    let why = match () {
+        () if recipe.report.metrics.is_empty() => return Vec::new(),
+        () if validation.is_empty() => "there is no validation data",
+        () if scoring::examples(validation).next().is_none() => {
+            "no validation example has a prompt that is not trained"
+        }
+        () => return Vec::new(),
+    };
+    vec![("report.metrics".to_owned(), why.to_owned())]
 }
 
 /// Keys whose effect the plan of the network rules out.

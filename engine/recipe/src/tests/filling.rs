@@ -95,6 +95,9 @@ verse = false
 
 [report]
 tensorboard = true
+metrics = []
+metric_examples = 64
+segmentation = "auto"
 "#);
 }
 

@@ -9,7 +9,7 @@ mod train;
 pub use data::{BadRows, Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
-pub use report::Report;
+pub use report::{AnswerMetric, Report, Segmentation};
 pub use train::{EarlyStopping, Every, EveryName, Metric, SaveDtype, Schedule, Train};
 
 use framework_core::FilePath;

@@ -54,11 +54,12 @@ impl EventFile {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<()> {
+    pub fn scalars(&mut self, step: u64, values: &[(impl AsRef<str>, f64)]) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
-        let summary = values.iter().fold(Summary::default(), |summary, (tag, value)| summary.scalar(tag, *value));
+        let summary =
+            values.iter().fold(Summary::default(), |summary, (tag, value)| summary.scalar(tag.as_ref(), *value));
         self.write(&Event::summary(step, summary))
     }
 
