@@ -15,6 +15,7 @@ mod pipeline;
 pub mod plan;
 pub mod prepare;
 pub mod preview;
+pub mod report;
 pub mod run;
 mod save;
 pub mod schedule;

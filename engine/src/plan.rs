@@ -3,7 +3,7 @@
 pub use crate::budget::Memory;
 
 use crate::{
-    budget::{Pass, free_memory, kept, remedies},
+    budget::{Pass, flops, free_memory, kept, remedies},
     build::{Placement, blueprint::Blueprint},
     pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
@@ -171,19 +171,19 @@ impl Plan {
         self.largest_batch = (pass.rows, pass.tokens);
         self.memory = self.memory.clone().at_most(&pass);
         self.flops_per_step = pass.flops * train.gradient_accumulation as u64;
+        let padding = batches.padding();
         self.data = Some(corpus.report);
         if pass.flops > 0 {
-            self.time(pass, device);
+            self.time(pass, padding, device);
         }
         Ok(())
     }
 
     /// Estimates the duration from the tokens of an epoch, padding included, and a short measurement.
-    fn time(&mut self, pass: Pass, device: &Device) {
-        let tokens = self.data.as_ref().map_or(0, |data| data.train.tokens) as f64;
-        let computed = tokens / (1.0 - self.padding.set).max(0.01);
+    fn time(&mut self, pass: Pass, padding: (usize, usize), device: &Device) {
+        let tokens = self.data.as_ref().map_or(0, |data| data.train.tokens);
         let epochs = self.steps as f64 / self.steps_per_epoch.max(1) as f64;
-        self.flops = pass.flops as f64 / (pass.rows * pass.tokens) as f64 * computed * epochs;
+        self.flops = flops(&pass, tokens, padding, epochs);
         self.flops_per_second = device.flops_per_second();
         self.seconds = self.flops_per_second.map(|speed| self.flops / speed);
     }

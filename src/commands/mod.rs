@@ -12,6 +12,7 @@ pub mod list_plugins;
 pub mod new_plugin;
 pub mod prepare;
 pub mod preview;
+pub mod report;
 pub mod sweep;
 pub mod tokenizer;
 pub mod train;

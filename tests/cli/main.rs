@@ -29,6 +29,7 @@ mod quickstart;
 mod recipes;
 mod registry;
 mod remedies;
+mod reports;
 mod rows;
 mod runs;
 mod setting;

@@ -2,4 +2,7 @@
 //!
 //! The crate is given numbers and texts. It knows no recipe, no run folder and no model.
 
+pub mod page;
+pub mod plot;
 pub mod tensorboard;
+mod text;

@@ -1,5 +1,6 @@
 //! The memory that a run takes, found on shapes: for plans, and for a warning before weights are loaded.
 
+mod expected;
 mod pass;
 
 use crate::{
@@ -16,6 +17,7 @@ use framework_text::data::Corpus;
 use framework_weights as weights;
 use serde::Serialize;
 
+pub(crate) use expected::{expected, flops};
 pub(crate) use pass::{Moment, Pass};
 
 /// Estimated memory by part when most of it is taken, in bytes.

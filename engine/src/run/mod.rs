@@ -1,5 +1,6 @@
 //! The run's folder: where everything about a run is found again.
 
+mod facts;
 mod hold;
 mod lock;
 mod log;
@@ -7,6 +8,7 @@ mod metrics;
 pub(crate) mod number;
 mod summary;
 
+pub use facts::{Expected, Facts, Machine};
 pub use hold::Hold;
 pub use lock::Lock;
 pub(crate) use lock::{LockedPlugin, read_files};
@@ -21,7 +23,8 @@ use std::path::{Path, PathBuf};
 /// Whether there is nothing in a folder to keep: it is empty, or a run was killed in it before it was described.
 fn is_half_made(root: &Path) -> bool {
     let empty = |dir: &Path| std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
-    let ours = |name: &str| ["tokenizer", "lock.toml", hold::LOCK].contains(&name) || files::is_unfinished(name);
+    let ours =
+        |name: &str| ["tokenizer", "lock.toml", "facts.json", hold::LOCK].contains(&name) || files::is_unfinished(name);
     std::fs::read_dir(root).is_ok_and(|entries| {
         entries.flatten().all(|e| match e.file_name().to_str() {
             Some("checkpoints") => empty(&e.path()),
@@ -169,6 +172,18 @@ impl RunFolder {
     /// Event files for TensorBoard.
     pub fn tensorboard(&self) -> PathBuf {
         self.root.join("tensorboard")
+    }
+    /// What was known of the run when it began.
+    pub fn facts(&self) -> PathBuf {
+        self.root.join("facts.json")
+    }
+    /// The run as a page.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+    /// The page's plots as SVG.
+    pub fn plots(&self) -> PathBuf {
+        self.root.join("plots")
     }
     /// What the run came to.
     pub fn summary(&self) -> PathBuf {

@@ -4,6 +4,7 @@ mod again;
 mod checkpoint;
 mod export;
 mod finish;
+mod live_page;
 mod optimize;
 mod prepare;
 mod recorder;

@@ -5,7 +5,7 @@ use crate::{
     budget,
     build::{self, Placement, blueprint::Blueprint},
     pipeline::{batches, examples, fits, total_steps},
-    run::{Lock, RunFolder},
+    run::{Facts, Lock, Machine, RunFolder},
     schedule::Curve,
     scoring,
     session::Session,
@@ -32,6 +32,7 @@ pub struct Prepared {
     /// The model with its adapter.
     pub network: Arc<Network>,
     lock: Lock,
+    facts: Facts,
 }
 
 /// What is being prepared.
@@ -55,14 +56,14 @@ pub(super) fn prepare_after(
     progress: &mut dyn FnMut(Preparing),
 ) -> Result<Prepared> {
     match parts(earlier, &session, progress) {
-        Ok((tokenizer, template, corpus, network, lock)) => {
-            Ok(Prepared { session, corpus, tokenizer, template, network, lock })
+        Ok((tokenizer, template, corpus, network, lock, facts)) => {
+            Ok(Prepared { session, corpus, tokenizer, template, network, lock, facts })
         }
         Err(e) => Err(session.placed(e)),
     }
 }
 
-type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock);
+type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock, Facts);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
 fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
@@ -92,6 +93,14 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     let idle = unused::idle(&session.recipe.train, steps, per_epoch, corpus.validation.len());
     idle.iter().for_each(|text| tracing::warn!("{text}"));
     Curve::new(&session.recipe.train, session.optimizer()?.learning_rate()?, steps)?;
+    let trained = blueprint.trained().iter().map(|param| param.len()).sum();
+    let facts = Facts {
+        trained_parameters: trained,
+        parameters: blueprint.spec.params.iter().chain(&blueprint.adapted.params).map(|param| param.len()).sum(),
+        data: corpus.report.clone(),
+        expected: budget::expected(session, &blueprint, &corpus, &place.device)?,
+        machine: Machine::of(session),
+    };
     let network = match network {
         Some(network) => network,
         None => {
@@ -100,7 +109,7 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
         }
     };
     let lock = Lock::of(session)?;
-    Ok((tokenizer, template, corpus, network, lock))
+    Ok((tokenizer, template, corpus, network, lock, facts))
 }
 
 impl Prepared {
@@ -135,6 +144,8 @@ impl Prepared {
         if self.session.recipe.tokenizer.train.is_some() {
             self.tokenizer.save(&run.tokenizer())?;
         }
+        let facts = serde_json::to_vec_pretty(&self.facts).map_err(|e| Error::failed(e.to_string()))?;
+        write_bytes(&run.facts(), &facts)?;
         write_bytes(&run.lock(), self.lock.to_toml().as_bytes())?;
         write_bytes(&run.recipe(), self.session.recipe_to_toml().as_bytes())
     }

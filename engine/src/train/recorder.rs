@@ -1,6 +1,6 @@
 //! What is written for people to look at while a run goes on, from the events of the run.
 
-use super::Event;
+use super::{Event, live_page::LivePage};
 use crate::{
     run::{Metrics, RunFolder},
     session::Session,
@@ -25,6 +25,7 @@ pub(super) struct Recorder {
     events: Option<EventFile>,
     /// The step that this session has begun after.
     begun: u64,
+    page: Option<LivePage>,
 }
 
 impl Recorder {
@@ -37,13 +38,17 @@ impl Recorder {
             let path = key.split('.').try_fold(&filled, |table, name| table.get(name));
             path.into_iter().for_each(|value| flatten(key, value, &mut settings));
         }
-        Self { folder, name: recipe.name.clone(), settings, events: None, begun: 0 }
+        Self { folder, name: recipe.name.clone(), settings, events: None, begun: 0, page: LivePage::of(run, session) }
     }
 
     pub fn on(&mut self, event: &Event) {
         if let Err(e) = self.write(event) {
             tracing::warn!("{e}; nothing more is written for TensorBoard");
             (self.folder, self.events) = (None, None);
+        }
+        if let Some(Err(e)) = self.page.as_mut().map(|page| page.on(event)) {
+            tracing::warn!("{e}; the report is not written any more");
+            self.page = None;
         }
     }
 

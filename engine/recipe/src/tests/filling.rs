@@ -95,6 +95,7 @@ verse = false
 
 [report]
 tensorboard = true
+html = true
 metrics = []
 metric_examples = 64
 segmentation = "auto"

@@ -234,6 +234,7 @@ What is written for people to look at while the run goes on.
 | key | takes | default | |
 |---|---|---|---|
 | `tensorboard` | boolean | `true` | Write event files for TensorBoard into the run's folder `tensorboard`: losses, learning rate, norm of the gradient, speed, sampled answers and settings. |
+| `html` | boolean | `true` | Write the run as a page, `report.html`, and its curves as SVG into the folder `plots`; anew at every evaluation, and every some seconds. |
 | `metrics` | list of strings | `[]` | Metrics of answers to the prompts of the validation data, which are generated as `[generate]` says, at every evaluation of a run and by `framework eval`. |
 | `metric_examples` | integer | `64` | Number of validation examples that are answered for the metrics at each evaluation of a run, the first ones; 0 means all. `framework eval` has `--limit` instead. |
 | `segmentation` | "auto", "words", "chinese", "characters" or "jieba" | `"auto"` | What texts are split into for the metrics that count words. `auto`: `chinese` if most letters of the references are Chinese, else `words`. `words`: Words and punctuation (sacrebleu's `13a`). `chinese`: The same, with each Chinese character by itself (sacrebleu's `zh`). `characters`: Characters (sacrebleu's `char`). `jieba`: Chinese words, by jieba. |

@@ -12,6 +12,9 @@ pub struct Report {
     /// Write event files for TensorBoard into the run's folder `tensorboard`: losses, learning rate, norm of the gradient,
     /// speed, sampled answers and settings.
     pub tensorboard: bool,
+    /// Write the run as a page, `report.html`, and its curves as SVG into the folder `plots`; anew at every evaluation, and
+    /// every some seconds.
+    pub html: bool,
     /// Metrics of answers to the prompts of the validation data, which are generated as `[generate]` says, at every
     /// evaluation of a run and by `framework eval`.
     pub metrics: Vec<AnswerMetric>,
@@ -95,6 +98,7 @@ impl Default for Report {
     fn default() -> Self {
         Self {
             tensorboard: true,
+            html: true,
             metrics: Vec::new(),
             metric_examples: 64,
             segmentation: Segmentation::default(),
