@@ -4,6 +4,7 @@
 mod budget;
 mod build;
 mod catalog;
+pub mod compare;
 pub mod evaluate;
 mod evaluation;
 pub mod export;

@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod check;
 pub mod check_plugin;
+pub mod compare;
 pub mod describe;
 pub mod eval;
 pub mod export;

@@ -9,6 +9,7 @@ mod architectures;
 mod book;
 mod caching;
 mod chatting;
+mod comparing;
 mod export;
 mod families;
 mod generating;

@@ -2,6 +2,7 @@
 //! dark, and can be printed.
 
 use crate::{
+    difference::Piece,
     plot::{self, Plot},
     text::escaped,
 };
@@ -62,8 +63,19 @@ impl Page {
 
     /// A prompt and what was answered, each answer with where it comes from.
     pub fn answers(&mut self, prompt: &str, answers: &[(String, String)]) {
-        let answer = |(from, text): &(String, String)| {
-            format!("<div><h4>{}</h4><div class=\"text\">{}</div></div>", escaped(from), escaped(text))
+        let whole: Vec<_> = answers.iter().map(|(from, text)| (from.clone(), Piece::whole(text))).collect();
+        self.marked_answers(prompt, &whole);
+    }
+
+    /// The same, with what is different marked.
+    pub fn marked_answers(&mut self, prompt: &str, answers: &[(String, Vec<Piece>)]) {
+        let piece = |piece: &Piece| match piece.different {
+            true => format!("<mark>{}</mark>", escaped(&piece.text)),
+            false => escaped(&piece.text),
+        };
+        let answer = |(from, pieces): &(String, Vec<Piece>)| {
+            let text: String = pieces.iter().map(piece).collect();
+            format!("<div><h4>{}</h4><div class=\"text\">{text}</div></div>", escaped(from))
         };
         let answers: String = answers.iter().map(answer).collect();
         let _ = write!(

@@ -27,8 +27,8 @@ pub struct Scores {
 }
 
 /// The metrics that a recipe asks for, ready to be computed.
-pub(super) struct Measures {
-    metrics: Vec<AnswerMetric>,
+pub(crate) struct Measures {
+    pub(super) metrics: Vec<AnswerMetric>,
     segmentation: recipe::Segmentation,
     schema: Schema,
 }
@@ -52,21 +52,31 @@ impl Measures {
         Ok(Self { metrics, segmentation: report.segmentation, schema })
     }
 
+    /// Whether the recipe asks for none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
+    }
+
+    /// The metrics.
+    pub(crate) fn names(&self) -> &[AnswerMetric] {
+        &self.metrics
+    }
+
+    /// The same for other metrics.
+    pub(crate) fn with(self, metrics: Vec<AnswerMetric>) -> Self {
+        Self { metrics, ..self }
+    }
+
     pub fn scores(&self, pairs: &[Pair]) -> Scores {
         let segmentation = self.segmentation_for(pairs);
         let all: Vec<_> = (0..pairs.len()).collect();
         let score =
             |metric: &AnswerMetric| (name(*metric), self.counted(*metric, pairs, segmentation).score(&all).into());
-        let segmentation = match segmentation {
-            Segmentation::Words => recipe::Segmentation::Words,
-            Segmentation::Chinese => recipe::Segmentation::Chinese,
-            Segmentation::Characters => recipe::Segmentation::Characters,
-            Segmentation::Jieba => recipe::Segmentation::Jieba,
-        };
-        Scores { examples: pairs.len(), segmentation, metrics: self.metrics.iter().map(score).collect() }
+        let metrics = self.metrics.iter().map(score).collect();
+        Scores { examples: pairs.len(), segmentation: named(segmentation), metrics }
     }
 
-    fn segmentation_for(&self, pairs: &[Pair]) -> Segmentation {
+    pub(super) fn segmentation_for(&self, pairs: &[Pair]) -> Segmentation {
         match self.segmentation {
             recipe::Segmentation::Auto => Segmentation::fitting(pairs.iter().map(|pair| pair.reference.as_str())),
             recipe::Segmentation::Words => Segmentation::Words,
@@ -76,7 +86,7 @@ impl Measures {
         }
     }
 
-    fn counted(&self, metric: AnswerMetric, pairs: &[Pair], split: Segmentation) -> Box<dyn Counted> {
+    pub(super) fn counted(&self, metric: AnswerMetric, pairs: &[Pair], split: Segmentation) -> Box<dyn Counted> {
         match metric {
             AnswerMetric::ExactMatch => exact_match(pairs),
             AnswerMetric::Bleu => bleu(pairs, split),
@@ -97,6 +107,16 @@ impl Measures {
             AnswerMetric::Keywords => magazine::keywords(pairs),
             AnswerMetric::Citations => magazine::citations(pairs),
         }
+    }
+}
+
+/// A segmentation's name in recipes.
+pub(super) fn named(segmentation: Segmentation) -> recipe::Segmentation {
+    match segmentation {
+        Segmentation::Words => recipe::Segmentation::Words,
+        Segmentation::Chinese => recipe::Segmentation::Chinese,
+        Segmentation::Characters => recipe::Segmentation::Characters,
+        Segmentation::Jieba => recipe::Segmentation::Jieba,
     }
 }
 

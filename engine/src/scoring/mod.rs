@@ -1,14 +1,19 @@
 //! How good a network's answers are: prompts of validation data are answered, and the answers compared with what the data
 //! has.
 
+mod compared;
 mod examples;
 mod metrics;
 
+pub use compared::{Difference, Measured};
+pub(crate) use compared::{default_metrics, require_references};
 pub(crate) use examples::examples;
+pub(crate) use metrics::Measures;
 pub use metrics::{Scores, name};
 
 use crate::{generation::Generator, session::Session};
 use framework_base::{Error, Problem, Result};
+use framework_core::ffi::DecoderObject;
 use framework_executor::Network;
 use framework_metrics::Pair;
 use framework_text::{
@@ -16,7 +21,6 @@ use framework_text::{
     data::{Sequence, Template},
     tokenizer::Tokenizer,
 };
-use metrics::Measures;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -39,6 +43,49 @@ pub(crate) struct Answering<'a> {
     pub template: &'a Template,
 }
 
+impl Answering<'_> {
+    fn reader(&self) -> Reader<'_> {
+        let settings = &self.session.recipe.generate.settings;
+        Reader::new(self.tokenizer, self.template.lead(), settings).marked(self.template.marks())
+    }
+
+    /// Prompts as ids, with references as text, of at most `limit` sequences, or of all if it is 0: of those that have a
+    /// prompt, and room for an answer.
+    pub fn examples(&self, sequences: &[Sequence], limit: usize) -> Result<Vec<(Vec<u32>, String)>> {
+        let decoder = self.session.decoder()?;
+        let generator = self.generator(&decoder)?;
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        let reader = self.reader();
+        let text = |one: examples::Example| Ok((one.prompt, reader.text(&one.reference)?.trim().to_owned()));
+        examples(sequences).filter(|one| generator.has_room(&one.prompt)).take(limit).map(text).collect()
+    }
+
+    /// Answers prompts as `[generate]` says; `each` is told how many are answered, of how many.
+    pub fn answers(&self, prompts: &[Vec<u32>], each: &mut dyn FnMut(usize, usize)) -> Result<Vec<String>> {
+        let decoder = self.session.decoder()?;
+        let generator = self.generator(&decoder)?;
+        let (recipe, reader) = (&self.session.recipe, self.reader());
+        let mut answers = Vec::new();
+        for (turn, rows) in prompts.chunks(recipe.train.batch_size.max(1)).enumerate() {
+            for answer in generator.generate(rows, recipe.seed.wrapping_add(turn as u64), &mut |_, _| {})? {
+                answers.push(reader.text(&answer)?.trim().to_owned());
+            }
+            each(answers.len(), prompts.len());
+        }
+        Ok(answers)
+    }
+
+    fn generator<'a>(&'a self, decoder: &'a DecoderObject) -> Result<Generator<'a>> {
+        let (settings, stops) = (&self.session.recipe.generate.settings, self.template.stops());
+        Generator::new(self.network, decoder, settings, stops, self.tokenizer.pad)?.stopping(self.reader())
+    }
+
+    /// A prompt as text, without special tokens.
+    pub fn shown(&self, prompt: &[u32]) -> Result<String> {
+        Ok(self.tokenizer.decode(prompt, true)?.trim().to_owned())
+    }
+}
+
 /// Answers the prompts of at most `limit` sequences, or of all if it is 0, as `[generate]` says; none if no sequence has a
 /// prompt. `each` is told how many are answered, of how many.
 pub(crate) fn answer(
@@ -47,29 +94,16 @@ pub(crate) fn answer(
     limit: usize,
     each: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Vec<Answered>>> {
-    let recipe = &with.session.recipe;
-    let decoder = with.session.decoder()?;
-    let settings = &recipe.generate.settings;
-    let reader = Reader::new(with.tokenizer, with.template.lead(), settings).marked(with.template.marks());
-    let (stops, pad) = (with.template.stops(), with.tokenizer.pad);
-    let generator = Generator::new(with.network, &decoder, settings, stops, pad)?.stopping(reader)?;
-    let limit = if limit == 0 { usize::MAX } else { limit };
-    let examples: Vec<_> = examples(sequences).filter(|one| generator.has_room(&one.prompt)).take(limit).collect();
+    let examples = with.examples(sequences, limit)?;
     if examples.is_empty() {
         return Ok(None);
     }
-    let mut answered = Vec::new();
-    for (turn, rows) in examples.chunks(recipe.train.batch_size.max(1)).enumerate() {
-        let prompts: Vec<_> = rows.iter().map(|one| one.prompt.clone()).collect();
-        let answers = generator.generate(&prompts, recipe.seed.wrapping_add(turn as u64), &mut |_, _| {})?;
-        for (one, answer) in rows.iter().zip(answers) {
-            let text = |ids: &[u32]| Ok::<_, Error>(reader.text(ids)?.trim().to_owned());
-            let prompt = with.tokenizer.decode(&one.prompt, true)?.trim().to_owned();
-            answered.push(Answered { prompt, answer: text(&answer)?, reference: text(&one.reference)? });
-        }
-        each(answered.len(), examples.len());
-    }
-    Ok(Some(answered))
+    let (prompts, references): (Vec<_>, Vec<_>) = examples.into_iter().unzip();
+    let answers = with.answers(&prompts, each)?;
+    let answered = prompts.iter().zip(answers).zip(references);
+    let answered =
+        answered.map(|((prompt, answer), reference)| Ok(Answered { prompt: with.shown(prompt)?, answer, reference }));
+    answered.collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// What the recipe's metrics come to for these answers.
