@@ -1,6 +1,6 @@
 //! A run that is killed at any moment goes on where it was and ends as if nothing had happened.
 
-use crate::setting::Setting;
+use crate::{setting::Setting, tensorboard};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -45,7 +45,11 @@ fn attempt(setting: &Setting, output: &str, resume: bool, life: Duration) -> (Ex
     let mut child = train.spawn().unwrap();
     sleep(life);
     let _ = child.kill();
-    (child.wait().unwrap(), setting.read("stderr"))
+    let status = child.wait().unwrap();
+    if let Ok(page) = std::fs::read_to_string(setting.path(output).join("report.html")) {
+        assert!(page.ends_with("</html>\n"), "half a page of {} bytes", page.len());
+    }
+    (status, setting.read("stderr"))
 }
 
 /// Metrics without what depends on the clock.
@@ -63,6 +67,7 @@ fn same_end(setting: &Setting, run: &str) {
         assert!(bytes(run) == bytes("undisturbed"), "{file} differs");
     }
     assert_eq!(metrics(setting, run), metrics(setting, "undisturbed"));
+    tensorboard::has_every_step_once(setting, run);
     // Each session has an event file of its own, named by the time.
     let files = |run: &str| -> Vec<_> {
         setting.files(run).into_iter().filter(|file| !file.starts_with("tensorboard/")).collect()

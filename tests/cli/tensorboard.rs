@@ -34,16 +34,9 @@ fn read(folder: &Path) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-#[test]
-fn a_resumed_run_has_every_step_once() {
-    let setting = Setting::with(&CHANGES);
-    killed(&setting);
-    let resumed = setting.run(["train", "recipe.toml", "--resume", "--set", "train.max_steps=8"]).succeeded();
-    assert!(resumed.err.contains("going on from step 4 of 8"), "{}", resumed.err);
-    let files = files(&setting);
-    assert_eq!(files.len(), 2, "{files:?}");
-    let Some(found) = read(&setting.path("runs/colours/tensorboard")) else { return };
-
+/// What TensorBoard finds of a run, whose numbers are those of `metrics.jsonl`.
+pub fn has_every_step_once(setting: &Setting, run: &str) -> Option<Value> {
+    let found = read(&setting.path(run).join("tensorboard"))?;
     let tags = [
         ("train/loss", "loss"),
         ("train/learning_rate", "learning_rate"),
@@ -53,7 +46,7 @@ fn a_resumed_run_has_every_step_once() {
         ("eval/perplexity", "perplexity"),
         ("eval/accuracy", "eval_accuracy"),
     ];
-    let metrics = setting.metrics("runs/colours");
+    let metrics = setting.metrics(run);
     for (tag, key) in tags {
         let expected: Vec<_> =
             metrics.iter().filter_map(|m| Some((m["step"].as_u64()?, m.get(key)?.as_f64()? as f32))).collect();
@@ -62,6 +55,18 @@ fn a_resumed_run_has_every_step_once() {
             read.iter().map(|p| (p[0].as_u64().unwrap(), p[1].as_str().unwrap().parse().unwrap())).collect();
         assert_eq!(read, expected, "{tag}");
     }
+    Some(found)
+}
+
+#[test]
+fn a_resumed_run_has_every_step_once() {
+    let setting = Setting::with(&CHANGES);
+    killed(&setting);
+    let resumed = setting.run(["train", "recipe.toml", "--resume", "--set", "train.max_steps=8"]).succeeded();
+    assert!(resumed.err.contains("going on from step 4 of 8"), "{}", resumed.err);
+    let files = files(&setting);
+    assert_eq!(files.len(), 2, "{files:?}");
+    let Some(found) = has_every_step_once(&setting, "runs/colours") else { return };
     assert_eq!(found["scalars"]["train/loss"].as_array().unwrap().len(), 8);
     let texts = found["texts"]["samples/1"].as_array().unwrap();
     assert_eq!(texts.iter().map(|text| text[0].as_u64().unwrap()).collect::<Vec<_>>(), [2, 4, 6, 8]);

@@ -12,8 +12,12 @@ pub const SAMPLES: usize = 1000;
 /// The same samples in every program: scores are to be equal.
 const SEED: u64 = 12345;
 
-/// The bounds that 95 % of the samples' scores are between; none if the score is not defined for a sample.
+/// The bounds that 95 % of the samples' scores are between; none if the score is not defined for a sample, or if samples
+/// say nothing about it.
 pub fn interval(counted: &dyn Counted, pairs: usize) -> Option<(f64, f64)> {
+    if !counted.can_be_drawn() {
+        return None;
+    }
     bounds(samples(pairs).map(|sample| counted.score(&sample)).collect::<Option<Vec<_>>>()?)
 }
 
@@ -29,8 +33,12 @@ pub struct Difference {
     pub p: f64,
 }
 
-/// Compares two models by their counts over the same pairs; none if a score is not defined.
+/// Compares two models by their counts over the same pairs; none if a score is not defined, or if samples say nothing about
+/// it.
 pub fn difference(first: &dyn Counted, second: &dyn Counted, pairs: usize) -> Option<Difference> {
+    if !first.can_be_drawn() {
+        return None;
+    }
     let difference = |pairs: &[usize]| Some(second.score(pairs)? - first.score(pairs)?);
     let whole = difference(&(0..pairs).collect::<Vec<_>>())?;
     let drawn = samples(pairs).map(|sample| difference(&sample)).collect::<Option<Vec<_>>>()?;
@@ -70,6 +78,16 @@ mod tests {
         assert_eq!(interval(&*shares(200, 200), 200), Some((1.0, 1.0)));
         assert_eq!(interval(&*mean([]), 0), None);
         assert_eq!(interval(&*mean([None, None]), 2), None);
+    }
+
+    /// A sample has some answers twice, which are then no variety.
+    #[test]
+    fn variety_has_no_interval() {
+        let pair = |i: usize| crate::Pair { answer: format!("answer {i}"), reference: String::new() };
+        let pairs: Vec<_> = (0..20).map(pair).collect();
+        let distinct = crate::repetition::distinct(&pairs, 2, crate::Segmentation::Words);
+        assert_eq!(distinct.score(&(0..20).collect::<Vec<_>>()), Some(1.0));
+        assert_eq!((interval(&*distinct, 20), difference(&*distinct, &*distinct, 20)), (None, None));
     }
 
     #[test]

@@ -5,6 +5,12 @@ pub trait Counted: Send + Sync {
     /// The score of the pairs with these numbers, in the order given; a number may come several times. None if the
     /// metric is not defined for them, for example because no reference has what it is about.
     fn score(&self, pairs: &[usize]) -> Option<f64>;
+
+    /// Whether the score of pairs that are drawn with repetition estimates that of other pairs. It does not where pairs are
+    /// compared with each other: a repetition is then taken for likeness.
+    fn can_be_drawn(&self) -> bool {
+        true
+    }
 }
 
 /// Counts that are summed over the pairs.

@@ -23,6 +23,10 @@ impl Counted for Distinct {
         let different: HashSet<_> = all.collect();
         (count > 0).then(|| different.len() as f64 / count as f64)
     }
+
+    fn can_be_drawn(&self) -> bool {
+        false
+    }
 }
 
 /// The share of an answer's 4-grams that it had before, as a mean over answers that have any (seq-rep-4 of Welleck et al.,

@@ -70,7 +70,10 @@ impl Page {
     /// The same, with what is different marked.
     pub fn marked_answers(&mut self, prompt: &str, answers: &[(String, Vec<Piece>)]) {
         let piece = |piece: &Piece| match piece.different {
-            true => format!("<mark>{}</mark>", escaped(&piece.text)),
+            true => {
+                let text = piece.text.trim_end();
+                format!("<mark>{}</mark>{}", escaped(text), &piece.text[text.len()..])
+            }
             false => escaped(&piece.text),
         };
         let answer = |(from, pieces): &(String, Vec<Piece>)| {

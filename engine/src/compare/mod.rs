@@ -2,6 +2,7 @@
 
 mod markdown;
 mod page;
+mod prompt_text;
 mod prompts;
 mod side;
 
@@ -53,7 +54,7 @@ pub struct Comparison {
 /// What each model answers to a prompt.
 #[derive(Debug, Serialize)]
 pub struct Answers {
-    /// The prompt.
+    /// The prompt; of validation data, without the lines of the template that all prompts share.
     pub prompt: String,
     /// What is expected, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +146,8 @@ fn of_validation(side: &Side, target: &Target, limit: usize, into: &mut Vec<Eval
         let prompt = answering.shown(prompt)?;
         Ok(Answers { prompt, reference: Some(reference.clone()), answers: Vec::new() })
     };
-    let rows = found.iter().map(row).collect::<Result<_>>()?;
+    let mut rows = found.iter().map(row).collect::<Result<Vec<_>>>()?;
+    prompt_text::shorten(rows.iter_mut().map(|row| &mut row.prompt).collect());
     Ok((found.into_iter().map(|(prompt, _)| prompt).collect(), rows))
 }
 

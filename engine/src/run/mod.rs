@@ -139,6 +139,7 @@ impl RunFolder {
     fn clear_unfinished(&self) {
         files::clear_unfinished(&self.root);
         files::clear_unfinished(&self.checkpoints());
+        files::clear_unfinished(&self.plots());
     }
 
     /// The folder itself.
