@@ -1,7 +1,19 @@
 //! Prompts as they are shown.
 
-/// Takes the lines off that all prompts begin and end with: the template's. A prompt alone is left as it is.
-pub(super) fn shorten(mut prompts: Vec<&mut String>) {
+use std::collections::BTreeMap;
+
+/// Takes the lines off that all prompts with the same first line begin and end with: the template's, which may have another
+/// first line for rows with an input. A prompt alone is left as it is.
+pub(super) fn shorten(prompts: Vec<&mut String>) {
+    let mut alike: BTreeMap<String, Vec<&mut String>> = BTreeMap::new();
+    for prompt in prompts {
+        let first = prompt.lines().next().unwrap_or_default().to_owned();
+        alike.entry(first).or_default().push(prompt);
+    }
+    alike.into_values().for_each(without_shared_lines);
+}
+
+fn without_shared_lines(mut prompts: Vec<&mut String>) {
     let lines: Vec<Vec<&str>> = prompts.iter().map(|prompt| prompt.lines().collect()).collect();
     let Some((first, others)) = lines.split_first().filter(|(_, others)| !others.is_empty()) else { return };
     let shortest = lines.iter().map(Vec::len).min().unwrap_or(0);
@@ -33,6 +45,8 @@ mod tests {
             shortened(&["Below\n\n# Q:\nWho?\n\n# A:", "Below\n\n# Q:\nWhat\nis it?\n\n# A:"]),
             ["Who?", "What\nis it?"]
         );
+        let with_input = ["X\nWho?\nA:", "X with\nWhat?\nin\nA:", "X\nWhy?\nA:", "X with\nHow?\nout\nA:"];
+        assert_eq!(shortened(&with_input), ["Who?", "What?\nin", "Why?", "How?\nout"]);
         assert_eq!(shortened(&["What is a?", "What is b?"]), ["What is a?", "What is b?"]);
         assert_eq!(shortened(&["a\nb"]), ["a\nb"]);
         assert_eq!(shortened(&["a\nb", "a\nb"]), ["a\nb", "a\nb"]);
