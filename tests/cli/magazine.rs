@@ -1,6 +1,7 @@
 //! The magazine's recipes: from articles with HTML in them to questions with structured answers.
 
 use crate::setting::{configured, framework, recipes, rows, said, tokenizer};
+use framework_metrics::{Pair, json, magazine, schema};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -76,6 +77,36 @@ fn answers_have_the_magazines_form_and_no_markup() {
             let asked = format!("\n\nQuestion: {}\n\nAnswer:", record["question"].as_str().unwrap());
             assert!(text("prompt").starts_with("<think>") && text("prompt").ends_with(&asked), "{example}");
         }
+    }
+}
+
+/// The metrics that the recipes name find in the answers what they look for.
+#[test]
+fn metrics_read_the_magazines_answers() {
+    for name in RECIPES {
+        let answers = rows(&prepared(name, "records", &[]).0).into_iter().map(|record| record["answer"].to_string());
+        let pairs: Vec<_> = answers.map(|text| Pair { answer: text.clone(), reference: text }).collect();
+        let all: Vec<_> = (0..pairs.len()).collect();
+        let metrics = [
+            json::valid(&pairs),
+            schema::conforming(&pairs, &schema::Schema::magazine()),
+            magazine::field(&pairs, magazine::Field::Title),
+            magazine::field(&pairs, magazine::Field::Author),
+            magazine::field(&pairs, magazine::Field::Volume),
+            magazine::keywords(&pairs),
+            magazine::citations(&pairs),
+        ];
+        let scores: Vec<_> = metrics.iter().map(|counted| counted.score(&all)).collect();
+        assert_eq!(scores, [Some(1.0); 7], "{name}");
+        // Against the next record's answer they are not right any more.
+        let shifted: Vec<_> = (0..pairs.len())
+            .map(|i| Pair {
+                answer: pairs[i].answer.clone(),
+                reference: pairs[(i + pairs.len() / 2) % pairs.len()].answer.clone(),
+            })
+            .collect();
+        let citations = magazine::citations(&shifted).score(&all).unwrap();
+        assert!(citations < 0.5, "{citations}");
     }
 }
 
