@@ -1,6 +1,9 @@
 //! Models side by side.
 
-use crate::setting::{Setting, base};
+use crate::{
+    reports::opens,
+    setting::{Setting, base},
+};
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -85,6 +88,7 @@ fn a_comparison_is_a_page_and_markdown() {
     let html = setting.read("side/compare.html");
     assert!(html.contains("<h4>runs/colours</h4><div class=\"text\"><mark>white</mark></div>"), "{html}");
     assert!(!html.contains("<script") && !html.contains("src="));
+    opens(setting, "side/compare.html");
     assert_eq!(setting.read("side/compare.md").matches("\n## ").count(), 2);
     let json: Value = serde_json::from_str(&setting.read("side/compare.json")).unwrap();
     assert_eq!(json["answers"].as_array().unwrap().len(), 2);

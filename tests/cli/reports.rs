@@ -1,7 +1,7 @@
 //! A run as a page, and several runs over each other.
 
 use crate::setting::Setting;
-use std::fs;
+use std::{env, fs, process::Command};
 
 const CHANGES: [(&str, &str); 3] = [
     ("max_steps = 60", "max_steps = 12"),
@@ -20,6 +20,27 @@ fn stands_alone(html: &str) {
     assert!(html.ends_with("</main></body></html>\n"));
 }
 
+/// Set `FRAMEWORK_BROWSER` to Chromium, and it opens a page: nothing is wrong with it, and it loads nothing.
+pub fn opens(setting: &Setting, page: &str) {
+    let Some(browser) = env::var_os("FRAMEWORK_BROWSER") else { return };
+    let (log, profile) = (setting.path("net.json"), setting.path("profile"));
+    let mut open = Command::new(browser);
+    open.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]);
+    open.args(["--disable-component-update", "--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom"]);
+    open.arg(format!("--user-data-dir={}", profile.display())).arg(format!("--log-net-log={}", log.display()));
+    let output = open.arg(format!("file://{}", setting.path(page).display())).output().unwrap();
+    let [dom, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(dom.contains("</main>"), "{dom} {err}");
+    assert!(!err.contains("CONSOLE"), "{err}");
+    let log = fs::read_to_string(log).unwrap();
+    // What the browser asks its maker is not the page's.
+    let own = ["google.com", "gvt1.com", "googleapis.com"];
+    let asked = log.split("\"url\":\"http").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let asked: Vec<_> = asked.filter(|url| !own.iter().any(|host| url.contains(host))).collect();
+    assert_eq!(asked, [""; 0]);
+    assert!(log.contains("URL_REQUEST"), "no log of the network");
+}
+
 #[test]
 fn a_run_is_a_page() {
     let setting = Setting::with(&CHANGES);
@@ -27,6 +48,7 @@ fn a_run_is_a_page() {
     setting.run(["train", "recipe.toml", "--set", prompts]).succeeded();
     let html = setting.read("runs/colours/report.html");
     stands_alone(&html);
+    opens(&setting, "runs/colours/report.html");
     for part in [
         "<h1>colours</h1><p>finished after 12 steps",
         "aria-label=\"Loss\"",
@@ -92,6 +114,7 @@ fn several_runs_lie_over_each_other() {
     setting.run(["report", "runs/four", "runs/eight", "--to", "both.html"]).succeeded();
     let html = setting.read("both.html");
     stands_alone(&html);
+    opens(&setting, "both.html");
     assert!(html.contains("<tr><th>adapter.r</th><td>4</td><td>8</td></tr>"), "{html}");
     assert!(html.contains("<h4>four, step 12</h4>") && html.contains("<h4>eight, step 12</h4>"));
     let loss = html.split("aria-label=\"Validation loss\"").nth(1).unwrap().split("</svg>").next().unwrap();
