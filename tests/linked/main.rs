@@ -54,10 +54,15 @@ save_every = 10
 plugin = "mirostat"
 max_new_tokens = 12
 prompts = ["What colour is coal?"]
+
+[report]
+tensorboard = false
+html = false
 "#;
 
 /// What tells of times, places and memory.
-const OF_THIS_RUN: [&str; 6] = ["lock.toml", "recipe.toml", "summary.json", "metrics.jsonl", "state.json", "train.log"];
+const OF_THIS_RUN: [&str; 7] =
+    ["lock.toml", "recipe.toml", "summary.json", "metrics.jsonl", "state.json", "train.log", "facts.json"];
 
 fn files(folder: &Path, below: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder.join(below)).unwrap().flatten() {

@@ -1,6 +1,9 @@
 //! A comparison as Markdown, which a terminal shows as well.
 
-use super::{Comparison, LEGEND, table};
+use super::{
+    Comparison,
+    table::{LEGEND, table},
+};
 use framework_report::difference::against;
 use std::fmt::Write;
 

@@ -5,6 +5,7 @@ mod page;
 mod prompt_text;
 mod prompts;
 mod side;
+mod table;
 
 use crate::{
     evaluation::{Evaluation, evaluate},
@@ -187,35 +188,3 @@ impl Comparison {
         files::write_bytes(&folder.join("compare.html"), page::of(self).as_bytes())
     }
 }
-
-/// A row of a table of numbers: a metric, a cell for each model.
-fn table(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
-    let mut loss = |name: &str, of: fn(&Evaluation) -> f64| {
-        let cells = comparison.evaluations.iter().map(|evaluation| format!("{:.4}", of(evaluation)));
-        rows.push([vec![name.to_owned()], cells.collect()].concat());
-    };
-    if !comparison.evaluations.is_empty() {
-        loss("loss", |evaluation| evaluation.loss);
-        loss("perplexity", |evaluation| evaluation.perplexity);
-        loss("token accuracy", |evaluation| evaluation.accuracy);
-    }
-    for measured in &comparison.metrics {
-        let mut row = vec![measured.metric.clone()];
-        for (i, (score, interval)) in measured.scores.iter().zip(&measured.intervals).enumerate() {
-            let mut cell = score.map_or("not defined".to_owned(), |score| format!("{score:.4}"));
-            cell += &interval.map_or(String::new(), |(low, high)| format!(" [{low:.4}, {high:.4}]"));
-            if let Some(Some(difference)) = i.checked_sub(1).and_then(|i| measured.differences.get(i)) {
-                let mark = if difference.p < 0.05 { "*" } else { "" };
-                cell += &format!(" {:+.4}{mark}", difference.difference);
-            }
-            row.push(cell);
-        }
-        rows.push(row);
-    }
-    rows
-}
-
-/// What the table's cells say.
-const LEGEND: &str = "Each score with its 95 % interval (bootstrap over the examples) and, from the second model on, its \
-                      difference from the first; * where a difference of the other sign has a probability below 5 %.";

@@ -1,6 +1,9 @@
 //! A comparison as a page in one file.
 
-use super::{Comparison, LEGEND, table};
+use super::{
+    Comparison,
+    table::{LEGEND, table},
+};
 use framework_report::{
     difference::{Piece, against},
     page::Page,

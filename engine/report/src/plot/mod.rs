@@ -1,10 +1,13 @@
 //! Plots of lines as SVG: axes with units, a legend, colours that follow the page's.
 
 mod scale;
+mod style;
 
 use crate::text::escaped;
 use scale::Scale;
 use std::fmt::Write;
+use style::COLOURS;
+pub use style::style;
 
 /// A line of a plot.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,19 +32,6 @@ pub struct Plot {
     /// Whether a line alone is in the legend too: the title does not name it.
     pub named: bool,
 }
-
-/// Colours of lines that people with defects of colour vision tell apart (Okabe and Ito, 2008), darker for white paper, and
-/// lighter for dark screens.
-const COLOURS: [(&str, &str); 8] = [
-    ("#0064a4", "#56b4e9"),
-    ("#c24a00", "#f08a3c"),
-    ("#007a58", "#2fc79b"),
-    ("#a3447c", "#dc92bf"),
-    ("#7a6a00", "#e3cf3a"),
-    ("#5b4fc4", "#a79bff"),
-    ("#6b6b6b", "#b0b0b0"),
-    ("#9b2226", "#ff8b8b"),
-];
 
 /// Small, so that text can be read when a phone shows the whole width.
 const WIDTH: f64 = 440.0;
@@ -202,24 +192,6 @@ impl Series {
         };
         self.points.chunks(together).map(mean).collect()
     }
-}
-
-/// The style of plots, for light and dark.
-pub fn style() -> String {
-    let colours = |dark: bool| {
-        let of =
-            |(i, (light, night)): (usize, &(&str, &str))| format!(".c{i}{{--c:{}}}", if dark { night } else { light });
-        COLOURS.iter().enumerate().map(of).collect::<String>()
-    };
-    format!(
-        ".plot{{font:12px system-ui,sans-serif;--ink:#222;--faint:#767676;--rule:#e3e3e3}}\
-         .plot .title{{font-weight:600;font-size:14px;fill:var(--ink)}}.plot .tick{{fill:var(--ink)}}\
-         .plot .label{{fill:var(--faint)}}.plot .grid{{stroke:var(--rule)}}.plot .axis{{stroke:var(--faint)}}\
-         .plot .line{{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}}.plot .dot{{fill:var(--c)}}{}\
-         @media screen and (prefers-color-scheme:dark){{.plot{{--ink:#e6e6e6;--faint:#9a9a9a;--rule:#3a3a3a}}{}}}",
-        colours(false),
-        colours(true)
-    )
 }
 
 #[cfg(test)]
