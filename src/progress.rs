@@ -168,8 +168,13 @@ fn line(m: &Metrics, total: u64) -> Option<String> {
             let mut line = format!("{at}  validation loss {loss:.4}  perplexity {perplexity:.2}{accuracy}");
             if !m.metrics.is_empty() {
                 let metric = |(name, value): (&String, &f64)| format!("  {name} {value:.4}");
-                line += &format!("
-{:at$}{}", "", m.metrics.iter().map(metric).collect::<String>(), at = at.len());
+                line += &format!(
+                    "
+{:at$}{}",
+                    "",
+                    m.metrics.iter().map(metric).collect::<String>(),
+                    at = at.len()
+                );
             }
             Some(line)
         }
