@@ -100,6 +100,8 @@ def write(case: str, number: int, folder: Path) -> dict:
     # The start of the adapter, saved for the model as it is: what it is attached to does not matter.
     config = LoraConfig(target_modules=targets, **LORA)
     start = attach(load_model(root / "model"), config, 900 + number)
+    # Whatever folder this machine has it in.
+    start.peft_config["default"].base_model_name_or_path = f"tests/golden/{case}/model"
     save(start, folder)
     model = quantized(root / "model", kind, double)
     values = {"case": case, "kind": kind, "double": double, "loss": loss(model, batch)}
