@@ -6,13 +6,7 @@ use super::{
     native::{Seen, softmax},
 };
 use crate::{
-    kernels::{
-        Integers, Loop,
-        curves::tanh,
-        matrix::{Matrix, Target},
-        rows::summed,
-        vectorised,
-    },
+    kernels::{Integers, Loop, curves::tanh, matrix::Matrix, multiply::Target, rows::summed, vectorised},
     random,
 };
 use burn::{

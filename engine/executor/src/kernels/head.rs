@@ -8,7 +8,8 @@
 use super::{
     Integers, Loop, contiguous,
     cross_entropy::OnCrossEntropy,
-    matrix::{Left, Matrix, Panel},
+    matrix::{Matrix, Panel},
+    multiply::Left,
     rows::{exponentials, exponentials_times, maximum},
     squash::{Squash, slope_of_cap},
     vectorised,

@@ -13,6 +13,7 @@ pub(super) mod exp;
 pub(super) mod few;
 pub(super) mod head;
 pub(super) mod matrix;
+pub(super) mod multiply;
 pub(super) mod norm;
 pub(super) mod product;
 pub(super) mod rotary;

@@ -1,7 +1,7 @@
 //! Products of two matrices, in 16-bit numbers where they are asked for, with a way back in the same. What is kept for it are
 //! the operands.
 
-use super::matrix::{Matrix, product};
+use super::{matrix::Matrix, multiply::product};
 use crate::precision::{Half, product_on};
 use burn::{
     backend::{

@@ -21,10 +21,7 @@ mod tests;
 
 use super::{
     Device,
-    kernels::{
-        head::How,
-        matrix::{Panel, rounds},
-    },
+    kernels::{head::How, matrix::Panel, multiply::rounds},
     precision::Half,
     value::{R, Value, padded},
 };

@@ -6,7 +6,8 @@ use crate::{
     kernels::{
         Integers, contiguous,
         few::{FEW, Weights, native as few},
-        matrix::{self, Left},
+        matrix,
+        multiply::Left,
     },
     precision::product_on,
 };

@@ -5,11 +5,10 @@
 //! by side, so that the inner loop reads memory in order. A product is off by 2⁻⁸ of the largest terms' size at most; the
 //! instruction takes denormals for 0.
 
-use super::{
-    Loop,
-    matrix::{Matrix, Number},
-    vectorised,
-};
+mod packing;
+
+pub use packing::{Columns, Rows};
+
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 
@@ -25,126 +24,6 @@ const TASK: [usize; 2] = [8 * ROWS, 8 * COLUMNS];
 /// Whether this processor has the instruction, and may use it.
 pub fn available() -> bool {
     super::has_avx512() && is_x86_feature_detected!("avx512bf16")
-}
-
-/// Two numbers, rounded to nearest, the first in the lower half.
-#[inline(always)]
-fn pair<T: Number>(a: T, b: T) -> u32 {
-    a.rounded() >> 16 | b.rounded()
-}
-
-/// The first of two numbers, the other 0.
-#[inline(always)]
-fn single<T: Number>(a: T) -> u32 {
-    a.rounded() >> 16
-}
-
-/// The left side of a product.
-pub struct Rows {
-    words: Vec<u32>,
-    dims: [usize; 2],
-}
-
-impl Rows {
-    pub fn new<T: Number>(matrix: Matrix<T>) -> Self {
-        Self { words: packed(matrix.transposed(), ROWS), dims: matrix.dims() }
-    }
-
-    pub fn dims(&self) -> [usize; 2] {
-        self.dims
-    }
-}
-
-/// The right side of a product.
-pub struct Columns {
-    words: Vec<u32>,
-    dims: [usize; 2],
-}
-
-impl Columns {
-    pub fn new<T: Number>(matrix: Matrix<T>) -> Self {
-        Self { words: packed(matrix, COLUMNS), dims: matrix.dims() }
-    }
-}
-
-/// Columns of a matrix in panels of `side`, for each pair of its rows one after the other; zeros fill up the last panel.
-fn packed<T: Number>(matrix: Matrix<T>, side: usize) -> Vec<u32> {
-    let ([rows, columns], pairs) = (matrix.dims(), matrix.dims()[0].div_ceil(2));
-    let mut out = vec![0u32; columns.div_ceil(side) * side * pairs];
-    out.par_chunks_mut((side * pairs).max(1)).enumerate().for_each(|(i, panel)| {
-        let first = i * side;
-        let count = side.min(columns - first);
-        vectorised(Panel { matrix, first, count, side, panel });
-    });
-    debug_assert!(rows <= 2 * pairs);
-    out
-}
-
-struct Panel<'a, T> {
-    matrix: Matrix<'a, T>,
-    first: usize,
-    count: usize,
-    side: usize,
-    panel: &'a mut [u32],
-}
-
-impl<T: Number> Loop for Panel<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { matrix, first, count, side, panel } = self;
-        match matrix.strides()[1] {
-            1 => along_rows(matrix, first, count, side, panel),
-            _ => along_columns(matrix, first, count, side, panel),
-        }
-    }
-}
-
-/// For matrices whose rows lie in one piece.
-#[inline(always)]
-fn along_rows<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side: usize, panel: &mut [u32]) {
-    let rows = matrix.dims()[0];
-    for (i, out) in panel.chunks_exact_mut(side).enumerate() {
-        let a = &matrix.row(2 * i)[first..first + count];
-        if 2 * i + 1 < rows {
-            let b = &matrix.row(2 * i + 1)[first..first + count];
-            out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = pair(*a, *b));
-        } else {
-            out.iter_mut().zip(a).for_each(|(out, a)| *out = single(*a));
-        }
-    }
-}
-
-/// For others: those whose columns lie in one piece are turned a square at a time.
-#[inline(always)]
-fn along_columns<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side: usize, panel: &mut [u32]) {
-    let ([rows, _], [stride, _]) = (matrix.dims(), matrix.strides());
-    let pairs = rows.div_ceil(2);
-    for column in (0..count).step_by(SIDE) {
-        let wide = SIDE.min(count - column);
-        for start in (0..pairs).step_by(SIDE) {
-            let long = SIDE.min(pairs - start);
-            let mut square = [[0u32; SIDE]; SIDE];
-            for (j, line) in square[..wide].iter_mut().enumerate() {
-                if stride == 1 && 2 * (start + long) <= rows {
-                    let numbers = &matrix.column(first + column + j)[2 * start..2 * (start + long)];
-                    let numbers = numbers.as_chunks::<2>().0;
-                    line.iter_mut().zip(numbers).for_each(|(out, [a, b])| *out = pair(*a, *b));
-                } else {
-                    for (i, out) in line[..long].iter_mut().enumerate() {
-                        let at = 2 * (start + i);
-                        let a = matrix.at(at, first + column + j);
-                        *out = if at + 1 < rows { pair(a, matrix.at(at + 1, first + column + j)) } else { single(a) };
-                    }
-                }
-            }
-            for i in 0..long {
-                let out = &mut panel[(start + i) * side + column..][..wide];
-                out.iter_mut().zip(&square).for_each(|(out, line)| *out = line[i]);
-            }
-        }
-    }
 }
 
 /// Where tasks write, each its own part.
@@ -252,7 +131,11 @@ fn lanes(count: usize) -> __mmask16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::matrix::Left, *};
+    use super::{
+        super::{matrix::Matrix, multiply::Left},
+        packing::{pair, single},
+        *,
+    };
     use crate::test::random;
 
     /// Against 64 bits, with numbers rounded as they should be.

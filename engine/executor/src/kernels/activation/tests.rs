@@ -3,7 +3,10 @@ use crate::{
     test::{differentiates, floats, random},
     value::Value,
 };
-use burn::{backend::ops::FloatTensorOps, tensor::TensorData};
+use burn::{
+    backend::{Flex, ops::FloatTensorOps},
+    tensor::TensorData,
+};
 
 const CURVES: [Curve; 4] = [Curve::Relu, Curve::Gelu, Curve::GeluTanh, Curve::Silu];
 
