@@ -26,7 +26,7 @@ pub struct Eval {
     /// Evaluate on this text instead of the validation data; metrics of answers are left out.
     #[arg(long, conflicts_with_all = ["metrics", "answers", "limit"])]
     text: Option<PathBuf>,
-    /// Answer the prompts of the validation data as [generate] says, and compare with the references: bleu, chrf, rouge-l, …
+    /// Answer the prompts of the validation data as `[generate]` says, and compare with the references: bleu, chrf, rouge-l, …
     /// Default: `report.metrics`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     metrics: Option<Vec<String>>,
