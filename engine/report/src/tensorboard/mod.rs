@@ -1,6 +1,6 @@
 //! Event files for TensorBoard: scalars, texts and hyper-parameters.
 //!
-//! The format is TensorFlow's `TFRecord` framing ([`record`]) around `Event` messages of protocol buffers ([`message`]).
+//! The format is TensorFlow's `TFRecord` framing (`record.rs`) around `Event` messages of protocol buffers (`message.rs`).
 //! The few messages that are needed are written by hand: their field numbers are part of TensorBoard's interface and do
 //! not change.
 //!
