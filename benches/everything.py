@@ -32,6 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "target/bench-all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["training", "decoding"])
+    parser.add_argument("--shapes", help="some of the shapes, with commas between (all)")
     return parser.parse_args()
 
 
@@ -99,6 +100,11 @@ def training(args: argparse.Namespace, roof: dict, case: tuple, precision: str) 
     return f"| {' | '.join(cells)} |"
 
 
+def wanted(args: argparse.Namespace, shape: str) -> bool:
+    """Whether a shape is to be measured."""
+    return args.shapes is None or shape in args.shapes.split(",")
+
+
 def main() -> int:
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -123,12 +129,14 @@ def main() -> int:
               "PyTorch, tuned | losses apart |")
         print("|---|---|---|---|---|---|---|---|")
         for case in TRAINING:
-            for precision in ("f32", "bf16"):
+            for precision in ("f32", "bf16") if wanted(args, case[0]) else ():
                 print(training(args, roof, case, precision), flush=True)
     if args.only != "training":
         print("\n## Decoding\n")
         print("Greedy, one sequence; loading and the prompt do not count.")
         for shape, tokens in DECODING:
+            if not wanted(args, shape):
+                continue
             words = ["--shape", shape, "--tokens", tokens, "--rounds", args.rounds, "--framework", args.framework]
             print("\n" + script("decoding.py", *words, "--work", args.work / f"decoding-{shape}"), flush=True)
     return 0

@@ -18,6 +18,9 @@ use burn::{
     tensor::{Tensor as Burn, TensorData},
 };
 
+/// Columns from which 16-bit products are worth it: what rounds and packs the left side is made up for by each of them.
+const WIDE: usize = 256;
+
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnProduct: Backend {
     /// `a · b` for matrices of 32-bit numbers.
@@ -48,6 +51,7 @@ impl OnProduct for Flex {
         let (a, b) = (whole(a), whole(b));
         let (a, b) = (matrix(&a), matrix(&b));
         let [rows, columns] = [a.dims()[0], b.dims()[1]];
+        let half = half.filter(|_| columns >= WIDE);
         Self::float_from_data(TensorData::new(product(a, b, half), [rows, columns]), &Default::default())
     }
 }
