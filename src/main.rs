@@ -8,7 +8,6 @@ macro_rules! eprintln {
     }};
 }
 
-mod allocator;
 mod cli;
 mod commands;
 mod progress;
@@ -36,6 +35,10 @@ fn end_quietly_when_nobody_reads() {
     }));
 }
 
+// The system's allocator returns large blocks at once, and training takes them again at every step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Stack of a thread: commands run on one.
 const STACK: usize = 16 << 20;
 
@@ -47,7 +50,6 @@ fn on_the_pool<R: Send>(command: impl FnOnce() -> R + Send) -> R {
 }
 
 fn main() -> ExitCode {
-    allocator::set_up();
     end_quietly_when_nobody_reads();
     framework_core::ffi::install_panic_hook();
     let cli = cli::Cli::parse();
