@@ -23,11 +23,22 @@ pub struct Evaluated {
 }
 
 impl Network {
+    /// The summed cross-entropy of a batch's labels, and how many they are.
+    pub fn evaluate(self: &Arc<Self>, batch: &Batch) -> Result<(f64, usize)> {
+        Ok(self.summed_loss(batch)?.map_or((0.0, 0), |(loss, _, targets)| (loss, targets.len())))
+    }
+
     /// The loss of a batch's labels and how many are right, in one pass; only the vocabulary projection is computed twice.
     pub fn evaluate_tokens(self: &Arc<Self>, batch: &Batch) -> Result<Evaluated> {
+        let Some((loss, picked, targets)) = self.summed_loss(batch)? else { return Ok(Evaluated::default()) };
+        Ok(Evaluated { loss, tokens: targets.len(), right: self.right(picked, &targets)? })
+    }
+
+    /// The loss of a batch's labels, the hidden states that they are predicted from, and the labels; none without labels.
+    fn summed_loss(self: &Arc<Self>, batch: &Batch) -> Result<Option<(f64, Picked, Vec<i32>)>> {
         let (rows, targets) = supervised(batch);
         if targets.is_empty() {
-            return Ok(Evaluated::default());
+            return Ok(None);
         }
         let ids = batch.ids.iter().map(|&id| id as i32).collect();
         let setup = Setup { segments: batch.segments.clone(), ..Setup::plain(batch.rows, batch.time) };
@@ -36,8 +47,7 @@ impl Network {
         let (added, half) = (picked.added.clone(), self.device().half);
         let head = Head { weight, bias, added, squash: self.logits_of(), half };
         let loss = linear_cross_entropy(picked.hidden.clone(), head, &targets, 1.0, Want::default())?;
-        let right = self.right(picked, &targets)?;
-        Ok(Evaluated { loss: f64::from(loss.sum.scalar()?), tokens: targets.len(), right })
+        Ok(Some((f64::from(loss.sum.scalar()?), picked, targets)))
     }
 
     /// How many targets have the highest logit.

@@ -4,12 +4,10 @@ use super::{
     Cache, Device, Value,
     kernels::squash::Squash,
     layout::{Layout, Virtual},
-    loss::{Head, Want, linear_cross_entropy},
     ops,
     pass::{Mode, Pass, Setup, Stage},
     train,
 };
-use framework_base::Batch;
 use framework_core::{
     AdapterPlan, DType, ModelSpec, Param, PluginError, Result, Role, Tensor,
     ffi::{self, AdaptedObject, AdapterObject, HostTensor, ModelObject},
@@ -288,22 +286,6 @@ impl Network {
         let time = ids.len() / rows.max(1);
         let hidden = self.hidden(ids, Setup::plain(rows, time), Layout::places)?;
         self.project(hidden)?.to_f32()
-    }
-
-    /// The summed cross-entropy of a batch's labels, and how many they are.
-    pub fn evaluate(self: &Arc<Self>, batch: &Batch) -> Result<(f64, usize)> {
-        let (rows, targets) = train::supervised(batch);
-        if targets.is_empty() {
-            return Ok((0.0, 0));
-        }
-        let ids = batch.ids.iter().map(|&id| id as i32).collect();
-        let segments = batch.segments.clone();
-        let setup = Setup { segments, ..Setup::plain(batch.rows, batch.time) };
-        let Picked { hidden, added, .. } = self.hidden(ids, setup, |layout| train::placed(rows, layout))?;
-        let (weight, bias) = self.output()?;
-        let head = Head { weight, bias, added, squash: self.logits_of(), half: self.device.half };
-        let loss = linear_cross_entropy(hidden, head, &targets, 1.0, Want::default())?;
-        Ok((f64::from(loss.sum.scalar()?), targets.len()))
     }
 
     /// Reads prompts of any lengths into a fresh cache and returns it with the logits `[rows, vocab]` that follow.

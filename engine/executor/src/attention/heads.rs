@@ -3,10 +3,10 @@
 
 use super::{
     Scores, Tile,
-    native::{Seen, softmax},
+    native::{Seen, slope, softmax},
 };
 use crate::{
-    kernels::{Integers, Loop, curves::tanh, matrix::Matrix, multiply::Target, rows::summed, vectorised},
+    kernels::{Integers, Loop, matrix::Matrix, multiply::Target, vectorised},
     random,
 };
 use burn::{
@@ -157,7 +157,7 @@ impl Loop for Weigh<'_> {
     }
 }
 
-/// `p · (dp - Σ p·dp) · cap'(s) · scale`, in the place of `dp`.
+/// [`slope`] of each row.
 struct Slopes<'a> {
     weights: &'a [f32],
     slopes: &'a mut [f32],
@@ -172,15 +172,9 @@ impl Loop for Slopes<'_> {
 
     #[inline(always)]
     fn run(self) {
-        for (p, row) in self.weights.chunks(self.keys).zip(self.slopes.chunks_mut(self.keys)) {
-            let sum = summed(p, row, |p, x| p * x);
-            row.iter_mut().zip(p).for_each(|(x, p)| *x = p * (*x - sum) * self.scale);
-        }
-        if let Some(cap) = self.cap {
-            self.slopes.iter_mut().zip(self.raw).for_each(|(x, s)| {
-                let tanh = tanh(s / cap);
-                *x *= 1.0 - tanh * tanh;
-            });
+        let rows = self.weights.chunks(self.keys).zip(self.raw.chunks(self.keys));
+        for ((p, raw), row) in rows.zip(self.slopes.chunks_mut(self.keys)) {
+            slope(row, p, self.cap.map(|cap| (raw, cap)), self.scale);
         }
     }
 }

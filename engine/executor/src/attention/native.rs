@@ -119,14 +119,19 @@ impl Row for Slopes<'_> {
     #[inline(always)]
     fn run(&self, i: usize, row: &mut [f32]) {
         let beside = i * row.len()..(i + 1) * row.len();
-        let p = &self.weights[beside.clone()];
-        let sum = summed(p, row, |p, x| p * x);
-        row.iter_mut().zip(p).for_each(|(x, p)| *x = p * (*x - sum));
-        if let Some((s, cap)) = self.scores {
-            row.iter_mut().zip(&s[beside]).for_each(|(x, s)| {
-                let tanh = tanh(s / cap);
-                *x *= 1.0 - tanh * tanh;
-            });
-        }
+        slope(row, &self.weights[beside.clone()], self.scores.map(|(s, cap)| (&s[beside], cap)), 1.0);
+    }
+}
+
+/// `p · (dp - Σ p·dp) · scale · cap'(s)`, in the place of `dp`, for weights `p` and scores `s` with their cap.
+#[inline(always)]
+pub(super) fn slope(row: &mut [f32], p: &[f32], scores: Option<(&[f32], f32)>, scale: f32) {
+    let sum = summed(p, row, |p, x| p * x);
+    row.iter_mut().zip(p).for_each(|(x, p)| *x = p * (*x - sum) * scale);
+    if let Some((s, cap)) = scores {
+        row.iter_mut().zip(s).for_each(|(x, s)| {
+            let tanh = tanh(s / cap);
+            *x *= 1.0 - tanh * tanh;
+        });
     }
 }

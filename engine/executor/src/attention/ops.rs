@@ -30,8 +30,7 @@ pub(in super::super) trait OnAttention: OnRandom {
         spans: IntTensor<Self>,
         how: Scores,
     ) -> FloatTensor<Self> {
-        let [q, k, v] = [q, k, v].map(tiles::flat::<Self>);
-        tiles::deep::<Self>(tiles::attend::<Self>(q, k, v, spans, how))
+        tiles::attend::<Self>(q, k, v, spans, how)
     }
 
     /// The gradients of queries, keys and values, for that of the result.
@@ -43,8 +42,7 @@ pub(in super::super) trait OnAttention: OnRandom {
         how: Scores,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = [q, k, v].map(tiles::flat::<Self>);
-        let [q, k, v] = tiles::back::<Self>(inputs, spans, how, tiles::flat::<Self>(grad)).map(tiles::deep::<Self>);
+        let [q, k, v] = tiles::back::<Self>([q, k, v], spans, how, grad);
         (q, k, v)
     }
 
@@ -78,10 +76,7 @@ impl OnAttention for Flex {
         how: Scores,
     ) -> FloatTensor<Self> {
         match how.budget {
-            Some(_) => {
-                let [q, k, v] = [q, k, v].map(tiles::flat::<Self>);
-                tiles::deep::<Self>(tiles::attend::<Self>(q, k, v, spans, how))
-            }
+            Some(_) => tiles::attend::<Self>(q, k, v, spans, how),
             None if how.reach.offset > 0 && q.shape()[3] <= few::FEW && how.drop.is_none() => {
                 few::attend(q, k, v, spans, how)
             }
@@ -98,10 +93,7 @@ impl OnAttention for Flex {
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [q, k, v] = match how.budget {
-            Some(_) => {
-                let inputs = [q, k, v].map(tiles::flat::<Self>);
-                tiles::back::<Self>(inputs, spans, how, tiles::flat::<Self>(grad)).map(tiles::deep::<Self>)
-            }
+            Some(_) => tiles::back::<Self>([q, k, v], spans, how, grad),
             None => heads::back([q, k, v], spans, how, grad),
         };
         (q, k, v)

@@ -108,18 +108,18 @@ fn dropped<B: OnAttention>(x: FloatTensor<B>, how: &Scores, tile: Tile) -> Float
 }
 
 /// Without the first dimension, which is 1.
-pub(super) fn flat<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
+fn flat<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
     let shape = x.shape();
     B::float_reshape(x, Shape::from([shape[1], shape[2], shape[3], shape[4]]))
 }
 
 /// With such a dimension.
-pub(super) fn deep<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
+fn deep<B: OnAttention>(x: FloatTensor<B>) -> FloatTensor<B> {
     let shape = x.shape();
     B::float_reshape(x, Shape::from([1, shape[0], shape[1], shape[2], shape[3]]))
 }
 
-/// See [`super::attention`]; tensors have four dimensions.
+/// See [`super::attention`].
 pub(super) fn attend<B: OnAttention>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,
@@ -127,6 +127,7 @@ pub(super) fn attend<B: OnAttention>(
     spans: IntTensor<B>,
     how: Scores,
 ) -> FloatTensor<B> {
+    let [q, k, v] = [q, k, v].map(flat::<B>);
     let sizes = Sizes::of(&q.shape(), &k.shape());
     let of_tile = |tile: Tile| {
         let queries = B::float_mul_scalar(grouped::<B>(&q, tile, sizes), how.scale.into());
@@ -134,7 +135,7 @@ pub(super) fn attend<B: OnAttention>(
         let weights = dropped::<B>(B::tile_weights(scores, spans.clone(), how, tile), &how, tile);
         ungrouped::<B>(product_on::<B>(weights, part::<B>(&v, tile.key), how.half), tile, sizes)
     };
-    joined::<B>(sizes.tiles(&how).into_iter().map(of_tile).collect())
+    deep::<B>(joined::<B>(sizes.tiles(&how).into_iter().map(of_tile).collect()))
 }
 
 /// The gradients of queries, keys and values, for that of the result.
@@ -147,6 +148,7 @@ pub(super) fn back<B: OnAttention>(
     how: Scores,
     grad: FloatTensor<B>,
 ) -> [FloatTensor<B>; 3] {
+    let ([q, k, v], grad) = ([q, k, v].map(flat::<B>), flat::<B>(grad));
     let sizes = Sizes::of(&q.shape(), &k.shape());
     let (mut dq, mut dk, mut dv) = (Vec::new(), None, None);
     for tile in sizes.tiles(&how) {
@@ -168,7 +170,7 @@ pub(super) fn back<B: OnAttention>(
     let whole = |sum: Option<FloatTensor<B>>, x: FloatTensor<B>| {
         sum.unwrap_or_else(|| B::float_zeros(x.shape(), &x.device(), x.dtype().into()))
     };
-    [joined::<B>(dq), whole(dk, k), whole(dv, v)]
+    [joined::<B>(dq), whole(dk, k), whole(dv, v)].map(deep::<B>)
 }
 
 /// Adds what a tile gives to the gradient of all keys or values.

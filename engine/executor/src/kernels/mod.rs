@@ -12,6 +12,7 @@ pub(super) mod curves;
 pub(super) mod exp;
 pub(super) mod few;
 pub(super) mod head;
+pub(super) mod lookup;
 pub(super) mod matrix;
 pub(super) mod multiply;
 pub(super) mod norm;

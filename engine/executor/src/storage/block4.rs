@@ -3,9 +3,9 @@
 use super::{
     Codec, Coded, Matrix,
     int8::{byte, packed},
-    lookup::looked_up,
     scales,
 };
+use crate::kernels::lookup::looked_up;
 use framework_core::Result;
 use rayon::prelude::*;
 

@@ -12,7 +12,6 @@ mod half;
 mod head;
 mod int8;
 mod kept;
-mod lookup;
 mod ops;
 mod portable;
 mod scales;

@@ -3,7 +3,7 @@
 /// As many numbers as the bytes have codes.
 pub fn looked_up(bytes: &[u8], table: &[f32; 16], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if crate::kernels::has_avx512() {
+    if super::has_avx512() {
         // SAFETY: the instructions are there.
         #[expect(unsafe_code, reason = "vector instructions")]
         return unsafe { wide(bytes, table, out) };
