@@ -189,5 +189,4 @@ fn add(total: &mut Option<Burn<2>>, part: Burn<2>) {
 }
 
 #[cfg(test)]
-#[path = "loss_tests.rs"]
 mod tests;
