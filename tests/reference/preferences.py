@@ -10,10 +10,10 @@ import random
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 import trainers
 from environment import make_deterministic
+from formulas import by_formula
 from models import load_model
 from output import write_json
 from training import BATCH, CLIP, EPOCHS
@@ -120,46 +120,19 @@ def unpaired(trainer) -> dict:
     return found
 
 
-def by_formula(name: str, settings: dict, first: dict, rows: list) -> float:
-    """The first step's loss by the papers' formulas, in float64, from the sequences' log-probabilities."""
-    first = {key: value.double() for key, value in first.items()}
-    beta, smooth = settings["beta"], settings.get("label_smoothing", 0.0)
-    if name == "kto":
-        kl = first["kl_before_clamp"].clamp(min=0)
-        wanted = torch.tensor([row["label"] for row in rows])
-        sign = torch.where(wanted, 1.0, -1.0)
-        weight = torch.where(wanted, 1.0, settings["undesirable_weight"])
-        ratio = first["logps"] - first["ref_logps"]
-        return (weight * (1 - torch.sigmoid(beta * sign * (ratio - kl)))).mean().item()
-    chosen, rejected = first["chosen_logps"], first["rejected_logps"]
-    if name == "orpo":
-        odds = [logp - torch.log1p(-logp.exp()) for logp in (chosen, rejected)]
-        return (first["nll"] - beta * F.logsigmoid(odds[0] - odds[1]).mean()).item()
-    if name == "simpo":
-        return -F.logsigmoid(beta * (chosen - rejected) - settings["simpo_gamma"]).mean().item()
-    chosen, rejected = chosen - first["ref_chosen_logps"], rejected - first["ref_rejected_logps"]
-    if name in ("dpo-ipo", "dpo-sigmoid-norm"):
-        chosen, rejected = (
-            part / torch.tensor([len(row[key]) for row in rows])
-            for part, key in ((chosen, "chosen"), (rejected, "rejected"))
-        )
-    delta = chosen - rejected
-    if name == "dpo-ipo":
-        return ((delta - 1 / (2 * beta)) ** 2).mean().item()
-    if name == "dpo-hinge":
-        return torch.relu(1 - beta * delta).mean().item()
-    right, wrong = -F.logsigmoid(beta * delta), -F.logsigmoid(-beta * delta)
-    if name == "dpo-robust":
-        return (((1 - smooth) * right - smooth * wrong) / (1 - 2 * smooth)).mean().item()
-    return ((1 - smooth) * right + smooth * wrong).mean().item()
+def check_references(lora: dict, full: dict) -> None:
+    """Assert that both references are the model as it is, from which the adapter differs and the whole model does not."""
+    for key in [key for key in lora if key.startswith("ref_")]:
+        torch.testing.assert_close(lora[key], full[key], rtol=1e-6, atol=0)
+        own = key.removeprefix("ref_")
+        assert torch.equal(full[own], full[key]) and not torch.isclose(lora[own], lora[key], rtol=1e-3).any()
 
 
 def course(name: str, rows: list, adapter: bool, micro: int):
     """A trainer after its 12 steps."""
     trainer, settings, _ = CASES[name]
-    lora, tensors = trainers.load_adapter(GOLDEN / ADAPTER)
-    load = lambda: load_model(GOLDEN / CASE / "model")
-    done = trainers.train(trainer, settings, rows, load, tensors if adapter else None, lora, micro, BATCH, EPOCHS, CLIP)
+    given = trainers.load_adapter(GOLDEN / ADAPTER) if adapter else None
+    done = trainers.train(trainer, settings, rows, lambda: load_model(GOLDEN / CASE / "model"), given, micro)
     check_fed(done, mismatched(rows, micro) if name == "kto" else rows)
     return done
 
@@ -211,6 +184,7 @@ def main() -> None:
         values |= {"batch": BATCH, "epochs": EPOCHS, "clip": CLIP, "examples": rows}
         fed = [{key: value for key, value in row.items() if key != "kl_completion"} for row in rows]
         values |= {"lora": compute(name, fed, True), "full": compute(name, fed, False)}
+        check_references(values["lora"], values["full"])
         write_json(options.folder / "objectives" / f"{name}.json", values)
 
 

@@ -18,6 +18,8 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer  # noqa: E402
 from trl.experimental.cpo import CPOConfig, CPOTrainer  # noqa: E402
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer  # noqa: E402
 
+from training import BATCH, CLIP, EPOCHS  # noqa: E402
+
 disable_progress_bars()
 TRAINERS = {
     "DPOTrainer": (DPOTrainer, DPOConfig),
@@ -44,8 +46,6 @@ def text(ids: list) -> str:
 
 class Recorder:
     """Keeps the losses, the log-probabilities and gradients of the first step, and all that is logged."""
-
-    kind = "full"
 
     def start(self, adapter: dict | None) -> None:
         self.losses, self.calls, self.forwards, self.first_grads, self.logs = [], [], [], {}, []
@@ -106,12 +106,11 @@ class Recorder:
         return {key: value for key, value in self.logs[step].items() if key.startswith(KEPT)}
 
 
-def train(name: str, settings: dict, rows: list, load, adapter: dict | None, lora: LoraConfig, micro: int, batch: int,
-          epochs: int, clip: float):
-    """The trainer, after training on the rows in order, `micro` of the `batch` rows of a step at a time.
+def train(name: str, settings: dict, rows: list, load, adapter: tuple | None, micro: int):
+    """The trainer, after training on the rows in order, `micro` rows of a step at a time.
 
-    `load` gives the model. With `adapter`, an adapter of `lora` starts with these tensors and the reference is the model
-    without it; else all parameters are trained, and the reference is a copy of the model.
+    `load` gives the model. With an adapter, the reference is the model without it; else all parameters are trained, and
+    the reference is a copy of the model.
     """
     base, options = TRAINERS[name]
     recording = type(f"Recorded{name}", (Recorder, base), {})
@@ -119,7 +118,8 @@ def train(name: str, settings: dict, rows: list, load, adapter: dict | None, lor
     texts = [{key: value if isinstance(value, bool) else text(value) for key, value in row.items()} for row in rows]
     given = {}
     if adapter is not None:
-        given["peft_config"] = lora
+        # Of a model that has its adapter already, the reference would be a copy of the adapter.
+        given["peft_config"] = adapter[0]
     elif name in ("DPOTrainer", "KTOTrainer"):
         given["ref_model"] = load()
     if name in ("DPOTrainer", "KTOTrainer"):
@@ -128,8 +128,8 @@ def train(name: str, settings: dict, rows: list, load, adapter: dict | None, lor
         trainer = recording(
             model=model,
             args=options(
-                output_dir=folder, per_device_train_batch_size=micro, gradient_accumulation_steps=batch // micro,
-                num_train_epochs=epochs, max_grad_norm=clip, lr_scheduler_type="constant",
+                output_dir=folder, per_device_train_batch_size=micro, gradient_accumulation_steps=BATCH // micro,
+                num_train_epochs=EPOCHS, max_grad_norm=CLIP, lr_scheduler_type="constant",
                 learning_rate=RATES["full" if adapter is None else "lora"], train_sampling_strategy="sequential",
                 use_cpu=True, bf16=False, gradient_checkpointing=False, logging_steps=1, report_to="none",
                 save_strategy="no", disable_tqdm=True, **settings,
@@ -137,7 +137,7 @@ def train(name: str, settings: dict, rows: list, load, adapter: dict | None, lor
             train_dataset=Dataset.from_list(texts), processing_class=tokenizer(model.config.vocab_size), **given,
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.start(adapter)
+        trainer.start(adapter and adapter[1])
         trainer.train()
     return trainer
 
