@@ -164,8 +164,8 @@ fn line(m: &Metrics, total: u64) -> Option<String> {
         )),
         (None, Some(loss)) => {
             let accuracy = m.eval_accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
-            let perplexity = m.perplexity.unwrap_or_default();
-            let mut line = format!("{at}  validation loss {loss:.4}  perplexity {perplexity:.2}{accuracy}");
+            let perplexity = m.perplexity.map_or(String::new(), |value| format!("  perplexity {value:.2}"));
+            let mut line = format!("{at}  validation loss {loss:.4}{perplexity}{accuracy}");
             if !m.metrics.is_empty() {
                 let metric = |(name, value): (&String, &f64)| format!("  {name} {value:.4}");
                 line += &format!(

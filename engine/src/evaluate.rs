@@ -2,7 +2,8 @@
 
 use crate::{
     build::{self, Placement},
-    evaluation::{Evaluation, evaluate},
+    evaluation::{Evaluation, evaluate, evaluate_under},
+    objective::{Files, Objective, With, wanted},
     open::bare_session,
     pipeline::{examples, tokenizer, vocabulary},
     run::RunFolder,
@@ -12,6 +13,7 @@ use crate::{
 };
 use framework_base::{Error, Problem, Result};
 use framework_executor::Network;
+use framework_recipe::ObjectiveName;
 use framework_text::{data::Sequence, tokenizer::Tokenizer};
 use framework_weights as weights;
 use serde::Serialize;
@@ -74,11 +76,20 @@ pub fn of_recipe_or_run(
             scoring::check(&session).map_err(|e| session.placed(e))?;
             let (tokenizer, template, corpus) = examples(&session, &mut |_| {})?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &corpus.validation)?;
-            let evaluation = evaluate(&network, &corpus.validation, batch, tokenizer.pad)?;
-            if let (Some(evaluation), false) = (evaluation, session.recipe.report.metrics.is_empty()) {
+            let with = With { session: &session, corpus: &corpus, network: &network, pad: tokenizer.pad, teacher: None };
+            // Evaluation is by cross-entropy where an objective has a teacher, which so is not asked.
+            let evaluation = match session.recipe.objective.name {
+                ObjectiveName::Distillation => evaluate(&network, &corpus.validation, batch, tokenizer.pad)?,
+                _ => {
+                    let files = run.as_ref().map(Files::of);
+                    evaluate_under(&Objective::open(&with, files.as_ref(), run.is_some())?, batch)?
+                }
+            };
+            if let (Some(evaluation), false) = (evaluation.clone(), session.recipe.report.metrics.is_empty()) {
                 let with =
                     Answering { session: &session, network: &network, tokenizer: &tokenizer, template: &template };
-                let answers = scoring::answer(&with, &corpus.validation, limit, each)?;
+                let wanted = wanted(&session.recipe, &corpus.validation, &corpus.validation_weights);
+                let answers = scoring::answer(&with, &wanted, limit, each)?;
                 let answers = answers.ok_or_else(|| session.placed(scoring::nothing_to_answer()))?;
                 let scores = Some(scoring::score(&session, &answers)?);
                 return Ok(Outcome { evaluation, scores, answers });

@@ -11,6 +11,7 @@ pub mod export;
 pub mod generate;
 pub mod generation;
 pub mod numeric;
+mod objective;
 mod open;
 mod pipeline;
 pub mod plan;

@@ -31,13 +31,22 @@ impl Session {
         Self::of(recipe::parse(path, overrides)?, sources)
     }
 
+    /// Another recipe, with the same plugins.
+    pub(crate) fn beside(&self, path: &Path) -> Result<Self> {
+        Self::with(recipe::parse(path, &[])?, |_| Ok(self.registry.clone()))
+    }
+
     /// [`Session::open`] for work that stops at records and needs no tokenizer.
     pub fn open_for_records(path: &Path, overrides: &[String], sources: &PluginSources) -> Result<Self> {
         Self::of(recipe::parse(path, overrides)?.for_records(), sources)
     }
 
-    fn of(mut parsed: Parsed, sources: &PluginSources) -> Result<Self> {
-        let registry = sources.open(&parsed.plugins()?)?;
+    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
+        Self::with(parsed, |parsed| sources.open(&parsed.plugins()?))
+    }
+
+    fn with(mut parsed: Parsed, plugins: impl FnOnce(&Parsed) -> Result<Registry>) -> Result<Self> {
+        let registry = plugins(&parsed)?;
         if let Some(id) = parsed.unknown_on_hub() {
             let place = |e: Error| placed(&parsed, e.about("model.weights"));
             let folder = hub::resolve(&id, hub::Use::Model).map_err(place)?;

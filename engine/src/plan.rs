@@ -5,6 +5,7 @@ pub use crate::budget::Memory;
 use crate::{
     budget::{Pass, flops, free_memory, kept, remedies},
     build::{Placement, blueprint::Blueprint},
+    objective::teacher,
     pipeline::{batches, examples, fits, total_steps},
     run::RunFolder,
     schedule::Curve,
@@ -146,6 +147,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         unused::require_validation(&session.recipe.train, corpus.validation.len())?;
         unused::warn(session, unused::by_validation(recipe, &corpus.validation));
         fits(&blueprint, &tokenizer, &corpus)?;
+        teacher::check(session, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, device)?;
     }
     plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);

@@ -2,7 +2,7 @@
 
 use crate::{
     build::blueprint,
-    pipeline::{augmenters, encoder, inputs, sources, tokenizer, vocabulary},
+    pipeline::{augmenters, encoder, inputs, sources, template, tokenizer, vocabulary},
     run::read_files,
     session::Session,
 };
@@ -11,7 +11,7 @@ use framework_base::{Error, Problem, Result};
 use framework_core::Record;
 use framework_recipe::Split;
 use framework_text::data::{
-    self, Apart, DataReport, Example, Outcome, Progress, SetReport, Template, apart,
+    self, Apart, DataReport, Example, Outcome, Progress, SetReport, apart,
     write::{Format, Row, rows},
 };
 use serde::Serialize;
@@ -76,7 +76,7 @@ fn write(
         Form::Records => None,
         Form::Text | Form::Tokens => {
             let tokenizer = tokenizer(session).map_err(|e| e.about("tokenizer"))?;
-            Some((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer))
+            Some((template(session, &tokenizer)?, tokenizer))
         }
     };
     let (mut data, mut apart) = (DataReport::default(), Apart::default());

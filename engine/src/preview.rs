@@ -2,12 +2,12 @@
 
 use crate::{
     build::blueprint,
-    pipeline::{augmenters, encoder, inputs, sources, tokenizer, vocabulary},
+    pipeline::{augmenters, encoder, inputs, sources, template, tokenizer, vocabulary},
     session::Session,
 };
 use framework_base::{Error, Problem, Result};
 use framework_recipe::Split;
-use framework_text::data::{self, Marks, Outcome, Progress, Template};
+use framework_text::data::{self, Marks, Outcome, Progress};
 
 /// Examples, what is wrong with them, and how many there are.
 pub struct Preview {
@@ -42,7 +42,7 @@ fn preview_of(session: &Session, options: Options, progress: &mut dyn FnMut(Prog
     let Options { show, most, color } = options;
     let most = most.max(show);
     let tokenizer = tokenizer(session)?;
-    let template = Template::of(&session.recipe.prompt, &tokenizer)?;
+    let template = template(session, &tokenizer)?;
     let (sources, augmenters) = (sources(session)?, augmenters(session)?);
     let encoder = encoder(session, &tokenizer, &template);
     let mut previewing = data::Previewing::new(show, if color { Marks::ANSI } else { Marks::PLAIN });

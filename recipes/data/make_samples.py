@@ -5,6 +5,7 @@
 
 qa_sample.xlsx: the workbook that recipes/mistral-qa.toml reads.
 handbook_chats.jsonl, handbook.txt: handbook.csv as conversations of two turns, and as running text.
+handbook_preferences.jsonl: its answers, preferred to wordy ones; handbook_judged.jsonl: answers of both kinds by themselves.
 The same input gives the same bytes.
 """
 
@@ -95,6 +96,27 @@ def handbook():
     (HERE / "handbook.txt").write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8", newline="\n")
 
 
+WORDY = [
+    "Thank you for your question! There are many things to consider here. In short: {} I hope that this helps.",
+    "As far as I know, and please ask someone else as well, it may be like this: {} But I am not quite sure.",
+    "That is a very good question, which many people ask. {} Please let me know if there is anything else.",
+]
+
+
+def preferences():
+    with open(HERE / "handbook.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["input"]]
+    pairs = [(row["instruction"], row["output"], WORDY[i % 3].format(row["output"])) for i, row in enumerate(rows)]
+    with open(HERE / "handbook_preferences.jsonl", "w", encoding="utf-8", newline="\n") as out:
+        for prompt, chosen, rejected in pairs:
+            out.write(json.dumps({"prompt": prompt, "chosen": chosen, "rejected": rejected}) + "\n")
+    with open(HERE / "handbook_judged.jsonl", "w", encoding="utf-8", newline="\n") as out:
+        for i, (prompt, *answers) in enumerate(pairs):
+            row = {"prompt": prompt, "completion": answers[i % 2], "label": i % 2 == 0}
+            out.write(json.dumps(row) + "\n")
+
+
 if __name__ == "__main__":
     handbook()
+    preferences()
     workbook()

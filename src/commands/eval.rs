@@ -80,10 +80,13 @@ impl Eval {
 
 fn print(outcome: &Outcome) {
     let evaluation = &outcome.evaluation;
-    println!(
-        "loss {:.6}  perplexity {:.4}  token accuracy {:.4}  tokens {}",
-        evaluation.loss, evaluation.perplexity, evaluation.accuracy, evaluation.tokens
-    );
+    let named = |name: &str, value: Option<f64>| value.map_or(String::new(), |value| format!("  {name} {value:.4}"));
+    let (perplexity, accuracy) = (named("perplexity", evaluation.perplexity), evaluation.accuracy);
+    let accuracy = if evaluation.rewards.is_empty() { named("token accuracy", accuracy) } else { String::new() };
+    println!("loss {:.6}{perplexity}{accuracy}  tokens {}", evaluation.loss, evaluation.tokens);
+    for (name, value) in &evaluation.rewards {
+        println!("{name:15}  {value:.4}");
+    }
     let Some(scores) = &outcome.scores else { return };
     let split = serde_json::to_value(scores.segmentation).unwrap_or_default();
     println!("{} examples answered, split into {}", scores.examples, split.as_str().unwrap_or_default());

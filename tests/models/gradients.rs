@@ -110,7 +110,7 @@ fn of_packed_sequences_are_those_of_each_alone() {
         let network = adapted(golden, "full", &json!({}));
         let (sequences, tokens) = (golden.sequences(), golden.batch().supervised() as f64);
         let tight = sequences.iter().map(|s| s.len()).sum::<usize>() / 2 + 1;
-        let rows = pack(&sequences, tight);
+        let rows = pack(&sequences, 1, tight);
         assert!(rows.len() < sequences.len(), "{}: {rows:?}", golden.case);
         let packed = Batch::packed(rows.iter().map(|row| row.iter().map(|&i| &sequences[i]).collect()), 0);
         assert_eq!(packed.supervised() as f64, tokens);

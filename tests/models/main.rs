@@ -14,6 +14,7 @@ mod forward;
 mod generation;
 mod gradients;
 mod methods;
+mod objectives;
 mod optimizers;
 mod peft_files;
 mod quantized;

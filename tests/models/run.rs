@@ -58,13 +58,25 @@ pub fn train(golden: &Golden, tables: &str) -> Trained {
 
 /// The same, after `start` has changed the network.
 pub fn train_from(golden: &Golden, tables: &str, start: &mut dyn FnMut(&Arc<Network>)) -> Trained {
+    let corpus = Corpus { train: golden.examples(), ..Corpus::default() };
+    train_on(golden, tables, r#"{"text": "t3 t4 t5"}"#, corpus, start)
+}
+
+/// The same on these tokens, which replace those of a row that the recipe's objective can read.
+pub fn train_on(
+    golden: &Golden,
+    tables: &str,
+    row: &str,
+    corpus: Corpus,
+    start: &mut dyn FnMut(&Arc<Network>),
+) -> Trained {
     let dir = tempfile::tempdir().unwrap();
     let model = golden.path("model");
     write_tokenizer(&dir.path().join("tokenizer"), golden.network("model", None).spec().vocab_size, "t2");
-    fs::write(dir.path().join("text.txt"), "t3 t4 t5\n").unwrap();
+    fs::write(dir.path().join("rows.jsonl"), row).unwrap();
     let recipe = format!(
         "output = {:?}\nmodel = {{ plugin = {:?}, weights = {model:?} }}\ntokenizer.path = \"tokenizer\"\n\
-         dataset = [{{ plugin = \"text\", path = \"text.txt\" }}]\n{tables}",
+         dataset = [{{ plugin = \"jsonl\", path = \"rows.jsonl\" }}]\n{tables}",
         dir.path().join("run"),
         golden.plugin(),
     );
@@ -76,7 +88,7 @@ pub fn train_from(golden: &Golden, tables: &str, start: &mut dyn FnMut(&Arc<Netw
     assert_eq!(phases.last(), Some(&Preparing::Model));
     assert!(phases[..phases.len() - 1].iter().all(|phase| matches!(phase, Preparing::Data(_))), "{phases:?}");
     assert_eq!(prepared.corpus.train[0].ids, [3, 4, 5, 2], "the recipe's own dataset");
-    prepared.corpus = Corpus { train: golden.examples(), ..Corpus::default() };
+    prepared.corpus = corpus;
     start(&prepared.network);
     let mut losses = Vec::new();
     let summary = train::train(&prepared, false, &mut |event| {

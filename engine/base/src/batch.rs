@@ -32,7 +32,7 @@ impl Sequence {
 }
 
 /// Rows of sequences side by side, filled up on the right to the longest row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Token ids `[rows, time]`.
     pub ids: Vec<u32>,
@@ -44,6 +44,10 @@ pub struct Batch {
     pub rows: usize,
     /// Length of the longest row.
     pub time: usize,
+    /// For each sequence, what its labels count, if that is not 1 for all. An objective may give the sign a meaning.
+    pub weights: Vec<f32>,
+    /// For each sequence, its number among all that are trained or evaluated, where that is known.
+    pub numbers: Vec<usize>,
 }
 
 impl Batch {
@@ -68,12 +72,27 @@ impl Batch {
             ids.resize(end, pad);
             labels.resize(end, IGNORE);
         }
-        Self { ids, labels, segments, rows, time }
+        Self { ids, labels, segments, rows, time, weights: Vec::new(), numbers: Vec::new() }
     }
 
     /// The number of tokens that are not padding.
     pub fn tokens(&self) -> usize {
         self.segments.iter().flatten().sum()
+    }
+
+    /// For each sequence, in order, the number of tokens that the loss counts.
+    pub fn labels_by_sequence(&self) -> Vec<usize> {
+        let mut counts = Vec::new();
+        for (row, lengths) in self.segments.iter().enumerate() {
+            let mut at = row * self.time;
+            for length in lengths {
+                // A row's first label is predicted by nothing, and those of its other sequences are ignored.
+                let labels = &self.labels[at..at + length];
+                counts.push(labels.iter().skip(1).filter(|label| **label != IGNORE).count());
+                at += length;
+            }
+        }
+        counts
     }
 
     /// The number of tokens that the loss counts.

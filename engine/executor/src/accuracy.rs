@@ -2,10 +2,9 @@
 
 use super::{
     Network, Value,
-    loss::{Head, LOGITS, Want, linear_cross_entropy},
+    loss::{Cost, LOGITS, Want, projected_loss},
     network::Picked,
-    pass::Setup,
-    train::{placed, supervised},
+    train::supervised,
 };
 use framework_base::Batch;
 use framework_core::{Op, Result, ffi::HostTensor};
@@ -36,17 +35,13 @@ impl Network {
 
     /// The loss of a batch's labels, the hidden states that they are predicted from, and the labels; none without labels.
     fn summed_loss(self: &Arc<Self>, batch: &Batch) -> Result<Option<(f64, Picked, Vec<i32>)>> {
-        let (rows, targets) = supervised(batch);
+        let targets = supervised(batch).1;
         if targets.is_empty() {
             return Ok(None);
         }
-        let ids = batch.ids.iter().map(|&id| id as i32).collect();
-        let setup = Setup { segments: batch.segments.clone(), ..Setup::plain(batch.rows, batch.time) };
-        let picked = self.hidden(ids, setup, |layout| placed(rows, layout))?;
-        let (weight, bias) = self.output()?;
-        let (added, half) = (picked.added.clone(), self.device().half);
-        let head = Head { weight, bias, added, squash: self.logits_of(), half };
-        let loss = linear_cross_entropy(picked.hidden.clone(), head, &targets, 1.0, Want::default())?;
+        let picked = self.predicting(batch, false)?;
+        let head = self.head_with(picked.added.clone())?;
+        let loss = projected_loss(picked.hidden.clone(), head, &Cost::plain(&targets, 1.0), Want::default())?;
         Ok(Some((f64::from(loss.sum.scalar()?), picked, targets)))
     }
 

@@ -116,6 +116,11 @@ impl Network {
         self.trained.contains(name)
     }
 
+    /// Whether no parameter of the base model is trained.
+    pub fn keeps_base(&self) -> bool {
+        !self.spec.params.iter().any(|param| self.is_trained(&param.name))
+    }
+
     /// The index of the bias that goes with a weight.
     pub(super) fn bias_of(&self, weight: usize) -> Option<usize> {
         self.modules[weight].1
@@ -179,7 +184,7 @@ impl Network {
         let out = match stage {
             Stage::Embed => {
                 let mut embedded = self.model.embed(&cx, input.clone())?;
-                for (adapter, site) in self.sites(Role::Embedding) {
+                for (adapter, site) in self.sites(Role::Embedding).filter(|_| !pass.is_bare()) {
                     embedded = adapter.embed(&cx, site, input.clone(), embedded)?;
                 }
                 let embedded = self.noised(pass, embedded)?;
@@ -215,7 +220,9 @@ impl Network {
 
     /// What the adapter adds to the vocabulary projection of `hidden` `[n, hidden]`.
     pub(super) fn output_added(&self, pass: &Arc<Pass>, hidden: &Value) -> Result<Option<(Value, Value)>> {
-        let Some((adapter, site)) = self.sites(Role::Output).next() else { return Ok(None) };
+        let Some((adapter, site)) = self.sites(Role::Output).next().filter(|_| !pass.is_bare()) else {
+            return Ok(None);
+        };
         let (features, weight) = adapter.output(&pass.context(), site, ffi::wrap(hidden.clone()))?;
         Ok(Some((ffi::unwrap(features)?, ffi::unwrap(weight)?)))
     }

@@ -5,7 +5,7 @@ use super::{
     attention::attention,
     balance::Router,
     frame::Frame,
-    layout::Layout,
+    layout::{Layout, Virtual},
     ops,
     random::{self, Draw},
     recurrent::{self, Steps},
@@ -50,6 +50,8 @@ pub(super) struct Setup {
     pub graph: bool,
     /// What another pass over the same tokens has found out.
     pub frame: Option<Arc<Frame>>,
+    /// Leave the adapter out.
+    pub bare: bool,
     /// Rows and tokens per row.
     pub rows: usize,
     pub time: usize,
@@ -60,7 +62,7 @@ pub(super) struct Setup {
 impl Setup {
     /// To look at the model as it is, without gradients.
     pub fn plain(rows: usize, time: usize) -> Self {
-        Self { mode: Mode::Evaluate, graph: false, frame: None, rows, time, segments: Vec::new() }
+        Self { mode: Mode::Evaluate, graph: false, frame: None, bare: false, rows, time, segments: Vec::new() }
     }
 }
 
@@ -68,6 +70,7 @@ pub(super) struct Pass {
     network: Arc<Network>,
     mode: Mode,
     graph: bool,
+    bare: bool,
     frame: Arc<Frame>,
     state: Mutex<State>,
     this: Weak<Pass>,
@@ -91,23 +94,30 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Pass {
     pub(super) fn new(network: &Arc<Network>, setup: Setup) -> Arc<Self> {
-        let Setup { mode, graph, frame, rows, time, segments } = setup;
+        let Setup { mode, graph, frame, bare, rows, time, segments } = setup;
+        let with = if bare { Virtual::default() } else { network.virtual_tokens() };
         let layout = || match &mode {
             Mode::Generate(cache) => {
                 let cache = lock(cache);
-                Layout::cached(rows, time, cache.length, cache.starts.clone(), network.virtual_tokens())
+                Layout::cached(rows, time, cache.length, cache.starts.clone(), with)
             }
-            _ => Layout::new(rows, time, segments, network.virtual_tokens()),
+            _ => Layout::new(rows, time, segments, with),
         };
         let frame = frame.unwrap_or_else(|| Arc::new(Frame::new(layout(), network.device())));
         Arc::new_cyclic(|this| Self {
             network: network.clone(),
             mode,
             graph,
+            bare,
             frame,
             state: Mutex::default(),
             this: this.clone(),
         })
+    }
+
+    /// Whether the adapter is left out.
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare
     }
 
     pub(super) fn context(self: &Arc<Self>) -> Ctx {
@@ -330,7 +340,7 @@ impl Host for Pass {
             CtxOp::Weight { id } => self.weight(id).map(ffi::wrap),
             CtxOp::Project { id } => {
                 let index = self.layer(id)?;
-                match self.network.site_of(index) {
+                match self.network.site_of(index).filter(|_| !self.bare) {
                     Some((adapter, site)) => adapter.linear(&self.own_context()?, site, next()?),
                     None => self.project(index, ffi::unwrap(next()?)?).map(ffi::wrap),
                 }

@@ -6,7 +6,8 @@ use super::{
     frame::Frame,
     kernels::sum::sum_of_squares,
     layout::Layout,
-    loss::{Head, Want, linear_cross_entropy},
+    loss::{Head, Want},
+    objective::{self, Known, Objective},
     pass::{Mode, Pass, Setup, Stage},
     transfer,
 };
@@ -71,12 +72,27 @@ pub(super) fn pick(hidden: Value, rows: Vec<i32>, device: &Device) -> Result<Val
     Value::execute(Op::IndexSelect { dim: 0 }, vec![flat, rows])
 }
 
+/// How gradients are computed.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// What they are multiplied with.
+    pub factor: f64,
+    /// What the batch counts, in the unit of the loss: what plugins add to the loss is multiplied with it.
+    pub count: f64,
+    /// Of the random factors.
+    pub seed: u64,
+    /// Keep only the blocks' inputs, and run each block a second time on the way back (Chen et al., 2016,
+    /// arXiv:1604.06174).
+    pub checkpointing: bool,
+}
+
 /// One batch's way through the network and back.
 struct Step<'a> {
     network: &'a Arc<Network>,
     batch: &'a Batch,
-    factor: f64,
-    seed: u64,
+    objective: &'a Objective<'a>,
+    known: Known,
+    how: How,
     frame: Arc<Frame>,
     ids: Value,
     grads: Grads,
@@ -86,11 +102,8 @@ struct Step<'a> {
 }
 
 impl Network {
-    /// The summed loss of a batch, and `factor` times its gradients. What plugins add to the loss counts for each
-    /// supervised token.
-    ///
-    /// With `checkpointing` only the blocks' inputs are kept and each block runs a second time on the way back
-    /// (Chen et al., 2016, arXiv:1604.06174). Below the lowest block with a trained parameter nothing is recorded.
+    /// The summed cross-entropy of a batch's labels, and `factor` times its gradients. What plugins add to the loss counts
+    /// for each of them.
     pub fn gradients(
         self: &Arc<Self>,
         batch: &Batch,
@@ -98,19 +111,27 @@ impl Network {
         seed: u64,
         checkpointing: bool,
     ) -> Result<(f64, Grads)> {
+        let how = How { factor, count: batch.supervised() as f64, seed, checkpointing };
+        self.gradients_of(batch, &Objective::default(), how)
+    }
+
+    /// The summed loss of a batch under an objective, and `factor` times its gradients. Below the lowest block with a
+    /// trained parameter nothing is recorded.
+    pub fn gradients_of(self: &Arc<Self>, batch: &Batch, objective: &Objective, how: How) -> Result<(f64, Grads)> {
         if batch.supervised() == 0 {
             return Ok((0.0, Grads::default()));
         }
+        let known = objective.ask(batch, self.spec().vocab_size, &self.device().burn)?;
         let (grads, added, balance) = (Grads::default(), None, Balance::default());
         let layout = Layout::new(batch.rows, batch.time, batch.segments.clone(), self.virtual_tokens());
         let frame = Arc::new(Frame::new(layout, self.device()));
         let ids = self.ids(batch.ids.iter().map(|&id| id as i32).collect(), batch.rows, batch.time)?;
-        let mut step = Step { network: self, batch, factor, seed, frame, ids, grads, added, balance };
-        let mut loss = if checkpointing { step.by_block()? } else { step.at_once()? };
+        let mut step = Step { network: self, batch, objective, known, how, frame, ids, grads, added, balance };
+        let mut loss = if how.checkpointing { step.by_block()? } else { step.at_once()? };
         for added in step.added.into_iter().chain(step.balance.loss()?) {
-            loss = loss.plus(added.times(batch.supervised() as f64)?)?;
+            loss = loss.plus(added.times(how.count)?)?;
         }
-        // The only number that is read back.
+        // The only number that is read back, but for objectives that are functions of probabilities.
         Ok((f64::from(loss.scalar()?), step.grads))
     }
 }
@@ -118,8 +139,8 @@ impl Network {
 impl Step<'_> {
     fn pass(&self, graph: bool) -> Arc<Pass> {
         let (rows, time) = (self.batch.rows, self.batch.time);
-        let (mode, frame) = (Mode::Train { seed: self.seed }, Some(self.frame.clone()));
-        Pass::new(self.network, Setup { mode, graph, frame, rows, time, segments: Vec::new() })
+        let (mode, frame) = (Mode::Train { seed: self.how.seed }, Some(self.frame.clone()));
+        Pass::new(self.network, Setup { mode, graph, frame, bare: false, rows, time, segments: Vec::new() })
     }
 
     /// Notes what a pass has added to the loss so far.
@@ -210,8 +231,13 @@ impl Step<'_> {
         };
         let plain = |(features, weight): &(Value, Value)| (features.clone().plain(), weight.clone().plain());
         let (squash, half) = (network.logits_of(), network.device().half);
-        let head = Head { weight, bias, added: added.as_ref().map(plain), squash, half };
-        let loss = linear_cross_entropy(hidden.clone().plain(), head, &targets, self.factor, want)?;
+        let head = || {
+            let (weight, bias) = (weight.clone(), bias.clone());
+            Head { weight, bias, added: added.as_ref().map(plain), squash, half }
+        };
+        let rows = (hidden.clone().plain(), head);
+        let (sum, loss) =
+            objective::loss(self.objective, self.batch, rows, (&targets, &self.known), (self.how.factor, want))?;
         if let Some(grad) = loss.weight {
             self.grads.add(weight_name.clone(), grad)?;
         }
@@ -223,12 +249,12 @@ impl Step<'_> {
         if let Some(((features, weight), (of_features, of_weight))) = added.zip(loss.added) {
             objectives.extend([through(features, of_features)?, through(weight, of_weight)?]);
         }
-        Ok((loss.sum, objectives))
+        Ok((sum, objectives))
     }
 
     /// Runs back from the sum of `objectives` and what plugins added to the loss; returns the gradient of `input`.
     fn backward(&mut self, graph: &Arc<Pass>, mut objectives: Vec<Value>, input: Option<Value>) -> Result<Value> {
-        let weight = self.factor * self.batch.supervised() as f64;
+        let weight = self.how.factor * self.how.count;
         for router in graph.routers() {
             objectives.push(self.balance.objective(router)?.times(weight)?);
         }

@@ -13,6 +13,7 @@ mod component;
 mod generation;
 mod mismatch;
 mod node;
+mod objective;
 mod overrides;
 mod parse;
 mod paths;
@@ -57,11 +58,12 @@ impl Recipe {
     }
 
     /// What may be on the hub, with its key.
-    pub fn on_hub(&mut self) -> [(&'static str, Use, &mut Option<PathBuf>); 3] {
+    pub fn on_hub(&mut self) -> [(&'static str, Use, &mut Option<PathBuf>); 4] {
         [
             ("model.weights", Use::Model, &mut self.model.weights),
             ("tokenizer.path", Use::Tokenizer, &mut self.tokenizer.path),
             ("adapter.init_from", Use::Adapter, &mut self.adapter.init_from),
+            ("objective.teacher", Use::Model, &mut self.objective.teacher),
         ]
     }
 

@@ -22,7 +22,10 @@ pub(super) fn resolve(
     if given.is_empty() {
         return Err(Problem::new("is empty; expected a path"));
     }
-    let on_hub = matches!(what, Some("model" | "adapter" | "tokenizer"));
+    if what == Some("teacher") && given == "base" {
+        return Ok(given.into());
+    }
+    let on_hub = matches!(what, Some("model" | "adapter" | "tokenizer" | "teacher"));
     if let (true, Some(named)) = (on_hub, given.strip_prefix("hf://")) {
         let id =
             Id::parse(named).ok_or_else(|| Problem::new("expected hf://owner/name, or hf://owner/name@revision"))?;
@@ -40,11 +43,12 @@ pub(super) fn resolve(
     if !shown.exists() {
         return match Id::parse(given).filter(|_| on_hub) {
             Some(id) if !has_parent(&shown) => Ok(id.to_string().into()),
-            id => Err(missing(origin, given, &shown, id.as_ref(), matches!(what, Some("model" | "adapter")))),
+            id => Err(missing(origin, given, &shown, id.as_ref(), matches!(what, Some("model" | "adapter" | "teacher")))),
         };
     }
     match what {
-        Some("model") => folder_with(&shown, "config.json", "a Hugging Face model folder")?,
+        Some("teacher") if shown.join("recipe.toml").exists() => {}
+        Some("model" | "teacher") => folder_with(&shown, "config.json", "a Hugging Face model folder")?,
         Some("adapter") => folder_with(&shown, "adapter_config.json", "a PEFT adapter folder")?,
         Some("tokenizer") if shown.is_dir() => folder_with(&shown, "tokenizer.json", "a tokenizer's folder")?,
         _ => {}

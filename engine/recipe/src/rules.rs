@@ -5,6 +5,7 @@ use super::{
     check::Checker,
     component::refused,
     node::{Content, Node},
+    objective,
     schema::Schema,
     source::Origin,
 };
@@ -22,6 +23,7 @@ pub(super) fn check(checker: &mut Checker, root: &Node, catalog: &dyn Catalog, n
     stops(checker, root);
     names(checker, root);
     warmup(checker, root);
+    objective::check(checker, root);
 }
 
 fn model(checker: &mut Checker, root: &Node, catalog: &dyn Catalog) {

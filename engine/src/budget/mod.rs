@@ -5,6 +5,7 @@ mod pass;
 
 use crate::{
     build::{Keeping, ModelSource, blueprint, blueprint::Blueprint},
+    objective::teacher,
     pipeline::batches,
     session::Session,
     states, units,
@@ -23,7 +24,7 @@ pub(crate) use pass::{Moment, Pass};
 /// Estimated memory by part when most of it is taken, in bytes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Memory {
-    /// Weights of the base model and of the adapter.
+    /// Weights of the base model and of the adapter, and of a teacher.
     pub weights: u64,
     /// Gradients of what is trained.
     pub gradients: u64,
@@ -33,6 +34,9 @@ pub struct Memory {
     pub activations: u64,
     /// What operators take while they work: logits, scores of attentions, gradients on their way.
     pub working: u64,
+    /// Of the weights, a teacher's.
+    #[serde(skip)]
+    teacher: u64,
     /// Of what is trained.
     #[serde(skip)]
     trained: u64,
@@ -122,7 +126,8 @@ fn weights(session: &Session, blueprint: &Blueprint) -> Result<u64> {
 impl Memory {
     /// What the parameters take: their values, gradients and the optimizer's states.
     pub(crate) fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
-        let mut memory = Memory { weights: weights(session, blueprint)?, ..Memory::default() };
+        let teacher = teacher::bytes(session)?;
+        let mut memory = Memory { weights: weights(session, blueprint)? + teacher, teacher, ..Memory::default() };
         let optimizer = session.optimizer()?;
         let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
         memory.trained = params.iter().map(|param| 4 * param.len() as u64).sum();
@@ -155,6 +160,6 @@ impl Memory {
 
     /// Whether what is trained is most of the model.
     pub(crate) fn trains_all(&self) -> bool {
-        self.trained > self.weights / 2
+        self.trained > (self.weights - self.teacher) / 2
     }
 }

@@ -7,6 +7,7 @@ use framework_core::{
     meta::{self, MetaHost},
 };
 use framework_executor::working::{self, Trained};
+use framework_recipe::{Objective, ObjectiveName};
 use framework_text::data::Batches;
 use std::collections::BTreeSet;
 
@@ -59,12 +60,18 @@ impl Gradients {
     }
 }
 
+/// Whether the loss is a function of cross-entropies alone.
+fn is_plain(objective: &Objective) -> bool {
+    let smoothed = objective.name == ObjectiveName::Sft && objective.label_smoothing.is_some_and(|share| share > 0.0);
+    !smoothed && objective.z_loss.is_none_or(|weight| weight == 0.0) && objective.name != ObjectiveName::Distillation
+}
+
 impl Pass {
     pub fn largest(session: &Session, blueprint: &Blueprint, batches: &Batches) -> Result<Self> {
         let Blueprint { model, spec, adapted, .. } = blueprint;
         let trained: BTreeSet<String> = blueprint.trained().into_iter().map(|param| param.name.clone()).collect();
         let train = &session.recipe.train;
-        let (rows, tokens) = (train.batch_size.min(batches.rows.len()), batches.longest());
+        let (rows, tokens) = ((train.batch_size * batches.together).min(batches.rows.len()), batches.longest());
         if rows == 0 || tokens == 0 {
             return Ok(Self { rows, tokens, ..Self::default() });
         }
@@ -83,6 +90,8 @@ impl Pass {
             {
                 Trained::Added
             }
+            // What is no plain cross-entropy needs logits.
+            false if !is_plain(&session.recipe.objective) => Trained::Added,
             false => Trained::Nothing,
         };
         let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output);

@@ -7,13 +7,14 @@ use crate::evaluation::Evaluation;
 pub(super) fn table(comparison: &Comparison) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut loss = |name: &str, of: fn(&Evaluation) -> f64| {
-        let cells = comparison.evaluations.iter().map(|evaluation| format!("{:.4}", of(evaluation)));
+        let number = |x: f64| if x.is_nan() { "not defined".to_owned() } else { format!("{x:.4}") };
+        let cells = comparison.evaluations.iter().map(|evaluation| number(of(evaluation)));
         rows.push([vec![name.to_owned()], cells.collect()].concat());
     };
     if !comparison.evaluations.is_empty() {
         loss("loss", |evaluation| evaluation.loss);
-        loss("perplexity", |evaluation| evaluation.perplexity);
-        loss("token accuracy", |evaluation| evaluation.accuracy);
+        loss("perplexity", |evaluation| evaluation.perplexity.unwrap_or(f64::NAN));
+        loss("token accuracy", |evaluation| evaluation.accuracy.unwrap_or(f64::NAN));
     }
     for measured in &comparison.metrics {
         let mut row = vec![measured.metric.clone()];

@@ -115,6 +115,7 @@ fn key(session: &Session, tokenizer: &Tokenizer) -> Result<Option<String>> {
         "dataset": recipe.dataset,
         "augment": recipe.augment,
         "prompt": recipe.prompt,
+        "rows": format!("{:?}", (recipe.objective.name.rows(), &recipe.objective.row_weight)),
         "bad_rows": recipe.data.bad_rows,
         "validation": recipe.validation,
         "plugins": plugins,

@@ -20,7 +20,7 @@ use framework_text::{
 /// The recipe's tokenizer, template and tokenized examples.
 pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<(Tokenizer, Template, Corpus)> {
     let found = tokenizer(session).map_err(|e| e.about("tokenizer"));
-    let found = found.and_then(|tokenizer| Ok((Template::of(&session.recipe.prompt, &tokenizer)?, tokenizer)));
+    let found = found.and_then(|tokenizer| Ok((template(session, &tokenizer)?, tokenizer)));
     let (sources, augmenters) = Error::both(sources(session), augmenters(session))?;
     let inputs = inputs(session, &sources, &augmenters);
     let (template, tokenizer) = match found {
@@ -40,6 +40,11 @@ pub fn examples(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result
         place.write(&corpus);
     }
     Ok((tokenizer, template, corpus))
+}
+
+/// The recipe's template, which reads the rows of its objective.
+pub fn template(session: &Session, tokenizer: &Tokenizer) -> Result<Template> {
+    Ok(Template::of(&session.recipe.prompt, tokenizer)?.reading(&session.recipe.objective))
 }
 
 /// The recipe's datasets.

@@ -1,6 +1,6 @@
 //! The batches of a run, and how many steps they make.
 
-use framework_recipe::{Recipe, Train};
+use framework_recipe::{Recipe, Rows, Train};
 use framework_text::data::{Batches, Corpus, Order, alone, pack};
 
 /// The batches of a run.
@@ -11,13 +11,17 @@ pub(crate) fn batches<'a>(corpus: &'a Corpus, recipe: &Recipe, pad: u32) -> Batc
         (false, true) => Order::Shuffled,
         (false, false) => Order::Fixed,
     };
-    let rows = match train.packing {
-        true => pack(&corpus.train, recipe.prompt.max_length),
-        false => alone(&corpus.train),
+    let pairs = recipe.objective.name.rows() == Rows::Pairs;
+    let of_group = if pairs { 2 } else { 1 };
+    let (rows, together) = match train.packing {
+        true => (pack(&corpus.train, of_group, recipe.prompt.max_length), 1),
+        false => (alone(&corpus.train), of_group),
     };
     Batches {
         sequences: &corpus.train,
+        weights: &corpus.train_weights,
         rows,
+        together,
         batch_size: train.batch_size,
         accumulation: train.gradient_accumulation,
         order,

@@ -202,6 +202,14 @@ impl RunFolder {
     pub fn tokenizer(&self) -> PathBuf {
         self.root.join("tokenizer")
     }
+    /// What the reference of an objective says of the data.
+    pub fn reference(&self) -> PathBuf {
+        self.root.join("reference.safetensors")
+    }
+    /// What a teacher says of the training data.
+    pub fn teacher(&self) -> PathBuf {
+        self.root.join("teacher.safetensors")
+    }
     /// Checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")

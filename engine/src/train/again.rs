@@ -12,8 +12,19 @@ use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// Keys that the tokens are made of.
-const OF_DATA: [&str; 9] =
-    ["seed", "plugins", "model", "tokenizer", "dataset", "augment", "prompt", "validation", "data"];
+const OF_DATA: [&str; 11] = [
+    "seed",
+    "plugins",
+    "model",
+    "tokenizer",
+    "dataset",
+    "augment",
+    "prompt",
+    "validation",
+    "data",
+    "objective.name",
+    "objective.row_weight",
+];
 /// Keys that the network is made of.
 const OF_NETWORK: [&str; 7] = ["seed", "plugins", "model", "backend", "adapter", "train.freeze", "train.neftune_alpha"];
 

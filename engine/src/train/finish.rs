@@ -3,6 +3,7 @@
 use super::{Event, Observer, Prepared, checkpoint, export, train_loop::TrainLoop};
 use crate::{
     generation::Generator,
+    objective::wanted,
     pipeline::encoder,
     run::{Summary, read_metrics},
     scoring::{self, Answering},
@@ -84,7 +85,8 @@ pub(super) fn try_score(run_loop: &TrainLoop, observe: Observer) -> BTreeMap<Str
     }
     observe(&Event::Phase("answering validation prompts"));
     let with = Answering { session, network, tokenizer, template };
-    let answered = scoring::answer(&with, &corpus.validation, report.metric_examples, &mut |_, _| {});
+    let wanted = wanted(&session.recipe, &corpus.validation, &corpus.validation_weights);
+    let answered = scoring::answer(&with, &wanted, report.metric_examples, &mut |_, _| {});
     let answered = answered.and_then(|answered| answered.ok_or_else(scoring::nothing_to_answer));
     match answered.and_then(|answered| scoring::score(session, &answered)) {
         Ok(scores) => scores.metrics.into_iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect(),

@@ -4,6 +4,7 @@ use super::again::Earlier;
 use crate::{
     budget,
     build::{self, Placement, blueprint::Blueprint},
+    objective::{With, teacher},
     pipeline::{batches, examples, fits, total_steps},
     run::{Facts, Lock, Machine, RunFolder},
     schedule::Curve,
@@ -31,6 +32,8 @@ pub struct Prepared {
     pub template: Template,
     /// The model with its adapter.
     pub network: Arc<Network>,
+    /// The teacher of a distillation, if it is asked at each step.
+    pub(super) teacher: Option<Arc<Network>>,
     lock: Lock,
     facts: Facts,
 }
@@ -56,14 +59,14 @@ pub(super) fn prepare_after(
     progress: &mut dyn FnMut(Preparing),
 ) -> Result<Prepared> {
     match parts(earlier, &session, progress) {
-        Ok((tokenizer, template, corpus, network, lock, facts)) => {
-            Ok(Prepared { session, corpus, tokenizer, template, network, lock, facts })
+        Ok((tokenizer, template, corpus, network, teacher, lock, facts)) => {
+            Ok(Prepared { session, corpus, tokenizer, template, network, teacher, lock, facts })
         }
         Err(e) => Err(session.placed(e)),
     }
 }
 
-type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Lock, Facts);
+type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Option<Arc<Network>>, Lock, Facts);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
 fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
@@ -85,6 +88,7 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     unused::require_validation(&session.recipe.train, corpus.validation.len())?;
     unused::warn(session, unused::by_validation(&session.recipe, &corpus.validation));
     fits(&blueprint, &tokenizer, &corpus)?;
+    teacher::check(session, &tokenizer, &corpus)?;
     blueprint.try_out(session)?;
     unused::warn(session, unused::by_plan(&session.recipe, &blueprint, &place.device));
     budget::warn(session, &blueprint, &corpus)?;
@@ -101,6 +105,11 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
         expected: budget::expected(session, &blueprint, &corpus, &place.device)?,
         machine: Machine::of(session),
     };
+    // With `top_k` it is asked once, and loaded then.
+    let teacher = match session.recipe.objective.top_k {
+        None => teacher::load(session, &place)?,
+        Some(_) => None,
+    };
     let network = match network {
         Some(network) => network,
         None => {
@@ -109,10 +118,16 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
         }
     };
     let lock = Lock::of(session)?;
-    Ok((tokenizer, template, corpus, network, lock, facts))
+    Ok((tokenizer, template, corpus, network, teacher, lock, facts))
 }
 
 impl Prepared {
+    /// What the objective is opened with.
+    pub(super) fn for_objective(&self) -> With<'_> {
+        let Self { session, corpus, network, teacher, tokenizer, .. } = self;
+        With { session, corpus, network, pad: tokenizer.pad, teacher: teacher.as_ref() }
+    }
+
     /// One line about the run.
     pub fn headline(&self) -> String {
         let network = &self.network;

@@ -1,6 +1,7 @@
 //! Where a run stands: everything beside tensors that going on exactly depends on.
 
 use super::scale::LossScale;
+use crate::objective::Rewards;
 use framework_recipe::{EarlyStopping, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +18,19 @@ pub struct State {
     /// Seconds of training steps since the run was begun.
     #[serde(default)]
     pub seconds: f64,
-    /// Mean loss per supervised token of the first step.
+    /// Mean loss of the first step.
     #[serde(default)]
     pub first_loss: Option<f64>,
     /// The same of the last step.
     #[serde(default)]
     pub last_loss: Option<f64>,
-    /// Summed loss and supervised tokens since the last logged step.
+    /// Summed loss since the last logged step, and what it is the sum of: supervised tokens, pairs or answers.
     pub pending_loss: f64,
     /// See [`State::pending_loss`].
-    pub pending_tokens: u64,
+    pub pending_count: f64,
+    /// Rewards since then.
+    #[serde(default)]
+    pub(crate) pending_rewards: Rewards,
     /// The best value of `train.metric` and the step that it was found at.
     pub best: Option<(f64, u64)>,
     /// Evaluations since then.

@@ -3,14 +3,15 @@
 use super::{Event, Observer, Prepared, State, Stepper, Summary, checkpoint, finish, scale::LossScale};
 use crate::{
     build::init::derive,
-    evaluation::{Evaluation, evaluate},
+    evaluation::{Evaluation, evaluate_under},
+    objective::{Files, Objective, Rewards},
     pipeline::{batches, total_steps},
     run::{Metrics, RunFolder, append_metrics, now, truncate_metrics},
     schedule::Curve,
 };
 use framework_base::{Error, Result};
-use framework_executor::{Grads, Precision};
-use framework_recipe::{Every, Train};
+use framework_executor::{Grads, How, Precision};
+use framework_recipe::{Every, Split, Train};
 use framework_text::data::{Batch, Batches, Epoch};
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ pub(super) struct TrainLoop<'a> {
     pub state: State,
     pub total: u64,
     curve: Curve,
+    objective: Objective<'a>,
     batches: Batches<'a>,
     /// The plan of the present epoch, and its number.
     epoch: (u64, Epoch),
@@ -57,6 +59,7 @@ impl<'a> TrainLoop<'a> {
             }
         };
         truncate_metrics(&run.metrics(), state.step)?;
+        let objective = Objective::open(&prepared.for_objective(), Some(&Files::of(&run)), state.step > 0)?;
         let epoch = (0, batches.epoch(0));
         let logged = (state.seconds, state.seen);
         let (sampled, loaded) = (None, None);
@@ -67,6 +70,7 @@ impl<'a> TrainLoop<'a> {
             state,
             total,
             curve,
+            objective,
             batches,
             epoch,
             steps_per_epoch,
@@ -112,31 +116,38 @@ impl<'a> TrainLoop<'a> {
             self.epoch = (epoch, self.batches.epoch(epoch));
         }
         let plan = self.epoch.1.step(index as usize);
-        let micro: Vec<Batch> = plan.iter().map(|numbers| self.batches.batch(numbers)).collect();
-        let supervised: usize = micro.iter().map(Batch::supervised).sum();
+        let mut micro: Vec<Batch> = plan.iter().map(|numbers| self.batches.batch(numbers)).collect();
+        let objective = self.objective.step(Split::Train, &mut micro)?;
+        let (supervised, total): (usize, _) = (micro.iter().map(Batch::supervised).sum(), objective.total());
         let scale = self.state.scale.map_or(1.0, |scale| scale.factor);
         let (mut loss, mut grads) = (0.0, Grads::default());
         for (i, batch) in micro.iter().enumerate() {
-            let dropout = derive(seed, &format!("dropout {step} {i}"));
-            let factor = scale / supervised.max(1) as f64;
-            let (sum, part) =
-                self.prepared.network.gradients(batch, factor, dropout, train.activation_checkpointing)?;
+            let how = How {
+                factor: scale / total,
+                count: objective.count(batch),
+                seed: derive(seed, &format!("dropout {step} {i}")),
+                checkpointing: train.activation_checkpointing,
+            };
+            let network = &self.prepared.network;
+            let (sum, part) = objective.of(batch, |objective| Ok(network.gradients_of(batch, objective, how)?))?;
             loss += sum;
             grads.merge(part)?;
         }
         if !loss.is_finite() {
             return Err(self.diverged(step, &format!("step {}: the loss is {loss}", step + 1)));
         }
+        let rewards = objective.rewards();
         let rate = self.stepper.learning_rate() * self.curve.factor(step);
         let moved = self.stepper.step(&self.prepared.network, (grads, scale), step + 1, rate, train.max_grad_norm)?;
         let norm = self.moved(moved, observe)?;
-        let mean = loss / supervised.max(1) as f64;
+        let mean = loss / total;
         self.state.first_loss.get_or_insert(mean);
         self.state.last_loss = Some(mean);
         self.state.step += 1;
         self.state.tokens += supervised as u64;
         self.state.pending_loss += loss;
-        self.state.pending_tokens += supervised as u64;
+        self.state.pending_count += total;
+        self.state.pending_rewards.add(&rewards);
         self.state.seconds += started.elapsed().as_secs_f64();
         self.state.seen += micro.iter().map(|b| b.tokens() as u64).sum::<u64>();
         observe(&Event::Step { step: self.state.step, loss: mean });
@@ -168,13 +179,15 @@ impl<'a> TrainLoop<'a> {
 
     fn log(&mut self, rate: f64, norm: f64, observe: Observer) -> Result<()> {
         let metrics = Metrics {
-            loss: Some(self.state.pending_loss / self.state.pending_tokens.max(1) as f64),
+            loss: Some(self.state.pending_loss / self.state.pending_count),
             learning_rate: Some(rate),
             grad_norm: Some(norm),
             tokens_per_second: Some(self.speed()),
+            metrics: self.state.pending_rewards.metrics(),
             ..self.metrics()
         };
-        (self.state.pending_loss, self.state.pending_tokens) = (0.0, 0);
+        (self.state.pending_loss, self.state.pending_count) = (0.0, 0.0);
+        self.state.pending_rewards = Rewards::default();
         append_metrics(&self.run.metrics(), &metrics)?;
         observe(&Event::Metrics(&metrics));
         Ok(())
@@ -193,20 +206,19 @@ impl<'a> TrainLoop<'a> {
     }
 
     fn evaluate_loss(&mut self, observe: Observer) -> Result<bool> {
-        let (prepared, train) = (self.prepared, self.train());
-        let validation = &prepared.corpus.validation;
+        let train = self.train();
         observe(&Event::Phase("evaluating"));
-        let pad = prepared.tokenizer.pad;
-        let outcome = evaluate(&prepared.network, validation, train.batch_size, pad)?;
-        let Some(evaluation) = outcome else { return Ok(false) };
+        let Some(evaluation) = evaluate_under(&self.objective, train.batch_size)? else { return Ok(false) };
         let value = evaluation.value(train.metric);
         let best = self.state.evaluated(value, train.metric, train.early_stopping);
-        let Evaluation { loss, perplexity, accuracy, .. } = evaluation;
+        let Evaluation { loss, perplexity, accuracy, rewards, .. } = evaluation;
+        let mut scores = finish::try_score(self, observe);
+        scores.extend(rewards);
         let metrics = Metrics {
             eval_loss: Some(loss),
-            perplexity: Some(perplexity),
-            eval_accuracy: Some(accuracy),
-            metrics: finish::try_score(self, observe),
+            perplexity,
+            eval_accuracy: accuracy,
+            metrics: scores,
             ..self.metrics()
         };
         append_metrics(&self.run.metrics(), &metrics)?;

@@ -15,16 +15,38 @@ use framework_sdk::{
 /// `completion`.
 pub fn normalized(mut object: Record, field: Option<&str>, place: &Place) -> Result<Record, Fault> {
     tools(&mut object, place)?;
+    let compared = answers(&mut object, place)?;
     let is_list = |name: &str| object.get(name).is_some_and(Value::is_array);
     let known = ["messages", "conversations"].into_iter().find(|name| object.contains_key(*name));
     let messages = match field.or(known) {
-        Some(field) => messages(&mut object, field, place)?,
+        Some(field) => messages(&mut object, field, compared, place)?,
+        None if compared && is_list("prompt") => messages(&mut object, "prompt", compared, place)?,
         None if is_list("prompt") && is_list("completion") => completion(&mut object, place)?,
         None => return Ok(object),
     };
     object.insert("messages".into(), messages);
     Ok(object)
 }
+
+/// The messages of `chosen` and `rejected`, two answers to one task, as messages with `role` and `content`; texts stay as
+/// they are. Whether the row has both.
+fn answers(object: &mut Record, place: &Place) -> Result<bool, Fault> {
+    let there = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
+    let both = COMPARED.iter().all(|name| there(name));
+    for name in COMPARED.iter().filter(|_| both) {
+        let answer = match object.get(*name).cloned() {
+            Some(Value::Array(turns)) => read(turns, name, place)?,
+            Some(Value::Object(turn)) => read(vec![Value::Object(turn)], name, place)?,
+            _ => continue,
+        };
+        answered(&answer, name, place)?;
+        object.insert((*name).to_owned(), Value::Array(answer));
+    }
+    Ok(both)
+}
+
+/// Fields of two answers to one task.
+pub const COMPARED: [&str; 2] = ["chosen", "rejected"];
 
 /// `tools` as a list: many data sets store it as JSON text.
 fn tools(object: &mut Record, place: &Place) -> Result<(), Fault> {
@@ -43,8 +65,9 @@ fn tools(object: &mut Record, place: &Place) -> Result<(), Fault> {
     Ok(())
 }
 
-/// OpenAI's `messages`, or ShareGPT's `conversations`, as messages with `role` and `content`.
-fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value, Fault> {
+/// OpenAI's `messages`, or ShareGPT's `conversations`, as messages with `role` and `content`. They end with an answer, unless
+/// there are two that are `compared`.
+fn messages(object: &mut Record, field: &str, compared: bool, place: &Place) -> Result<Value, Fault> {
     let turns = match object.shift_remove(field) {
         Some(Value::Array(turns)) => turns,
         Some(other) => {
@@ -62,7 +85,9 @@ fn messages(object: &mut Record, field: &str, place: &Place) -> Result<Value, Fa
     if !led && let Some(system) = fields::take(object, "system", place)?.filter(|text| !text.trim().is_empty()) {
         messages.insert(0, json!({"role": "system", "content": system}));
     }
-    answered(&messages, field, place)?;
+    if !compared {
+        answered(&messages, field, place)?;
+    }
     Ok(Value::Array(messages))
 }
 

@@ -18,7 +18,8 @@ options! {
     ///
     /// An object with `messages` (OpenAI: `role`, `content`), with `conversations` (ShareGPT: `from`, `value`), or with
     /// lists of messages in `prompt` and `completion` gives a record with `messages`, for templates such as `chat`.
-    /// Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or
+    /// Two answers in `chosen` and `rejected` (texts or messages) take the place of one, and a `label` says whether an answer
+    /// is wanted: see the recipe's `[objective]`. Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or
     /// Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionJson {
@@ -91,12 +92,16 @@ impl InstructionJson {
             let mut record = Record::from_iter([("messages".to_owned(), messages)]);
             record.extend(object.shift_remove_entry("tools"));
             record.extend(object.shift_remove_entry("documents"));
+            record.extend(judged(object));
             return Ok(record);
         }
         self.completed(object);
+        let compared = conversation::COMPARED.iter().all(|name| object.contains_key(*name))
+            && !object.contains_key(&self.output);
         let names = fields::names(object);
         let mut record = Record::new();
-        for (name, field) in [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)] {
+        let fields = [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)];
+        for (name, field) in fields.into_iter().take(if compared { 2 } else { 3 }) {
             let null = object.get(field).is_some_and(Value::is_null);
             let text = fields::take(object, field, place)?;
             if name == "input" && (*field == input_() || text.is_some()) {
@@ -124,6 +129,7 @@ impl InstructionJson {
         let history = object.shift_remove_entry("history").filter(|(_, turns)| !empty(turns));
         record.extend(history);
         record.extend(object.shift_remove_entry("tools").filter(|(_, tools)| !empty(tools)));
+        record.extend(judged(object));
         Ok(record)
     }
 
@@ -138,6 +144,12 @@ impl InstructionJson {
             }
         }
     }
+}
+
+/// What says how good answers are.
+fn judged(object: &mut Record) -> Vec<(String, Value)> {
+    let names = conversation::COMPARED.into_iter().chain(["label", "kto_tag"]);
+    names.filter_map(|name| object.shift_remove_entry(name).filter(|(_, value)| !value.is_null())).collect()
 }
 
 register!(dataset "instruction-json" => InstructionJson, example = r#"

@@ -1,23 +1,23 @@
-//! Vocabulary projection and cross-entropy in one, with their gradients.
+//! Vocabulary projection and loss in one, with their gradients.
 //!
 //! The logits `[rows, vocab]` are never held whole: rows are taken a few at a time, and each part's gradient is
 //! computed while its probabilities are at hand. No backward pass runs through it.
 
-use super::{
-    backend::on_processor,
-    kernels::{
-        cross_entropy::cross_entropy,
-        head::{How, head},
-        squash::Squash,
-    },
-    precision::{Half, product},
-    storage::Stored,
-    transfer,
-    value::{R, Value},
-};
+mod criterion;
+mod divergence;
+mod projection;
+mod top_k;
+
+pub use criterion::Tokens;
+pub(super) use criterion::{Criterion, Taught};
+pub use divergence::Divergence;
+pub(super) use projection::{Head, Projection};
+pub use top_k::TopK;
+pub(super) use top_k::Likeliest;
+
+use super::{backend::on_processor, kernels::head::How, precision::product, transfer, value::Value};
 use burn::tensor::{Int, Tensor as Burn};
 use framework_core::{PluginError, Result};
-use std::sync::Arc;
 
 /// Logits held at a time: 16 Mi numbers, 64 MiB.
 pub(super) const LOGITS: usize = 1 << 24;
@@ -30,54 +30,29 @@ pub(super) struct Want {
     pub bias: bool,
 }
 
-/// The vocabulary projection.
-pub(super) struct Head {
-    /// `[vocab, width]`.
-    pub weight: Value,
-    /// `[vocab]`.
-    pub bias: Option<Value>,
-    /// More features of each row `[rows, r]`, and their projection `[vocab, r]`.
-    pub added: Option<(Value, Value)>,
-    pub squash: Squash,
-    pub half: Half,
+/// What is summed over rows.
+pub(super) struct Cost<'a> {
+    /// One token per row.
+    pub targets: &'a [i32],
+    pub criterion: Criterion<'a>,
+    /// What gradients are multiplied with.
+    pub factor: f64,
+    /// What the loss of each row counts, and its gradient; 1 without.
+    pub weights: Option<&'a [f32]>,
 }
 
-/// The projection's weight: a stored one is decoded where it is used, some rows at a time.
-#[expect(clippy::large_enum_variant, reason = "there is one of them in a pass")]
-enum Weight {
-    Dense(Burn<2>, Half),
-    Stored(Arc<Stored>),
-}
-
-impl Weight {
-    /// `h · wᵀ`.
-    fn product(&self, h: Burn<2>) -> Burn<2> {
-        match self {
-            Weight::Dense(weight, half) => product(h, weight.clone().transpose(), *half),
-            Weight::Stored(stored) => stored.linear(h),
-        }
-    }
-
-    /// Losses and gradients of hidden states.
-    fn losses(&self, h: Burn<2>, bias: Option<Burn<2>>, targets: Burn<2, Int>, how: How) -> (Burn<2>, Option<Burn<2>>) {
-        match self {
-            Weight::Dense(weight, _) => head(h, weight.clone(), bias, targets, how),
-            Weight::Stored(stored) => stored.head(h, bias, targets, how),
-        }
-    }
-
-    /// `d · w`.
-    fn back(&self, d: Burn<2>) -> Burn<2> {
-        match self {
-            Weight::Dense(weight, half) => product(d, weight.clone(), *half),
-            Weight::Stored(stored) => stored.back(d),
-        }
+impl<'a> Cost<'a> {
+    /// Of cross-entropy.
+    pub fn plain(targets: &'a [i32], factor: f64) -> Self {
+        Self { targets, criterion: Criterion::Tokens(Tokens::default()), factor, weights: None }
     }
 }
 
 /// The summed loss, and the gradients that were asked for.
 pub(super) struct Loss {
     pub sum: Value,
+    /// The loss of each row `[rows]`, without its weight.
+    pub rows: Value,
     pub hidden: Option<Value>,
     pub weight: Option<Value>,
     pub bias: Option<Value>,
@@ -85,100 +60,113 @@ pub(super) struct Loss {
     pub added: Option<(Value, Value)>,
 }
 
-/// Sum over rows of `-log softmax(squash(hidden · weightᵀ + features · moreᵀ + bias))[target]`, and `factor` times its gradients.
+/// The sum over rows of what `squash(hidden · weightᵀ + features · moreᵀ + bias)` costs, and its gradients.
 ///
 /// Shapes: hidden `[rows, width]`, weight `[vocab, width]`, bias `[vocab]`; one target per row.
-pub(super) fn linear_cross_entropy(
-    hidden: Value,
-    head: Head,
-    targets: &[i32],
-    factor: f64,
-    want: Want,
-) -> Result<Loss> {
-    let vocab = head.weight.dims()[R - 2];
-    in_parts((LOGITS / vocab).max(1), hidden, head, targets, factor, want)
+pub(super) fn projected_loss(hidden: Value, head: Head, cost: &Cost, want: Want) -> Result<Loss> {
+    let projection = Projection::new(hidden, head, cost.targets.len())?;
+    // Beside the logits, other criteria than cross-entropy hold some ten tensors of their size.
+    let most = if cost.criterion.is_plain() { LOGITS } else { LOGITS / 4 };
+    in_parts((most / projection.vocab).max(1), &projection, cost, want)
 }
 
 /// The same, `at_once` rows at a time.
-fn in_parts(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: f64, want: Want) -> Result<Loss> {
-    let Head { weight, bias, added, squash, half } = head;
-    let (width, vocab) = (hidden.dims()[R - 1], weight.dims()[R - 2]);
-    if let Some(bad) = targets.iter().find(|&&t| t < 0 || t as usize >= vocab) {
+fn in_parts(at_once: usize, projection: &Projection, cost: &Cost, want: Want) -> Result<Loss> {
+    let Projection { hidden, weight, bias, added, squash, half, vocab } = projection;
+    let (half, squash) = (*half, *squash);
+    let Cost { targets, criterion, factor, weights } = *cost;
+    if let Some(bad) = targets.iter().find(|&&t| t < 0 || t as usize >= *vocab) {
         return Err(PluginError::new(format!("token id {bad} is outside of the model's vocabulary of {vocab}")));
     }
-    let hidden = hidden.into_float()?.reshape([targets.len(), width]);
-    let weight = match weight.as_stored() {
-        Some(stored) => Weight::Stored(stored.clone()),
-        None => Weight::Dense(weight.into_float()?.reshape([vocab, width]), half),
-    };
-    let bias = bias.map(|b| Ok::<_, PluginError>(b.into_float()?.reshape([1, vocab]))).transpose()?;
-    let added = match added {
-        Some((features, more)) => {
-            let r = more.dims()[R - 1];
-            Some((features.into_float()?.reshape([targets.len(), r]), more.into_float()?.reshape([vocab, r])))
-        }
-        None => None,
-    };
-    let device = hidden.device();
-    let (mut sum, mut d_hidden, mut d_weight, mut d_bias) = (None, Vec::new(), None, None);
-    let (mut d_features, mut d_more) = (Vec::new(), None);
-    let all = targets.len();
+    let (device, all) = (hidden.device(), targets.len());
     let targets: Burn<2, Int> = transfer::ints(targets.to_vec(), [all, 1], &device);
-    let alone = added.is_none() && !(want.weight || want.bias);
+    let weights = weights.map(|weights| transfer::floats(weights.to_vec(), [all, 1], &device));
+    let alone = added.is_none() && !(want.weight || want.bias) && criterion.is_plain();
     // A kernel on the processor holds no logits of all rows, however many they are.
     let at_once = if alone && on_processor(&device) { all } else { at_once };
+    let mut found = Parts::default();
     for start in (0..all).step_by(at_once) {
-        let rows = at_once.min(all - start);
-        let h: Burn<2> = hidden.clone().slice_dim(0, start..start + rows);
+        let rows = start..(start + at_once).min(all);
+        let part_of = |x: &Burn<2>| x.clone().slice_dim(0, rows.clone());
+        let targets = targets.clone().slice_dim(0, rows.clone());
+        let weights = weights.as_ref().map(part_of);
         if alone {
-            let targets = targets.clone().slice_dim(0, start..start + rows);
-            let (losses, grad) =
-                weight.losses(h, bias.clone(), targets, How { squash, factor: want.hidden.then_some(factor), half });
-            add(&mut sum, losses.sum().reshape([1, 1]));
-            d_hidden.extend(grad);
+            let how = How { squash, factor: want.hidden.then_some(factor), half };
+            let (losses, grad) = weight.losses(part_of(hidden), bias.clone(), targets, how);
+            found.losses(losses, weights.as_ref());
+            found.hidden.extend(grad.map(|grad| weighed(grad, weights)));
             continue;
         }
-        let mut logits = weight.product(h.clone());
-        if let Some(bias) = &bias {
-            logits = logits + bias.clone();
-        }
-        let part_of = |features: &Burn<2>| features.clone().slice_dim(0, start..start + rows);
-        if let Some((features, more)) = &added {
-            logits = logits + product(part_of(features), more.clone().transpose(), half);
-        }
-        let (logits, slope) = squash.with_slopes(logits);
-        let targets = targets.clone().slice_dim(0, start..start + rows);
-        let (losses, d_logits) = cross_entropy(logits, targets, factor);
-        add(&mut sum, losses.sum().reshape([1, 1]));
+        let (logits, slope) = projection.logits(rows.clone());
+        let (losses, d_logits) = criterion.of(logits, targets, rows.clone(), factor);
+        found.losses(losses, weights.as_ref());
         let d_logits = match slope {
             Some(slope) => d_logits * slope,
             None => d_logits,
         };
+        let d_logits = weighed(d_logits, weights);
         if want.bias {
-            add(&mut d_bias, d_logits.clone().sum_dim(0));
+            add(&mut found.bias, d_logits.clone().sum_dim(0));
         }
         if want.weight {
-            add(&mut d_weight, product(d_logits.clone().transpose(), h, half));
+            add(&mut found.weight, product(d_logits.clone().transpose(), part_of(hidden), half));
         }
         if let Some((features, more)) = added.as_ref().filter(|_| want.hidden) {
-            d_features.push(product(d_logits.clone(), more.clone(), half));
-            add(&mut d_more, product(d_logits.clone().transpose(), part_of(features), half));
+            found.features.push(product(d_logits.clone(), more.clone(), half));
+            add(&mut found.more, product(d_logits.clone().transpose(), part_of(features), half));
         }
         if want.hidden {
-            d_hidden.push(weight.back(d_logits));
+            found.hidden.push(weight.back(d_logits));
         }
     }
-    let joined = |parts: Vec<Burn<2>>| (!parts.is_empty()).then(|| Burn::cat(parts, 0));
-    let (d_hidden, d_features) = (joined(d_hidden), joined(d_features));
-    let value = |t: Option<Burn<2>>, rank| {
-        t.map(|t| {
-            let [rows, columns] = t.dims();
-            Value::float(t.reshape([1, 1, 1, rows, columns]), rank)
+    found.done()
+}
+
+/// Rows times their weights.
+fn weighed(rows: Burn<2>, weights: Option<Burn<2>>) -> Burn<2> {
+    match weights {
+        Some(weights) => rows * weights,
+        None => rows,
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Parts {
+    sum: Option<Burn<2>>,
+    rows: Vec<Burn<2>>,
+    hidden: Vec<Burn<2>>,
+    weight: Option<Burn<2>>,
+    bias: Option<Burn<2>>,
+    features: Vec<Burn<2>>,
+    more: Option<Burn<2>>,
+}
+
+impl Parts {
+    fn losses(&mut self, losses: Burn<2>, weights: Option<&Burn<2>>) {
+        add(&mut self.sum, weighed(losses.clone(), weights.cloned()).sum().reshape([1, 1]));
+        self.rows.push(losses);
+    }
+
+    fn done(self) -> Result<Loss> {
+        let joined = |parts: Vec<Burn<2>>| (!parts.is_empty()).then(|| Burn::cat(parts, 0));
+        let value = |t: Option<Burn<2>>, rank| {
+            t.map(|t| {
+                let [rows, columns] = t.dims();
+                let shape = if rank == 1 { [1, 1, 1, 1, rows * columns] } else { [1, 1, 1, rows, columns] };
+                Value::float(t.reshape(shape), rank)
+            })
+        };
+        let nothing = || PluginError::new("a loss of nothing");
+        Ok(Loss {
+            sum: value(self.sum, 1).ok_or_else(nothing)?,
+            rows: value(joined(self.rows), 1).ok_or_else(nothing)?,
+            hidden: value(joined(self.hidden), 2),
+            weight: value(self.weight, 2),
+            bias: value(self.bias, 1),
+            added: value(joined(self.features), 2).zip(value(self.more, 2)),
         })
-    };
-    let sum = value(sum, 1).ok_or_else(|| PluginError::new("a loss of nothing"))?;
-    let added = value(d_features, 2).zip(value(d_more, 2));
-    Ok(Loss { sum, hidden: value(d_hidden, 2), weight: value(d_weight, 2), bias: value(d_bias, 1), added })
+    }
 }
 
 fn add(total: &mut Option<Burn<2>>, part: Burn<2>) {

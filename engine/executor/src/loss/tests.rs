@@ -1,5 +1,8 @@
 use super::*;
-use crate::test::{close, floats, random};
+use crate::{
+    kernels::squash::Squash,
+    test::{close, floats, random},
+};
 use burn::tensor::activation;
 use framework_core::ffi::HostTensor;
 
@@ -9,6 +12,14 @@ const FACTOR: f64 = 0.3;
 
 fn total(loss: &Loss) -> f64 {
     f64::from(loss.sum.scalar().unwrap())
+}
+
+fn cross_entropy_of(hidden: Value, head: Head, targets: &[i32], factor: f64, want: Want) -> Result<Loss> {
+    projected_loss(hidden, head, &Cost::plain(targets, factor), want)
+}
+
+fn parts_of(at_once: usize, hidden: Value, head: Head, targets: &[i32], factor: f64, want: Want) -> Result<Loss> {
+    in_parts(at_once, &Projection::new(hidden, head, targets.len())?, &Cost::plain(targets, factor), want)
 }
 
 fn head(weight: Value, bias: Option<Value>) -> Head {
@@ -43,11 +54,11 @@ fn is_the_naive_loss_however_many_rows_at_once() {
     for (squash, at_once) in squashes.iter().flat_map(|squash| [1, 2, 3, 5, 100].map(|n| (*squash, n))) {
         let (sum, [hidden, weight, bias]) = naive(squash);
         let [h, w, b] = inputs();
-        let loss = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, ALL).unwrap();
+        let loss = parts_of(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, ALL).unwrap();
         assert!((total(&loss) - sum).abs() < 1e-5, "{} and {sum}", total(&loss));
         let [h, w, b] = inputs();
         let want = Want { hidden: true, ..Want::default() };
-        let frozen = in_parts(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, want).unwrap();
+        let frozen = parts_of(at_once, h, Head { squash, ..head(w, Some(b)) }, &TARGETS, FACTOR, want).unwrap();
         assert!((total(&frozen) - sum).abs() < 1e-5, "{} and {sum}", total(&frozen));
         close(&frozen.hidden.unwrap().to_f32().unwrap(), &hidden, 1e-6);
         let found = [loss.hidden, loss.weight, loss.bias].map(Option::unwrap);
@@ -90,7 +101,7 @@ fn a_frozen_head_gives_the_numbers_of_64_bits() {
         }
         let want = Want { hidden: true, ..Want::default() };
         let head = Head { squash, ..head(w.clone(), Some(b.clone())) };
-        let loss = linear_cross_entropy(h.clone(), head, &targets, FACTOR, want).unwrap();
+        let loss = cross_entropy_of(h.clone(), head, &targets, FACTOR, want).unwrap();
         assert!((total(&loss) / sum - 1.0).abs() < 1e-6, "{} and {sum}", total(&loss));
         close(&loss.hidden.unwrap().to_f32().unwrap(), &grad, 1e-6);
     }
@@ -99,10 +110,10 @@ fn a_frozen_head_gives_the_numbers_of_64_bits() {
 #[test]
 fn gives_only_what_is_wanted() {
     let [h, w, _] = inputs();
-    let loss = linear_cross_entropy(h.clone(), head(w.clone(), None), &TARGETS, 1.0, Want::default()).unwrap();
+    let loss = cross_entropy_of(h.clone(), head(w.clone(), None), &TARGETS, 1.0, Want::default()).unwrap();
     assert!(loss.hidden.is_none() && loss.weight.is_none() && loss.bias.is_none());
     let want = Want { hidden: true, ..Want::default() };
-    let again = linear_cross_entropy(h, head(w, None), &TARGETS, 1.0, want).unwrap();
+    let again = cross_entropy_of(h, head(w, None), &TARGETS, 1.0, want).unwrap();
     assert!(again.hidden.is_some() && again.weight.is_none() && again.bias.is_none());
     assert_eq!(total(&again), total(&loss));
 }
@@ -110,7 +121,7 @@ fn gives_only_what_is_wanted() {
 #[test]
 fn large_logits_do_not_overflow() {
     let hidden = crate::test::value(random(4, 1).iter().map(|x| 1e4 * x).collect(), &[1, 4]);
-    let loss = linear_cross_entropy(hidden, head(floats(&[7, 4], 2), None), &[3], 1.0, ALL).unwrap();
+    let loss = cross_entropy_of(hidden, head(floats(&[7, 4], 2), None), &[3], 1.0, ALL).unwrap();
     let sum = total(&loss);
     assert!(sum.is_finite() && sum >= 0.0, "{sum}");
     assert!(loss.hidden.unwrap().to_f32().unwrap().iter().all(|x| x.is_finite()));
@@ -120,7 +131,7 @@ fn large_logits_do_not_overflow() {
 fn tokens_outside_of_the_vocabulary_are_refused() {
     for bad in [7, -1] {
         let [h, w, b] = inputs();
-        let error = linear_cross_entropy(h, head(w, Some(b)), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
+        let error = cross_entropy_of(h, head(w, Some(b)), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
         assert_eq!(error.message, format!("token id {bad} is outside of the model's vocabulary of 7"));
     }
 }

@@ -145,7 +145,7 @@ fn what_is_computed_is_computed_with_the_decoded_numbers() {
 /// Weights of more rows than are decoded at a time: forward, back, and in the loss.
 #[test]
 fn large_weights_are_decoded_in_parts() {
-    use crate::loss::{Head, Want, linear_cross_entropy};
+    use crate::loss::{Cost, Head, Want, projected_loss};
     let (device, shape) = (Device::cpu(), [2100, 4096]);
     let stored = Value::stored(random(shape[0] * shape[1], 9), &shape, Storage::Int8, &device).unwrap();
     let dense = Value::from_f32(stored.to_f32().unwrap(), &shape, &device).unwrap();
@@ -158,7 +158,7 @@ fn large_weights_are_decoded_in_parts() {
         let head = Head { weight: weight.clone(), bias: None, added: None, squash: Default::default(), half: None };
         let want = Want { hidden: true, ..Want::default() };
         let small = x().times(1e-3).unwrap();
-        let loss = linear_cross_entropy(small, head, &[3, 2099], 1.0, want).unwrap();
+        let loss = projected_loss(small, head, &Cost::plain(&[3, 2099], 1.0), want).unwrap();
         (y.to_f32().unwrap(), dx, loss.sum, loss.hidden.unwrap().to_f32().unwrap())
     });
     let close = |a: &[f32], b: &[f32]| {

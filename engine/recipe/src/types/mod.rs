@@ -3,12 +3,14 @@
 mod data;
 mod generate;
 mod model;
+mod objective;
 mod report;
 mod train;
 
 pub use data::{BadRows, Data, Dataset, Prompt, Split, TEMPLATES, Turns, Validation};
 pub use generate::{Generate, GenerateSettings};
 pub use model::{Model, ModelConfig, Tokenizer, TokenizerKind, TokenizerTraining};
+pub use objective::{DivergenceName, Objective, ObjectiveName, PreferenceLoss, Reference, Rows};
 pub use report::{AnswerMetric, Report, Segmentation};
 pub use train::{EarlyStopping, Every, EveryName, Metric, SaveDtype, Schedule, Train};
 
@@ -109,6 +111,9 @@ pub struct Recipe {
     /// What is trained.
     #[serde(default = "d::adapter")]
     pub adapter: Adapter,
+    /// What is minimised: cross-entropy of answers, the distance from a teacher, or a preference.
+    #[serde(default)]
+    pub objective: Objective,
     /// The optimizer.
     #[serde(default = "d::optimizer")]
     pub optimizer: Component,

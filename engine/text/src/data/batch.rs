@@ -27,9 +27,13 @@ pub enum Order {
 pub struct Batches<'a> {
     /// What is trained on.
     pub sequences: &'a [Sequence],
+    /// What each counts; empty if all count alike.
+    pub weights: &'a [f32],
     /// Which sequences, by their numbers, share a row: [`alone`](super::alone) or [`pack`](super::pack).
     pub rows: Vec<Vec<usize>>,
-    /// Rows per batch.
+    /// Rows, one behind the other, that are always in the same batch: 2 for pairs.
+    pub together: usize,
+    /// Rows per batch, or groups of rows that are together.
     pub batch_size: usize,
     /// Batches per optimizer step.
     pub accumulation: usize,
@@ -44,7 +48,11 @@ pub struct Batches<'a> {
 impl Batches<'_> {
     /// Batches in an epoch; the last may be short.
     pub fn batches_per_epoch(&self) -> usize {
-        self.rows.len().div_ceil(self.batch_size.max(1))
+        self.groups().div_ceil(self.batch_size.max(1))
+    }
+
+    fn groups(&self) -> usize {
+        self.rows.len() / self.together
     }
 
     /// Optimizer steps in an epoch; the last may have fewer batches.
@@ -55,19 +63,21 @@ impl Batches<'_> {
     /// The plan of an epoch, counted from 0.
     pub fn epoch(&self, epoch: u64) -> Epoch {
         let size = self.batch_size.max(1);
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        let mut order: Vec<usize> = (0..self.groups()).collect();
+        let rows = |group: usize| group * self.together..(group + 1) * self.together;
         if self.order != Order::Fixed {
             shuffle(&mut order, &mut stream(self.seed, Purpose::Order(epoch)));
         }
         if self.order == Order::ByLength {
             for window in order.chunks_mut(WINDOW * size) {
-                window.sort_by_key(|&row| std::cmp::Reverse(self.length(row)));
+                window.sort_by_key(|&group| std::cmp::Reverse(rows(group).map(|row| self.length(row)).max()));
             }
         }
-        let mut batches: Vec<Vec<usize>> = order.chunks(size).map(<[_]>::to_vec).collect();
+        let batch = |groups: &[usize]| groups.iter().flat_map(|&group| rows(group)).collect();
+        let mut batches: Vec<Vec<usize>> = order.chunks(size).map(batch).collect();
         if self.order == Order::ByLength {
             // A short batch stays last.
-            let whole = self.rows.len() / size;
+            let whole = self.groups() / size;
             shuffle(&mut batches[..whole], &mut stream(self.seed, Purpose::Batches(epoch)));
         }
         Epoch { batches, accumulation: self.accumulation.max(1) }
@@ -76,7 +86,12 @@ impl Batches<'_> {
     /// Puts a batch together, of rows by their numbers.
     pub fn batch(&self, numbers: &[usize]) -> Batch {
         let row = |&row: &usize| self.rows[row].iter().map(|&i| &self.sequences[i]).collect();
-        Batch::packed(numbers.iter().map(row), self.pad)
+        let mut batch = Batch::packed(numbers.iter().map(row), self.pad);
+        batch.numbers = numbers.iter().flat_map(|&row| self.rows[row].iter().copied()).collect();
+        if !self.weights.is_empty() {
+            batch.weights = batch.numbers.iter().map(|&i| self.weights[i]).collect();
+        }
+        batch
     }
 
     /// Tokens in the longest row.

@@ -9,7 +9,7 @@ fn sequence(length: usize) -> Sequence {
 }
 
 fn batches(sequences: &[Sequence], batch_size: usize, accumulation: usize, order: Order) -> Batches<'_> {
-    Batches { sequences, rows: alone(sequences), batch_size, accumulation, order, seed: 42, pad: 9 }
+    Batches { sequences, weights: &[], rows: alone(sequences), together: 1, batch_size, accumulation, order, seed: 42, pad: 9 }
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn sequences_share_a_row() {
 fn grouping_by_length_saves_padding_and_packing_more() {
     let sequences: Vec<_> = (0..400).map(|i| sequence(i * 37 % 100 + 1)).collect();
     let shuffled = batches(&sequences, 8, 1, Order::Shuffled);
-    let packed = Batches { rows: pack(&sequences, 200), ..shuffled.clone() };
+    let packed = Batches { rows: pack(&sequences, 1, 200), ..shuffled.clone() };
     let by_length = Batches { order: Order::ByLength, ..shuffled.clone() };
     let counted = |b: &Batches| -> (usize, usize) {
         let all: Vec<_> = b.epoch(0).batches.iter().map(|n| b.batch(n)).collect();

@@ -1,7 +1,7 @@
 //! Corpora on disk: ids, which of them are trained, and the report; checked by hash when they are read.
 //!
-//! A file is the magic, the report's length and JSON, the sequences for training, those for validation, and the SHA-256
-//! of all that. Numbers are little-endian.
+//! A file is the magic, the report's length and JSON, the sequences for training, those for validation, the weights of
+//! both, and the SHA-256 of all that. Numbers are little-endian.
 
 use super::{Corpus, DataReport, IGNORE, Sequence};
 use framework_base::files::atomically;
@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-const MAGIC: &[u8; 8] = b"FWTOKEN1";
+const MAGIC: &[u8; 8] = b"FWTOKEN2";
 const HASH: u64 = 32;
 
 /// Writes a corpus. False if it has labels that are neither ignored nor the ids themselves: such are not kept.
@@ -37,6 +37,11 @@ pub fn write(path: &Path, corpus: &Corpus) -> Result<bool> {
                     encode(sequence, &mut bytes);
                     file.write_all(&bytes)?;
                 }
+            }
+            for weights in [&corpus.train_weights, &corpus.validation_weights] {
+                file.write_all(&(weights.len() as u64).to_le_bytes())?;
+                let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+                file.write_all(&bytes)?;
             }
             let hash = file.hash.clone().finalize();
             file.inner.write_all(&hash)
@@ -79,7 +84,13 @@ fn parse(mut file: impl Read) -> io::Result<Corpus> {
         let count = long(&mut file)?;
         (0..count).map(|_| decode(&mut file)).collect()
     };
-    Ok(Corpus { train: set()?, validation: set()?, report })
+    let (train, validation) = (set()?, set()?);
+    let mut weights = || -> io::Result<Vec<f32>> {
+        let count = long(&mut file)?;
+        Ok(numbers(&mut file, count)?.into_iter().map(f32::from_bits).collect())
+    };
+    let (train_weights, validation_weights) = (weights()?, weights()?);
+    Ok(Corpus { train, validation, train_weights, validation_weights, report })
 }
 
 /// Whether each label is ignored or the id itself.
@@ -164,7 +175,9 @@ mod tests {
         ];
         let mut report = DataReport::default();
         report.train.kept = 4;
-        Corpus { train, validation: vec![sequence(&[9, 9], &[-100, -100])], report }
+        let validation = vec![sequence(&[9, 9], &[-100, -100])];
+        let train_weights = vec![1.0, -1.0, 0.5, 2.0];
+        Corpus { train, validation, train_weights, report, ..Corpus::default() }
     }
 
     #[test]

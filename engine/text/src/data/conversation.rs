@@ -64,6 +64,15 @@ impl Conversation {
     }
 }
 
+/// The messages of a record with an instruction, up to where the answer would follow.
+pub(super) fn task_messages(record: &Record, instruction: String) -> Result<Vec<Value>> {
+    let input = record.get("input").filter(|input| !input.is_null()).map(fields::as_text).unwrap_or_default();
+    let content = if input.is_empty() { instruction } else { format!("{instruction}\n{input}") };
+    let mut messages = earlier(record)?;
+    messages.push(json!({ "role": "user", "content": content }));
+    Ok(messages)
+}
+
 /// What stands before a record's instruction: its `system` message, and the turns in its `history`, which are pairs of
 /// instruction and answer, as in Alpaca's data sets.
 pub(super) fn earlier(record: &Record) -> Result<Vec<Value>> {

@@ -2,7 +2,7 @@
 
 use super::{
     Encoder, Example, Inputs, Sequence,
-    apart::{Apart, of_sequence},
+    apart::{Apart, of, of_sequence},
     refused::{Outcome, Together, reason},
     report::{Counted, DataReport, Lengths, SetReport, note},
     source::{Flow, Reading},
@@ -25,6 +25,10 @@ pub struct Corpus {
     pub train: Vec<Sequence>,
     /// Sequences for validation.
     pub validation: Vec<Sequence>,
+    /// What each sequence for training counts, negative for an answer that is not wanted; empty if all count alike.
+    pub train_weights: Vec<f32>,
+    /// The same of those for validation.
+    pub validation_weights: Vec<f32>,
     /// What was read, kept and dropped.
     pub report: DataReport,
 }
@@ -54,21 +58,22 @@ impl Corpus {
 /// # Errors
 /// Wrong data, or records that the template cannot render: [`Error::Invalid`].
 pub fn load(inputs: &Inputs, encoder: &Encoder, progress: &mut dyn FnMut(Progress)) -> Result<Corpus> {
-    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    let mut corpus = Corpus::default();
     let compact = |mut sequence: Sequence, _| {
         sequence.ids.shrink_to_fit();
         sequence.labels.shrink_to_fit();
         Ok(sequence)
     };
-    let report = sequences(inputs, encoder, progress, compact, &mut |set, sequence| {
-        if set == Split::Train {
-            train.push(sequence)
-        } else {
-            validation.push(sequence)
-        }
+    corpus.report = weighed(inputs, encoder, progress, compact, &mut |set, sequence, weight| {
+        let (sequences, weights) = match set {
+            Split::Train => (&mut corpus.train, &mut corpus.train_weights),
+            Split::Validation => (&mut corpus.validation, &mut corpus.validation_weights),
+        };
+        sequences.push(sequence);
+        weights.extend(encoder.template.weighs().then_some(weight));
         Ok(())
     })?;
-    Ok(Corpus { train, validation, report })
+    Ok(corpus)
 }
 
 /// What is evaluated on, one sequence after the other, then what is trained. `ready` is called for several side by
@@ -80,28 +85,48 @@ pub fn sequences<T: Send>(
     ready: impl Fn(Sequence, Split) -> Result<T> + Sync,
     keep: &mut dyn FnMut(Split, T) -> Result<()>,
 ) -> Result<DataReport> {
+    weighed(inputs, encoder, progress, ready, &mut |set, sequence, _| keep(set, sequence))
+}
+
+/// As [`sequences`], with what each counts. Both sequences of a pair are kept, or none.
+fn weighed<T: Send>(
+    inputs: &Inputs,
+    encoder: &Encoder,
+    progress: &mut dyn FnMut(Progress),
+    ready: impl Fn(Sequence, Split) -> Result<T> + Sync,
+    keep: &mut dyn FnMut(Split, T, f32) -> Result<()>,
+) -> Result<DataReport> {
     let (mut lengths, mut apart) = (BTreeMap::new(), Apart::default());
+    let pairs = encoder.template.reads_pairs();
     let tokenize = |set: Split, record: Record| {
         let encode = |example: Example| {
             let encoded = encoder.encode(&example)?;
             let (counted, hash) = (Counted::of(&encoded, &example), of_sequence(&encoded.sequence));
             Ok((ready(encoded.sequence, set)?, counted, hash, example.unused().to_vec()))
         };
-        Outcome::of(encoder.template.examples(&record), |made| made.into_iter().map(encode).collect::<Result<Vec<_>>>())
+        let rendered = encoder.template.weight(&record).and_then(|weight| Ok((encoder.template.examples(&record)?, weight)));
+        Outcome::of(rendered, |(made, weight)| Ok((made.into_iter().map(encode).collect::<Result<Vec<_>>>()?, weight)))
     };
-    let mut report = each(inputs, progress, tokenize, &mut |set, report, encoded| {
+    let mut report = each(inputs, progress, tokenize, &mut |set, report, (mut encoded, weight)| {
+        if pairs {
+            let whole = encoded.iter().all(|(_, counted, ..)| counted.supervised > 0);
+            let both = of(&encoded.iter().map(|(_, _, hash, _)| *hash).collect::<Vec<_>>());
+            for (_, counted, hash, _) in &mut encoded {
+                (*hash, counted.supervised) = (both, if whole { counted.supervised } else { 0 });
+            }
+        }
         for (sequence, counted, hash, unused) in encoded {
             report.lacks(&unused);
             *lengths.entry((set == Split::Train, counted.length)).or_insert(0) += 1;
             if report.count(&counted, apart.keeps(set, hash)) {
-                keep(set, sequence)?;
+                keep(set, sequence, weight)?;
             }
         }
         Ok(())
     })?;
-    let of = |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
-    report.train.lengths = Lengths::of_counts(of(true));
-    report.validation.lengths = Lengths::of_counts(of(false));
+    let lengths_of = |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
+    report.train.lengths = Lengths::of_counts(lengths_of(true));
+    report.validation.lengths = Lengths::of_counts(lengths_of(false));
     Ok(report)
 }
 

@@ -64,6 +64,15 @@ impl Example {
         }
     }
 
+    /// Notes something more that is not trained.
+    pub(super) fn lacks_too(&mut self, unused: String) {
+        if let Example::Turns { turns, .. } = self
+            && let Some(first) = turns.first_mut()
+        {
+            first.unused.push(unused);
+        }
+    }
+
     /// What the row has and the template does not render.
     pub fn unused(&self) -> &[String] {
         match self {

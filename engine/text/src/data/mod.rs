@@ -24,6 +24,7 @@ mod jinja_text;
 mod pack;
 mod passes;
 mod portable;
+mod preference;
 mod preview;
 mod random;
 mod refused;

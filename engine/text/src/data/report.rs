@@ -239,7 +239,7 @@ pub(super) struct Counted {
     /// Tokens before anything is cut off.
     pub length: usize,
     tokens: usize,
-    supervised: usize,
+    pub supervised: usize,
     end_cut: bool,
     text: bool,
     empty_response: bool,

@@ -5,12 +5,13 @@ use super::{
     chat::Chat,
     conversation::Conversation,
     fields::{self, Fields},
+    preference::{Reads, SIDES, sides},
     unused::unused,
 };
 use crate::tokenizer::Tokenizer;
 use framework_base::{Error, Problem, Result};
 use framework_core::Record;
-use framework_recipe::Turns;
+use framework_recipe::{Objective, Rows, Turns};
 use minijinja::{Environment, ErrorKind};
 use std::collections::HashSet;
 
@@ -28,6 +29,7 @@ pub struct Template {
     pub(super) turns: Turns,
     pub(super) stops: Vec<u32>,
     pub(super) marks: Vec<String>,
+    pub(super) reads: Reads,
 }
 
 #[derive(Debug)]
@@ -97,6 +99,51 @@ impl Template {
     /// # Errors
     /// A field that the template needs and the record does not have: [`Error::Invalid`] with the keys of both.
     pub fn examples(&self, record: &Record) -> Result<Vec<Example>> {
+        if self.reads.rows != Rows::Pairs {
+            let mut examples = self.answered(record)?;
+            if SIDES.iter().all(|side| record.get(*side).is_some_and(|answer| !answer.is_null())) {
+                let unread = "`chosen` and `rejected`, which objectives such as `dpo` read".to_owned();
+                examples.first_mut().into_iter().for_each(|first| first.lacks_too(unread.clone()));
+            }
+            return Ok(examples);
+        }
+        let side = |(record, name): (Record, &str)| match <[Example; 1]>::try_from(self.answered(&record)?) {
+            Ok([example]) => Ok(example),
+            Err(_) => {
+                let what = format!("the template renders the earlier turns of `{name}` otherwise once others follow");
+                Err(Error::invalid(problem(what).help("choose another template, or set `prompt.turns = \"last\"`")))
+            }
+        };
+        sides(record)?.into_iter().zip(SIDES).map(side).collect()
+    }
+
+    /// What rows an objective reads, instead of tasks with their answers.
+    pub fn reading(mut self, objective: &Objective) -> Self {
+        self.reads = Reads::of(objective);
+        if self.reads.rows == Rows::Judged {
+            // The label is about the last answer.
+            self.turns = Turns::Last;
+        }
+        self
+    }
+
+    /// Whether a record is two examples that belong together.
+    pub fn reads_pairs(&self) -> bool {
+        self.reads.rows == Rows::Pairs
+    }
+
+    /// Whether records may count differently.
+    pub fn weighs(&self) -> bool {
+        self.reads.weighs()
+    }
+
+    /// What the record counts: negative for an answer that is not wanted.
+    pub fn weight(&self, record: &Record) -> Result<f32> {
+        self.reads.weight(record)
+    }
+
+    /// One answer as it is trained.
+    fn answered(&self, record: &Record) -> Result<Vec<Example>> {
         if let Some(text) = fields::whole_text(record) {
             return Ok(vec![Example::Text(text)]);
         }
@@ -186,6 +233,13 @@ impl Template {
 
     /// [`Template::prompt`] in turns, as training has them: what is generated follows `rest`.
     pub fn open(&self, record: &Record) -> Result<Example> {
+        if self.reads_pairs() && SIDES.iter().all(|side| record.contains_key(*side)) {
+            return self.opened(&sides(record)?[0]);
+        }
+        self.opened(record)
+    }
+
+    fn opened(&self, record: &Record) -> Result<Example> {
         if let Some(text) = fields::whole_text(record) {
             return Ok(Example::Text(text));
         }
@@ -210,6 +264,15 @@ impl Template {
     /// The records that training on this one anticipates, each as it stands before a response is known: those of them
     /// that `wanted` takes, which is given a number and how many there are.
     pub(super) fn asked(&self, record: &Record, wanted: impl Fn(usize, usize) -> bool) -> Result<Vec<(usize, Record)>> {
+        if self.reads_pairs() {
+            let first = |(k, side)| Ok(self.asked_for(&side, |k, _| k == 0)?.pop().map(|(_, record)| (k, record)));
+            let both = sides(record)?.into_iter().enumerate().map(first).collect::<Result<Vec<_>>>()?;
+            return Ok(both.into_iter().flatten().collect());
+        }
+        self.asked_for(record, wanted)
+    }
+
+    fn asked_for(&self, record: &Record, wanted: impl Fn(usize, usize) -> bool) -> Result<Vec<(usize, Record)>> {
         let without = |names: &[&str]| -> Record {
             record
                 .iter()
@@ -241,8 +304,15 @@ impl Template {
 
     /// Whether the record is rendered alike for training and generation, as far as can be told from the text.
     pub(super) fn is_consistent(&self, record: &Record) -> Result<bool> {
-        let inline = matches!(self.form, Form::Inline { .. }) && fields::whole_text(record).is_none();
-        Ok(!inline || self.parts(record)?.is_some())
+        let consistent = |record: &Record| {
+            let inline = matches!(self.form, Form::Inline { .. }) && fields::whole_text(record).is_none();
+            Ok(!inline || self.parts(record)?.is_some())
+        };
+        if !self.reads_pairs() {
+            return consistent(record);
+        }
+        let [chosen, rejected] = sides(record)?;
+        Ok(consistent(&chosen)? && consistent(&rejected)?)
     }
 
     fn fill(&self, record: &Record, answer: &str) -> Result<String> {
