@@ -56,7 +56,7 @@ error: --set lora_alpha=32: `lora_alpha`: unknown key
 --set num_train_epochs=3: `num_train_epochs`: unknown key
     here the key is `train.epochs`
 --set bf16=true: `bf16`: unknown key
-    here the key is `backend.precision`: precision = "f32", "bf16" or "f16"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained
+    here the key is `backend.precision`: precision = "f32", "high", "bf16" or "f16"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained
 --set train.save_steps=5: `train.save_steps`: unknown key
     here the key is `save_every`: save_every = 100
 --set report_to=wandb: `report_to`: unknown key

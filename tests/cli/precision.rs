@@ -33,7 +33,14 @@ fn half_precision_follows_the_curve_of_32_bits() {
 #[test]
 fn resumes_are_exact_in_every_format() {
     let setting = Setting::new();
-    let formats = ["frozen=\"nf4\"", "frozen=\"int8\"", "frozen=\"stored\"", "precision=\"bf16\"", "precision=\"f16\""];
+    let formats = [
+        "frozen=\"nf4\"",
+        "frozen=\"int8\"",
+        "frozen=\"stored\"",
+        "precision=\"high\"",
+        "precision=\"bf16\"",
+        "precision=\"f16\"",
+    ];
     for (i, format) in formats.into_iter().enumerate() {
         let (output, format) = (format!("output=runs/{i}"), format!("backend.{format}"));
         let args = |more: &[&'static str]| {
@@ -76,11 +83,26 @@ fn the_plan_says_what_a_precision_comes_to() {
     assert!(refused.contains("tensor cores") && refused.contains("precision = \"f32\""), "{refused}");
 }
 
-/// One thread or more, the bytes are the same, in 16-bit products, too, where the processor has such.
+/// In numbers of two parts where the processor has tiles, and in 32 bits elsewhere.
+#[test]
+fn high_precision_is_close_to_32_bits() {
+    let setting = Setting::new();
+    let exact = curve(&setting, "f32", &[]);
+    let found = curve(&setting, "high", &["backend.precision=\"high\""]);
+    for (step, (a, b)) in found.iter().zip(&exact).enumerate() {
+        assert!((a - b).abs() <= 1e-3 * b.max(0.5), "step {}: {a}, not {b}", step + 1);
+    }
+    let args = ["check", "recipe.toml", "--set", "backend.precision=\"high\""];
+    let without = said(setting.framework().args(args).env("FRAMEWORK_CPU", "avx512")).succeeded();
+    assert!(without.out.contains("precision    f32: `high` is for processors with AMX"), "{}", without.out);
+    assert!(without.err.contains("`backend.precision` has no effect"), "{}", without.err);
+}
+
+/// One thread or more, the bytes are the same, in narrower products, too, where the processor has such.
 #[test]
 fn threads_make_no_difference() {
     let setting = Setting::new();
-    for precision in ["f32", "bf16"] {
+    for precision in ["f32", "high", "bf16"] {
         let [one, three] = ["1", "3"].map(|threads| {
             let run = format!("runs/{precision}-{threads}");
             let set = [format!("output={run}"), format!("backend.precision={precision:?}"), "train.max_steps=4".into()];
@@ -104,7 +126,7 @@ fn levels_of_vector_instructions_agree_to_some_digits() {
         setting.metrics(&format!("runs/{name}")).iter().filter_map(|row| row["loss"].as_f64()).collect::<Vec<_>>()
     };
     let widest = losses("widest", "FRAMEWORK_CPU", "");
-    for level in ["portable", "avx2"] {
+    for level in ["portable", "avx2", "avx512"] {
         let found = losses(level, "FRAMEWORK_CPU", level);
         assert!(found.iter().zip(&widest).all(|(a, b)| (a - b).abs() < 1e-4), "{level}: {found:?}, not {widest:?}");
     }

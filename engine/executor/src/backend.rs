@@ -20,7 +20,7 @@ pub enum BackendName {
 #[derive(Clone)]
 pub struct Device {
     pub(super) burn: BurnDevice,
-    /// The 16-bit format of products, if they are computed in one.
+    /// The format of products, if they are computed in one narrower than 32 bits.
     pub(super) half: Half,
 }
 
@@ -45,7 +45,11 @@ pub struct BackendInfo {
 }
 
 const BACKENDS: [(BackendName, &str, &str); 3] = [
-    (BackendName::Cpu, "cpu", "The central processor; always there. In f32, and in bf16 where it has AVX512-BF16."),
+    (
+        BackendName::Cpu,
+        "cpu",
+        "The central processor; always there. In f32, and in bf16 where it has AVX512-BF16 or AMX.",
+    ),
     (BackendName::Wgpu, "wgpu", "Any GPU through WebGPU's shading language: Vulkan, Metal or DirectX 12."),
     (BackendName::Cuda, "cuda", "NVIDIA GPUs."),
 ];

@@ -4,7 +4,7 @@
 use super::{
     Device,
     backend::on_processor,
-    kernels::{has_bf16, product::of_matrices},
+    kernels::{has, product::of_matrices},
 };
 use burn::{
     backend::{Backend, tensor::FloatTensor},
@@ -19,14 +19,36 @@ pub enum Precision {
     F32,
     /// 32-bit numbers of which NVIDIA's tensor cores read 19 bits.
     Tf32,
+    /// 32-bit numbers of which processors with AMX read 16 bits of mantissa: as two of 16 bits.
+    High,
     /// 16 bits with the range of 32.
     Bf16,
     /// 16 bits, IEEE half precision.
     F16,
 }
 
-/// The 16-bit format that products are computed in, if they are.
-pub(super) type Half = Option<FloatDType>;
+/// A format of products that is narrower than 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Narrow {
+    /// Numbers as the sum of two bfloat16: three products in place of one (Henry, Tang and Heinecke, 2019, arXiv:1904.06376).
+    High,
+    Bf16,
+    F16,
+}
+
+/// The format that products are computed in, if they are in one narrower than 32 bits.
+pub(super) type Half = Option<Narrow>;
+
+impl Narrow {
+    /// What tensors of this format hold; numbers in two parts are those of the processor's products alone.
+    fn dtype(self) -> Option<FloatDType> {
+        match self {
+            Self::High => None,
+            Self::Bf16 => Some(FloatDType::BF16),
+            Self::F16 => Some(FloatDType::F16),
+        }
+    }
+}
 
 impl Device {
     /// The same device, with products in this precision where it has such: others compute them in 32 bits, as do
@@ -34,12 +56,13 @@ impl Device {
     pub fn with(mut self, precision: Precision) -> Self {
         let half = match precision {
             Precision::F32 | Precision::Tf32 => None,
-            Precision::Bf16 => Some(FloatDType::BF16),
-            Precision::F16 => Some(FloatDType::F16),
+            Precision::High => Some(Narrow::High),
+            Precision::Bf16 => Some(Narrow::Bf16),
+            Precision::F16 => Some(Narrow::F16),
         };
-        let has = |half: &FloatDType| match on_processor(&self.burn) {
-            true => *half == FloatDType::BF16 && has_bf16(),
-            false => self.burn.supports_dtype(*half),
+        let has = |half: &Narrow| match on_processor(&self.burn) {
+            true => has(*half),
+            false => half.dtype().is_some_and(|dtype| self.burn.supports_dtype(dtype)),
         };
         self.half = half.filter(has);
         self
@@ -48,8 +71,9 @@ impl Device {
     /// What products are computed in.
     pub fn precision(&self) -> Precision {
         match self.half {
-            Some(FloatDType::BF16) => Precision::Bf16,
-            Some(_) => Precision::F16,
+            Some(Narrow::High) => Precision::High,
+            Some(Narrow::Bf16) => Precision::Bf16,
+            Some(Narrow::F16) => Precision::F16,
             None => Precision::F32,
         }
     }
@@ -57,8 +81,10 @@ impl Device {
 
 /// `a · b`, for 32-bit numbers and to such.
 pub(super) fn product(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
-    match half {
-        _ if on_processor(&a.device()) => of_matrices(a, b, half),
+    if on_processor(&a.device()) {
+        return of_matrices(a, b, half);
+    }
+    match half.and_then(Narrow::dtype) {
         None => a.matmul(b),
         // What is kept for the way back has 16 bits, too.
         Some(half) => a.cast(half).matmul(b.cast(half)).cast(DType::F32),
@@ -67,7 +93,7 @@ pub(super) fn product(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
 
 /// The same for a backend's own tensors.
 pub(super) fn product_on<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, half: Half) -> FloatTensor<B> {
-    match half {
+    match half.and_then(Narrow::dtype) {
         None => B::float_matmul(a, b),
         Some(half) => {
             let product = B::float_matmul(B::float_cast(a, half), B::float_cast(b, half));

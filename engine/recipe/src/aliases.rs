@@ -74,7 +74,7 @@ pub(super) static ALIASES: &[Alias] = &aliases![
     "adam_epsilon" | "eps" | "adam_eps" => "optimizer.epsilon";
     "wd" => "optimizer.weight_decay";
     // numbers
-    "bf16" | "fp16" | "half" | "torch_dtype" | "dtype" | "compute_dtype" | "mixed_precision" | "pure_bf16" => "backend.precision", "precision = \"f32\", \"bf16\" or \"f16\"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained";
+    "bf16" | "fp16" | "half" | "torch_dtype" | "dtype" | "compute_dtype" | "mixed_precision" | "pure_bf16" => "backend.precision", "precision = \"f32\", \"high\", \"bf16\" or \"f16\"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained";
     "use_cpu" | "no_cuda" | "device_map" | "accelerator" => "backend.name", "name = \"cpu\", \"wgpu\" or \"cuda\"";
     "tf32" => "backend.precision", "precision = \"tf32\"";
     "flash_attn" | "flash_attention" | "attn_implementation" | "use_flash_attention_2" | "use_flash_attn" | "xformers" | "torch_compile" | "use_liger_kernel" | "use_cache" | "low_cpu_mem_usage" => "", "there is nothing to set here: leave the key out";

@@ -45,6 +45,7 @@ impl Placement {
                 let help = "Set precision = \"f32\", or name = \"cuda\".";
                 return Err(Error::invalid(Problem::new(message).key("backend.precision").help(help)));
             }
+            recipe::Precision::High => Precision::High,
             recipe::Precision::Bf16 => Precision::Bf16,
             recipe::Precision::F16 => Precision::F16,
         };
@@ -56,6 +57,12 @@ impl Placement {
     /// What the precision comes to on this device; nothing for 32 bits.
     pub fn precision(&self) -> Option<String> {
         let (name, half) = match self.precision {
+            recipe::Precision::High => {
+                return Some(match self.device.precision() == Precision::High {
+                    true => "products of numbers in two parts of bf16 each; all else in f32".to_owned(),
+                    false => "f32: `high` is for processors with AMX".to_owned(),
+                });
+            }
             recipe::Precision::Bf16 => ("bf16", Precision::Bf16),
             recipe::Precision::F16 => ("f16", Precision::F16),
             recipe::Precision::F32 | recipe::Precision::Tf32 => return None,
@@ -73,7 +80,7 @@ impl Placement {
 /// What weights that are not trained are kept in if nobody says anything else.
 fn of_precision(precision: recipe::Precision) -> Frozen {
     match precision {
-        recipe::Precision::F32 | recipe::Precision::Tf32 => Frozen::F32,
+        recipe::Precision::F32 | recipe::Precision::Tf32 | recipe::Precision::High => Frozen::F32,
         recipe::Precision::Bf16 => Frozen::Bf16,
         recipe::Precision::F16 => Frozen::F16,
     }

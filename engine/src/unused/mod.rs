@@ -104,6 +104,10 @@ pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint, device: &Device) -
         };
         all.push(("backend.precision".to_owned(), format!("this device computes in 32 bits, and {kept}")));
     }
+    if recipe.backend.precision == recipe::Precision::High && in_32_bits {
+        let why = "this device computes in 32 bits: `high` is for processors with AMX";
+        all.push(("backend.precision".to_owned(), why.to_owned()));
+    }
     if recipe.backend.frozen.is_some_and(|frozen| frozen != Frozen::F32) && all_trained {
         let why = "every weight is trained, and trained weights are kept in 32 bits";
         all.push(("backend.frozen".to_owned(), why.to_owned()));

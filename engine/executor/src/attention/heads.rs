@@ -6,7 +6,7 @@ use super::{
     native::{Seen, slope, softmax},
 };
 use crate::{
-    kernels::{Integers, Loop, matrix::Matrix, multiply::Target, vectorised},
+    kernels::{Integers, Loop, float32::Target, matrix::Matrix, vectorised},
     random,
 };
 use burn::{

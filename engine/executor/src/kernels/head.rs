@@ -101,32 +101,32 @@ impl OnHead for Flex {
 
 /// What is known of a row after some panels.
 #[derive(Clone, Copy)]
-struct Running {
+pub(super) struct Running {
     /// The largest logit.
-    most: f32,
+    pub most: f32,
     /// Of the exponentials of what the logits are below it.
-    sum: f32,
+    pub sum: f32,
     /// The target's logit.
-    target: f32,
+    pub target: f32,
     /// What the gradient so far must be multiplied with.
     shrink: f32,
 }
 
 impl Running {
-    const START: Self = Self { most: f32::NEG_INFINITY, sum: 0.0, target: 0.0, shrink: 1.0 };
+    pub const START: Self = Self { most: f32::NEG_INFINITY, sum: 0.0, target: 0.0, shrink: 1.0 };
 
-    fn loss(&self) -> f32 {
+    pub fn loss(&self) -> f32 {
         self.sum.ln() + self.most - self.target
     }
 }
 
 /// Makes products of a row with a panel the weights of the panel's rows in the gradient.
-struct Take<'a> {
-    running: &'a mut Running,
-    row: &'a mut [f32],
-    bias: &'a [f32],
-    target: Option<usize>,
-    how: How,
+pub(super) struct Take<'a> {
+    pub running: &'a mut Running,
+    pub row: &'a mut [f32],
+    pub bias: &'a [f32],
+    pub target: Option<usize>,
+    pub how: How,
 }
 
 impl Loop for Take<'_> {

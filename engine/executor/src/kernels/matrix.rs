@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 /// A number of a matrix.
 pub trait Number: Copy + Sync + 'static {
+    /// Whether it is the bits of a bfloat16, and not a 32-bit number.
+    const HALF: bool;
+
     fn to_f32(self) -> f32;
 
     /// Rounded to bfloat16, in the upper half of a word.
@@ -11,6 +14,8 @@ pub trait Number: Copy + Sync + 'static {
 }
 
 impl Number for f32 {
+    const HALF: bool = false;
+
     #[inline(always)]
     fn to_f32(self) -> f32 {
         self
@@ -26,6 +31,8 @@ impl Number for f32 {
 
 /// The bits of a bfloat16.
 impl Number for u16 {
+    const HALF: bool = true;
+
     #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self) << 16)

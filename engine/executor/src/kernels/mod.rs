@@ -11,6 +11,7 @@ pub(super) mod cross_entropy;
 pub(super) mod curves;
 pub(super) mod exp;
 pub(super) mod few;
+pub(super) mod float32;
 pub(super) mod head;
 pub(super) mod lookup;
 pub(super) mod matrix;
@@ -22,7 +23,9 @@ pub(super) mod rows;
 pub(super) mod slice;
 pub(super) mod squash;
 pub(super) mod sum;
+pub(super) mod trained_head;
 
+use super::precision::Narrow;
 use burn::backend::{
     Flex,
     tensor::{FloatTensor, IntTensor},
@@ -41,14 +44,17 @@ enum Level {
     Portable,
     /// AVX2 and FMA.
     Avx2,
+    /// AVX-512 and its products of 16-bit numbers.
+    Avx512,
     /// The widest that this processor has.
     Widest,
 }
 
-/// Lowered by the environment variable `FRAMEWORK_CPU`: `portable` or `avx2`.
+/// Lowered by the environment variable `FRAMEWORK_CPU`: `portable`, `avx2` or `avx512`.
 static LEVEL: LazyLock<Level> = LazyLock::new(|| match std::env::var("FRAMEWORK_CPU").as_deref() {
     Ok("portable") => Level::Portable,
     Ok("avx2") => Level::Avx2,
+    Ok("avx512") => Level::Avx512,
     _ => Level::Widest,
 });
 
@@ -91,18 +97,15 @@ fn at<L: Loop>(level: Level, loops: L) -> L::Output {
     }
 }
 
-/// Whether the processor has products of 16-bit numbers that are worth it.
-pub(super) fn has_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return bf16::available();
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+/// Whether the processor has products in this format that are worth it.
+pub(super) fn has(narrow: Narrow) -> bool {
+    multiply::split(Some(narrow)).is_some()
 }
 
 /// Whether the processor has AVX-512, and may use it.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx512() -> bool {
-    *LEVEL == Level::Widest && is_x86_feature_detected!("avx512f")
+    matches!(*LEVEL, Level::Avx512 | Level::Widest) && is_x86_feature_detected!("avx512f")
 }
 
 /// The same elements in a buffer that holds nothing else, which is changed in place if nobody else has it.
@@ -219,7 +222,7 @@ mod tests {
         }
         let computed = |level| at(level, All(&numbers));
         let portable = computed(Level::Portable);
-        for level in [Level::Avx2, Level::Widest] {
+        for level in [Level::Avx2, Level::Avx512, Level::Widest] {
             let found = computed(level);
             assert!(found.iter().zip(&portable).all(|(a, b)| (a - b).abs() < 1e-6), "{level:?}");
         }

@@ -1,77 +1,57 @@
-//! Products of matrices, in 32 bits by the `gemm` crate, in 16 by code of our own.
+//! Products of matrices, in 32 bits by the `gemm` crate, in bfloat16 by code of our own.
 
 #[cfg(target_arch = "x86_64")]
 use super::bf16;
-use super::matrix::{Matrix, Number, Right};
+use super::{
+    float32::multiply,
+    matrix::{Matrix, Number, Right},
+};
 use crate::precision::Half;
-use burn::tensor::FloatDType;
+#[cfg(target_arch = "x86_64")]
+use crate::precision::Narrow;
+use gemm::Parallelism;
 
-impl Matrix<'_> {
-    /// Writes the product with `b` to `out`, on this thread alone.
-    pub fn times_alone(self, b: Matrix, out: &mut [f32]) {
-        assert_eq!(out.len(), self.rows * b.columns, "a product of {:?} and {:?}", self.dims(), b.dims());
-        // SAFETY: the slice has as many numbers.
-        #[expect(unsafe_code, reason = "the crate's only interface")]
-        unsafe {
-            call(out.as_mut_ptr(), b.columns, self, b, false, gemm::Parallelism::None);
+/// Columns from which products by vectors of 16-bit numbers are worth it, and rows and columns from which those by tiles are.
+const WIDE: usize = 256;
+const TILED: usize = 64;
+
+/// The right side of products, made ready for several of them in the same format as the left.
+pub enum Ready<'a> {
+    Plain(Right<'a>),
+    #[cfg(target_arch = "x86_64")]
+    Rounded(bf16::Columns),
+}
+
+impl<'a> Ready<'a> {
+    pub fn new(matrix: impl Into<Right<'a>>, half: Half) -> Self {
+        let matrix = matrix.into();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(split) = split(half) {
+            return Self::Rounded(match matrix {
+                Right::Numbers(matrix) => bf16::Columns::new(matrix, split),
+                Right::Halves(matrix) => bf16::Columns::new(matrix, split),
+            });
+        }
+        let _ = half;
+        Self::Plain(matrix)
+    }
+
+    fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Plain(right) => right.dims(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Rounded(columns) => columns.dims(),
         }
     }
 }
 
-/// Numbers of which tasks write parts that are no slices.
-#[derive(Clone, Copy)]
-pub struct Target {
-    numbers: *mut f32,
-    count: usize,
-}
-
-// SAFETY: tasks write parts that do not overlap, as `Target::add` asks for.
-#[expect(unsafe_code, reason = "parts are no slices of their own")]
-unsafe impl Send for Target {}
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "parts are no slices of their own")]
-unsafe impl Sync for Target {}
-
-impl Target {
-    /// What is borrowed must not be touched until the last task has ended.
-    pub fn new(numbers: &mut [f32]) -> Self {
-        Self { numbers: numbers.as_mut_ptr(), count: numbers.len() }
-    }
-
-    /// Adds `a · b` to rows that are `stride` apart, from `start` on; on this thread alone.
-    ///
-    /// # Safety
-    /// The numbers are still there, and no other thread touches those rows meanwhile.
-    #[expect(unsafe_code, reason = "parts are no slices of their own")]
-    pub unsafe fn add(self, start: usize, stride: usize, a: Matrix, b: Matrix) {
-        let [rows, columns] = [a.rows, b.columns];
-        if rows * columns == 0 {
-            return;
-        }
-        assert!(start + (rows - 1) * stride + columns <= self.count, "rows reach beyond the numbers");
-        // SAFETY: the caller's; the assert keeps all rows within the numbers.
-        unsafe { call(self.numbers.add(start), stride, a, b, true, gemm::Parallelism::None) };
+impl<'a, T: Into<Right<'a>>> From<T> for Ready<'a> {
+    fn from(right: T) -> Self {
+        Self::Plain(right.into())
     }
 }
 
-/// # Safety
-/// `out` is valid for the product's rows, which are `stride` apart, and holds numbers if they are added to.
-#[expect(unsafe_code, reason = "the crate's only interface")]
-unsafe fn call(out: *mut f32, stride: usize, a: Matrix, b: Matrix, add: bool, threads: gemm::Parallelism) {
-    assert!(a.columns == b.rows, "a product of {:?} and {:?}", a.dims(), b.dims());
-    assert!(a.reach() <= a.numbers.len() && b.reach() <= b.numbers.len(), "a matrix reaches beyond its slice");
-    let ([m, k], n) = (a.dims(), b.columns);
-    let [of_a, of_b] = [a.strides, b.strides].map(|strides| strides.map(|stride| stride as isize));
-    let (to, a, b) = (stride as isize, a.numbers.as_ptr(), b.numbers.as_ptr());
-    // SAFETY: the caller's; the asserts keep every element that is read within its slice.
-    unsafe {
-        gemm::gemm(
-            m, n, k, out, 1, to, add, a, of_a[1], of_a[0], b, of_b[1], of_b[0], 1.0, 1.0, false, false, false, threads,
-        );
-    }
-}
-
-/// The left side of products, made ready for several of them: in 16-bit numbers where they are asked for and the processor
+/// The left side of products, made ready for several of them: in narrower numbers where they are asked for and the processor
 /// has products of them.
 pub enum Left<'a> {
     Plain(Matrix<'a>),
@@ -82,8 +62,8 @@ pub enum Left<'a> {
 impl<'a> Left<'a> {
     pub fn new(matrix: Matrix<'a>, half: Half) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if rounds(half) {
-            return Self::Rounded(bf16::Rows::new(matrix));
+        if let Some(split) = split(half) {
+            return Self::Rounded(bf16::Rows::new(matrix, split));
         }
         let _ = half;
         Self::Plain(matrix)
@@ -100,13 +80,13 @@ impl<'a> Left<'a> {
     /// The product with `b`, in rows that lie one after the other, on all cores. A sum's order does not depend on their
     /// number.
     pub fn times<'b>(&self, b: impl Into<Right<'b>>) -> Vec<f32> {
-        let b = b.into();
+        let b = Ready::from(b);
         let count = self.dims()[0] * b.dims()[1];
         let mut out = Vec::with_capacity(count);
         // SAFETY: there is room for as many numbers, and all of them are written.
         #[expect(unsafe_code, reason = "to clear them first would take as long as to write them")]
         unsafe {
-            self.write(out.as_mut_ptr(), b, false);
+            self.write(out.as_mut_ptr(), &b, false);
             out.set_len(count);
         }
         out
@@ -114,15 +94,16 @@ impl<'a> Left<'a> {
 
     /// Writes the product with `b` to `out`.
     pub fn times_into<'b>(&self, b: impl Into<Right<'b>>, out: &mut [f32]) {
-        self.put(b.into(), out, false);
+        self.put(&Ready::from(b), out, false);
     }
 
     /// Adds the product with `b` to `out`.
     pub fn times_added<'b>(&self, b: impl Into<Right<'b>>, out: &mut [f32]) {
-        self.put(b.into(), out, true);
+        self.put(&Ready::from(b), out, true);
     }
 
-    fn put(&self, b: Right, out: &mut [f32], add: bool) {
+    /// Writes the product with `b`, or adds it to what is there.
+    pub fn put(&self, b: &Ready, out: &mut [f32], add: bool) {
         assert_eq!(out.len(), self.dims()[0] * b.dims()[1], "a product of {:?} and {:?}", self.dims(), b.dims());
         // SAFETY: the slice has as many numbers.
         #[expect(unsafe_code, reason = "the same for what is written anew")]
@@ -134,34 +115,69 @@ impl<'a> Left<'a> {
     /// # Safety
     /// `out` is valid for as many numbers as the product has, and holds them if they are added to.
     #[expect(unsafe_code, reason = "the crate's only interface")]
-    unsafe fn write(&self, out: *mut f32, b: Right, add: bool) {
+    unsafe fn write(&self, out: *mut f32, b: &Ready, add: bool) {
         let n = b.dims()[1];
         assert_eq!(self.dims()[1], b.dims()[0], "a product of {:?} and {:?}", self.dims(), b.dims());
         let decoded: Vec<f32>;
         let (a, b) = match (self, b) {
-            (Self::Plain(a), Right::Numbers(b)) => (a, b),
-            (Self::Plain(a), Right::Halves(b)) => {
+            (Self::Plain(a), Ready::Plain(Right::Numbers(b))) => (a, *b),
+            (Self::Plain(a), Ready::Plain(Right::Halves(b))) => {
                 decoded = b.numbers.iter().map(|x| x.to_f32()).collect();
                 (a, Matrix { numbers: &decoded, rows: b.rows, columns: b.columns, strides: b.strides })
             }
             #[cfg(target_arch = "x86_64")]
-            (Self::Rounded(a), b) => {
-                let columns = match b {
-                    Right::Numbers(b) => bf16::Columns::new(b),
-                    Right::Halves(b) => bf16::Columns::new(b),
+            (Self::Rounded(a), Ready::Plain(b)) => {
+                let columns = match *b {
+                    Right::Numbers(b) => a.beside(b),
+                    Right::Halves(b) => a.beside(b),
                 };
                 // SAFETY: the caller's.
                 return unsafe { bf16::multiply(out, a, &columns, add) };
             }
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the caller's.
+            (Self::Rounded(a), Ready::Rounded(b)) => return unsafe { bf16::multiply(out, a, b, add) },
+            #[cfg(target_arch = "x86_64")]
+            (Self::Plain(_), Ready::Rounded(_)) => panic!("sides of a product in two formats"),
         };
         // SAFETY: the caller's.
-        unsafe { call(out, n, *a, b, add, gemm::Parallelism::Rayon(0)) };
+        unsafe { multiply(out, n, *a, b, add, Parallelism::Rayon(0)) };
     }
 }
 
-/// Whether products are computed in bfloat16.
-pub fn rounds(half: Half) -> bool {
-    half == Some(FloatDType::BF16) && super::has_bf16()
+/// What becomes of numbers in products of this format, if the processor has such.
+#[cfg(target_arch = "x86_64")]
+pub fn split(half: Half) -> Option<bf16::Split> {
+    let split = match half? {
+        Narrow::Bf16 => bf16::Split::Rounded,
+        Narrow::High => bf16::Split::HighLow,
+        Narrow::F16 => return None,
+    };
+    bf16::available(split).then_some(split)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn split(_: Half) -> Option<std::convert::Infallible> {
+    None
+}
+
+/// Whether products take bfloat16 as it is.
+pub fn takes_halves(half: Half) -> bool {
+    split(half).is_some()
+}
+
+/// Whether a product of this size is faster in the format than in 32 bits: what packs a side is made up for by each row or
+/// column of the other.
+pub fn pays(half: Half, [rows, columns]: [usize; 2]) -> bool {
+    half.is_some() && if tiled(half) { rows.min(columns) >= TILED } else { columns >= WIDE }
+}
+
+/// Whether products of this format are computed by tiles.
+pub fn tiled(half: Half) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return split(half).is_some() && bf16::has_tiles();
+    #[cfg(not(target_arch = "x86_64"))]
+    return split(half).is_some();
 }
 
 /// `a · b`.

@@ -1,7 +1,10 @@
-//! Products of two matrices, in 16-bit numbers where they are asked for, with a way back in the same. What is kept for it are
+//! Products of two matrices, in narrower numbers where they are asked for, with a way back in the same. What is kept for it are
 //! the operands.
 
-use super::{matrix::Matrix, multiply::product};
+use super::{
+    matrix::Matrix,
+    multiply::{pays, product},
+};
 use crate::precision::{Half, product_on};
 use burn::{
     backend::{
@@ -17,9 +20,6 @@ use burn::{
     },
     tensor::{Tensor as Burn, TensorData},
 };
-
-/// Columns from which 16-bit products are worth it: what rounds and packs the left side is made up for by each of them.
-const WIDE: usize = 256;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnProduct: Backend {
@@ -51,7 +51,7 @@ impl OnProduct for Flex {
         let (a, b) = (whole(a), whole(b));
         let (a, b) = (matrix(&a), matrix(&b));
         let [rows, columns] = [a.dims()[0], b.dims()[1]];
-        let half = half.filter(|_| columns >= WIDE);
+        let half = half.filter(|_| pays(half, [rows, columns]));
         Self::float_from_data(TensorData::new(product(a, b, half), [rows, columns]), &Default::default())
     }
 }

@@ -15,9 +15,19 @@ pub(super) use projection::{Head, Projection};
 pub use top_k::TopK;
 pub(super) use top_k::Likeliest;
 
-use super::{backend::on_processor, kernels::head::How, precision::product, transfer, value::Value};
+use super::{
+    backend::on_processor,
+    kernels::{
+        head::How,
+        trained_head::{self, trained_head},
+    },
+    precision::product,
+    transfer,
+    value::Value,
+};
 use burn::tensor::{Int, Tensor as Burn};
 use framework_core::{PluginError, Result};
+use projection::Weight;
 
 /// Logits held at a time: 16 Mi numbers, 64 MiB.
 pub(super) const LOGITS: usize = 1 << 24;
@@ -85,6 +95,17 @@ fn in_parts(at_once: usize, projection: &Projection, cost: &Cost, want: Want) ->
     // A kernel on the processor holds no logits of all rows, however many they are.
     let at_once = if alone && on_processor(&device) { all } else { at_once };
     let mut found = Parts::default();
+    if let (Weight::Dense(weight, _), None, None) = (weight, bias, added)
+        && (want.weight && criterion.is_plain() && trained_head::pays(half))
+    {
+        let how = How { squash, factor: Some(factor), half };
+        let [losses, of_hidden, of_weight] =
+            trained_head(hidden.clone(), weight.clone(), targets, weights.clone(), how);
+        found.losses(losses, weights.as_ref());
+        found.hidden.extend(want.hidden.then_some(of_hidden));
+        found.weight = Some(of_weight);
+        return found.done();
+    }
     for start in (0..all).step_by(at_once) {
         let rows = start..(start + at_once).min(all);
         let part_of = |x: &Burn<2>| x.clone().slice_dim(0, rows.clone());

@@ -20,7 +20,7 @@ mod tests;
 
 use super::{
     Device,
-    kernels::{head::How, matrix::Panel, multiply::rounds},
+    kernels::{head::How, matrix::Panel, multiply::takes_halves},
     precision::Half,
     value::{R, Value, padded},
 };
@@ -123,7 +123,7 @@ impl Coding {
 
     /// Some rows, for a product: as they are, if it is computed in their format.
     fn panel<'a>(self, words: &'a [i32], scales: &[f32], rows: Range<usize>) -> Panel<'a> {
-        match self.storage == Storage::Bf16 && rounds(self.half) {
+        match self.storage == Storage::Bf16 && takes_halves(self.half) {
             true => {
                 let halves = &half::halves(words)[rows.start * self.shape.width..rows.end * self.shape.width];
                 Panel::Halves(halves)

@@ -54,7 +54,7 @@ r.toml:19:1: `train.save_steps`: unknown key
 r.toml:20:1: `train.early_stopping_patience`: unknown key
     here the key is `early_stopping`: early_stopping = { patience = 3 }
 r.toml:21:1: `train.bf16`: unknown key
-    here the key is `precision` in `[backend]`: precision = "f32", "bf16" or "f16"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained
+    here the key is `precision` in `[backend]`: precision = "f32", "high", "bf16" or "f16"; `train.save_dtype` sets the format of what is saved, `backend.frozen` that of weights that are not trained
 r.toml:22:1: `train.flash_attn`: unknown key
     there is nothing to set here: leave the key out
 r.toml:23:1: `train.lora_alpha`: unknown key

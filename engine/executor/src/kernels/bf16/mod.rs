@@ -1,29 +1,136 @@
-//! Products of matrices whose numbers are rounded to bfloat16, with sums in 32 bits: AVX512-BF16's `vdpbf16ps`, which adds
-//! two products to each of 16 sums at a time. Twice as fast as products in 32 bits.
+//! Products of matrices whose numbers are rounded to bfloat16, or split into two of them, with sums in 32 bits.
 //!
-//! Both operands are packed into panels of [`ROWS`] rows and [`COLUMNS`] columns, pairs of neighbouring numbers of a sum side
-//! by side, so that the inner loop reads memory in order. A product is off by 2⁻⁸ of the largest terms' size at most; the
-//! instruction takes denormals for 0.
+//! A processor has one of two kinds of them, or none: AMX multiplies tiles, AVX512-BF16 adds two products to each of 16 sums.
+//! Both pack their operands so that the inner loop reads memory in order. A product of rounded numbers is off by 2⁻⁸ of the
+//! largest terms' size at most, one of split numbers by 2⁻¹⁶; the instructions take denormals for 0.
 
-mod packing;
+mod amx;
+mod dots;
+#[cfg(test)]
+mod tests;
 
-pub use packing::{Columns, Rows};
+pub use amx::Split;
 
-use rayon::prelude::*;
-use std::arch::x86_64::*;
+use super::{
+    Level, has_avx512,
+    matrix::{Matrix, Number},
+};
+use amx::Side;
 
-/// Rows and columns of what the inner loop computes: 24 of 32 registers hold sums.
-const ROWS: usize = 8;
-const COLUMNS: usize = 3 * SIDE;
-const SIDE: usize = 16;
-/// Pairs of numbers that are summed before the result is touched: a panel of so many stays in the cache of a core.
-const PAIRS: usize = 256;
-/// Rows and columns of a task.
-const TASK: [usize; 2] = [8 * ROWS, 8 * COLUMNS];
+/// How products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    Tiles,
+    Dots,
+}
 
-/// Whether this processor has the instruction, and may use it.
-pub fn available() -> bool {
-    super::has_avx512() && is_x86_feature_detected!("avx512bf16")
+/// The fastest means that this processor has for such numbers.
+fn means(split: Split) -> Option<Means> {
+    if has_tiles() {
+        return Some(Means::Tiles);
+    }
+    (split == Split::Rounded && has_avx512() && dots::available()).then_some(Means::Dots)
+}
+
+fn chosen(split: Split) -> Means {
+    means(split).expect("a processor with products in bfloat16")
+}
+
+/// Whether the processor has products of such numbers that are worth it.
+pub fn available(split: Split) -> bool {
+    means(split).is_some()
+}
+
+/// Whether products are computed by tiles.
+pub fn has_tiles() -> bool {
+    *super::LEVEL == Level::Widest && amx::available()
+}
+
+/// The left side of a product.
+pub enum Rows {
+    Tiles(amx::Tiles),
+    Dots(dots::Rows),
+}
+
+/// The right side of a product.
+pub enum Columns {
+    Tiles(amx::Tiles),
+    Dots(dots::Columns),
+}
+
+impl Rows {
+    /// # Panics
+    /// If the processor has no such products.
+    pub fn new<T: Number>(matrix: Matrix<T>, split: Split) -> Self {
+        Self::by(chosen(split), matrix, split)
+    }
+
+    fn by<T: Number>(means: Means, matrix: Matrix<T>, split: Split) -> Self {
+        match means {
+            Means::Tiles => Self::Tiles(amx::Tiles::new(matrix, split, Side::Left)),
+            Means::Dots => Self::Dots(dots::Rows::new(matrix)),
+        }
+    }
+
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Tiles(tiles) => tiles.dims(),
+            Self::Dots(rows) => rows.dims(),
+        }
+    }
+
+    /// A right side for products with this.
+    pub fn beside<T: Number>(&self, matrix: Matrix<T>) -> Columns {
+        match self {
+            Self::Tiles(tiles) => Columns::by(Means::Tiles, matrix, tiles.split()),
+            Self::Dots(_) => Columns::by(Means::Dots, matrix, Split::Rounded),
+        }
+    }
+}
+
+impl Columns {
+    /// # Panics
+    /// If the processor has no such products.
+    pub fn new<T: Number>(matrix: Matrix<T>, split: Split) -> Self {
+        Self::by(chosen(split), matrix, split)
+    }
+
+    fn by<T: Number>(means: Means, matrix: Matrix<T>, split: Split) -> Self {
+        match means {
+            Means::Tiles => Self::Tiles(amx::Tiles::new(matrix.transposed(), split, Side::Right)),
+            Means::Dots => Self::Dots(dots::Columns::new(matrix)),
+        }
+    }
+
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Tiles(tiles) => {
+                let [columns, rows] = tiles.dims();
+                [rows, columns]
+            }
+            Self::Dots(columns) => columns.dims(),
+        }
+    }
+}
+
+/// `a · b`, or its sum with what is there, into rows that lie one after the other. What is summed does not depend on how many
+/// cores do it.
+///
+/// # Safety
+/// `out` is valid for as many numbers as the product has, and holds them if they are added to.
+///
+/// # Panics
+/// If the sides do not fit.
+#[expect(unsafe_code, reason = "parts of rows are no slices of their own")]
+pub unsafe fn multiply(out: *mut f32, a: &Rows, b: &Columns, before: bool) {
+    // SAFETY: the caller's.
+    unsafe {
+        match (a, b) {
+            (Rows::Tiles(a), Columns::Tiles(b)) => amx::multiply(out, a, b, before),
+            (Rows::Dots(a), Columns::Dots(b)) => dots::multiply(out, a, b, before),
+            _ => panic!("sides of a product that are packed for different means"),
+        }
+    }
 }
 
 /// Where tasks write, each its own part.
@@ -41,149 +148,5 @@ impl Out {
     /// The place of a number, which must be one of the result's.
     fn at(self, index: usize) -> *mut f32 {
         self.0.wrapping_add(index)
-    }
-}
-
-/// `a · b`, or its sum with what is there, into rows that lie one after the other. What is summed does not depend on how many
-/// cores do it.
-///
-/// # Safety
-/// `out` is valid for as many numbers as the product has, and holds them if they are added to.
-///
-/// # Panics
-/// If the processor lacks the instruction.
-#[expect(unsafe_code, reason = "parts of rows are no slices of their own")]
-pub unsafe fn multiply(out: *mut f32, a: &Rows, b: &Columns, before: bool) {
-    assert!(available(), "no bfloat16 products on this processor");
-    let ([m, k], n) = (a.dims, b.dims[1]);
-    assert_eq!(k, b.dims[0], "{m} x {k} times {:?}", b.dims);
-    if k == 0 {
-        if !before {
-            // SAFETY: the caller's; zeros are numbers.
-            unsafe { out.write_bytes(0, m * n) };
-        }
-        return;
-    }
-    let (a, b, pairs) = (&a.words, &b.words, k.div_ceil(2));
-    let (across, down) = (n.div_ceil(TASK[1]), m.div_ceil(TASK[0]));
-    let target = Out(out);
-    (0..across * down).into_par_iter().for_each(|task| {
-        let (rows, columns) = (task % down * TASK[0], task / down * TASK[1]);
-        for start in (0..pairs).step_by(PAIRS) {
-            let count = PAIRS.min(pairs - start);
-            let add = start > 0 || before;
-            for column in (columns..n.min(columns + TASK[1])).step_by(COLUMNS) {
-                let b = &b[(column / COLUMNS * pairs + start) * COLUMNS..][..count * COLUMNS];
-                for row in (rows..m.min(rows + TASK[0])).step_by(ROWS) {
-                    let a = &a[(row / ROWS * pairs + start) * ROWS..][..count * ROWS];
-                    let size = [ROWS.min(m - row), COLUMNS.min(n - column)];
-                    // SAFETY: `available` has found the instructions; the tile of this size lies within `out`, of which
-                    // no other task writes this part.
-                    unsafe {
-                        tile(a, b, target.at(row * n + column), n, size, add);
-                    }
-                }
-            }
-        }
-    });
-}
-
-/// A tile of the result, `[ROWS, COLUMNS]` or what is left of them.
-///
-/// # Safety
-/// `out` is valid for `size[0]` rows of `size[1]` numbers that are `stride` apart.
-#[target_feature(enable = "avx512f,avx512bf16")]
-#[expect(unsafe_code, reason = "vector instructions")]
-unsafe fn tile(a: &[u32], b: &[u32], out: *mut f32, stride: usize, size: [usize; 2], add: bool) {
-    let mut sums = [[_mm512_setzero_ps(); 3]; ROWS];
-    for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<COLUMNS>().0) {
-        let (b, _) = b.as_chunks::<SIDE>();
-        // SAFETY: arrays of 16 words; the types are of one size, and any bits are valid in both.
-        let b: [__m512bh; 3] =
-            std::array::from_fn(|i| unsafe { std::mem::transmute(_mm512_loadu_si512(b[i].as_ptr().cast())) });
-        for (sums, a) in sums.iter_mut().zip(a) {
-            // SAFETY: as above.
-            let a: __m512bh = unsafe { std::mem::transmute(_mm512_set1_epi32(*a as i32)) };
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = _mm512_dpbf16_ps(*sum, a, b);
-            }
-        }
-    }
-    for (i, sums) in sums.into_iter().enumerate().take(size[0]) {
-        for (j, sum) in sums.into_iter().enumerate() {
-            let mask = lanes(size[1].saturating_sub(j * SIDE));
-            if mask == 0 {
-                break;
-            }
-            // SAFETY: the caller's; lanes outside of the mask are not touched.
-            unsafe {
-                let out = out.add(i * stride + j * SIDE);
-                let before = if add { _mm512_maskz_loadu_ps(mask, out) } else { _mm512_setzero_ps() };
-                _mm512_mask_storeu_ps(out, mask, _mm512_add_ps(before, sum));
-            }
-        }
-    }
-}
-
-fn lanes(count: usize) -> __mmask16 {
-    if count >= SIDE { !0 } else { (1 << count) - 1 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{
-        super::{matrix::Matrix, multiply::Left},
-        packing::{pair, single},
-        *,
-    };
-    use crate::test::random;
-
-    /// Against 64 bits, with numbers rounded as they should be.
-    #[test]
-    fn products_are_those_of_rounded_numbers() {
-        if !available() {
-            return;
-        }
-        let round = |x: &f32| half::bf16::from_f32(*x).to_f32();
-        for (m, n, k) in [(1, 1, 1), (8, 48, 2), (9, 49, 3), (70, 400, 33), (3, 500, 1030), (130, 17, 64)] {
-            let (a, b, c) = (random(m * k, 1), random(k * n, 2), random(m * n, 3));
-            let exact = |i: usize, j: usize| -> f64 {
-                (0..k).map(|x| f64::from(round(&a[i * k + x])) * f64::from(round(&b[x * n + j]))).sum()
-            };
-            let turned = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
-                (0..x.len()).map(|i| x[i % rows * columns + i / rows]).collect()
-            };
-            let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
-            let lefts = [Matrix::new(&a, m, k), Matrix::new(&at, k, m).transposed()];
-            let rights = [Matrix::new(&b, k, n), Matrix::new(&bt, n, k).transposed()];
-            for (left, right) in lefts.iter().flat_map(|left| rights.iter().map(move |right| (left, right))) {
-                let left = Left::new(*left, Some(burn::tensor::FloatDType::BF16));
-                for add in [0.0, 1.0] {
-                    let mut out = c.clone();
-                    if add > 0.0 {
-                        left.times_added(*right, &mut out)
-                    } else {
-                        left.times_into(*right, &mut out)
-                    }
-                    for (i, (found, c)) in out.iter().zip(&c).enumerate() {
-                        let expected = exact(i / n, i % n) + add * f64::from(*c);
-                        let limit = 1e-5 * (1.0 + (k as f64).sqrt());
-                        assert!(
-                            (f64::from(*found) - expected).abs() < limit,
-                            "{m} {n} {k}, {i}: {found}, not {expected}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn numbers_are_rounded_to_nearest_and_none_stays_none() {
-        for x in random(1000, 1).into_iter().chain([0.0, -0.0, f32::INFINITY, 1.0 + 2f32.powi(-8), 1e-39]) {
-            assert_eq!(single(x) as u16, half::bf16::from_f32(x).to_bits(), "{x}");
-            assert_eq!((pair(0.0, x) >> 16) as u16, half::bf16::from_f32(x).to_bits(), "{x}");
-        }
-        assert!(half::bf16::from_bits(single(f32::NAN) as u16).is_nan());
     }
 }

@@ -46,6 +46,10 @@ impl Columns {
     pub fn new<T: Number>(matrix: Matrix<T>) -> Self {
         Self { words: packed(matrix, COLUMNS), dims: matrix.dims() }
     }
+
+    pub fn dims(&self) -> [usize; 2] {
+        self.dims
+    }
 }
 
 /// Columns of a matrix in panels of `side`, for each pair of its rows one after the other; zeros fill up the last panel.
@@ -125,5 +129,20 @@ fn along_columns<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side:
                 out.iter_mut().zip(&square).for_each(|(out, line)| *out = line[i]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::random;
+
+    #[test]
+    fn numbers_are_rounded_to_nearest_and_none_stays_none() {
+        for x in random(1000, 1).into_iter().chain([0.0, -0.0, f32::INFINITY, 1.0 + 2f32.powi(-8), 1e-39]) {
+            assert_eq!(single(x) as u16, half::bf16::from_f32(x).to_bits(), "{x}");
+            assert_eq!((pair(0.0, x) >> 16) as u16, half::bf16::from_f32(x).to_bits(), "{x}");
+        }
+        assert!(half::bf16::from_bits(single(f32::NAN) as u16).is_nan());
     }
 }
