@@ -76,7 +76,8 @@ pub fn of_recipe_or_run(
             scoring::check(&session).map_err(|e| session.placed(e))?;
             let (tokenizer, template, corpus) = examples(&session, &mut |_| {})?;
             vocabulary::covers(network.spec().vocab_size, &tokenizer, &corpus.validation)?;
-            let with = With { session: &session, corpus: &corpus, network: &network, pad: tokenizer.pad, teacher: None };
+            let with =
+                With { session: &session, corpus: &corpus, network: &network, pad: tokenizer.pad, teacher: None };
             // Evaluation is by cross-entropy where an objective has a teacher, which so is not asked.
             let evaluation = match session.recipe.objective.name {
                 ObjectiveName::Distillation => evaluate(&network, &corpus.validation, batch, tokenizer.pad)?,

@@ -117,7 +117,9 @@ fn how_pairs_are_put_together_makes_no_difference() {
     for (name, options) in [0, 6, 7, 8].map(|i| PREFERENCES[i]) {
         let expected = expected(name);
         let row = if name == "kto" { JUDGED } else { PAIR };
-        for course in ["batch_size = 2\ngradient_accumulation = 2\n", "batch_size = 4\nactivation_checkpointing = true\n"] {
+        for course in
+            ["batch_size = 2\ngradient_accumulation = 2\n", "batch_size = 4\nactivation_checkpointing = true\n"]
+        {
             let rest = format!("{}[train]\n{course}", of_tasks(name));
             let trained = train(&objective(name, options, "lora"), row, corpus(&expected), "lora", &rest);
             same_course(name, course, &trained, &expected["lora"]);
@@ -134,8 +136,11 @@ fn rewards_are_those_of_trl() {
             train(&objective(name, options, "lora"), PAIR, corpus(&expected), "lora", "[train]\nbatch_size = 4\n");
         let first = &framework_engine::run::read_metrics(&trained.folder.metrics()).unwrap()[0].metrics;
         let logged = &expected["lora"]["metrics"];
-        for (ours, theirs) in [("chosen", "chosen"), ("rejected", "rejected"), ("margin", "margins"), ("accuracy", "accuracies")] {
-            let (ours, theirs) = (first[&format!("reward_{ours}")], logged[format!("rewards/{theirs}")].as_f64().unwrap());
+        for (ours, theirs) in
+            [("chosen", "chosen"), ("rejected", "rejected"), ("margin", "margins"), ("accuracy", "accuracies")]
+        {
+            let (ours, theirs) =
+                (first[&format!("reward_{ours}")], logged[format!("rewards/{theirs}")].as_f64().unwrap());
             within(&format!("{name} {ours}"), (ours - theirs).abs(), 1e-5);
         }
     }
@@ -155,7 +160,10 @@ fn distillation_goes_as_with_pytorch() {
         let expected = expected(name);
         let settings = &expected["settings"];
         let teacher = repository().join("tests/golden").join(expected["teacher"].as_str().unwrap());
-        let beta = settings.get("beta").filter(|beta| !beta.is_null()).map_or(String::new(), |beta| format!("beta = {beta}\n"));
+        let beta = settings
+            .get("beta")
+            .filter(|beta| !beta.is_null())
+            .map_or(String::new(), |beta| format!("beta = {beta}\n"));
         let options = format!(
             "[objective]\nname = \"distillation\"\nteacher = {teacher:?}\n{options}\n{beta}temperature = {}\nalpha = {}\n",
             settings["temperature"], settings["alpha"]

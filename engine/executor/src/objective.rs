@@ -3,7 +3,9 @@
 use super::{
     Network, Value,
     layout::Layout,
-    loss::{Cost, Criterion, Divergence, Head, Likeliest, Loss, Projection, Taught, Tokens, TopK, Want, projected_loss},
+    loss::{
+        Cost, Criterion, Divergence, Head, Likeliest, Loss, Projection, Taught, Tokens, TopK, Want, projected_loss,
+    },
     network::Picked,
     pass::Setup,
     train::{placed, supervised},

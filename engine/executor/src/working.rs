@@ -1,6 +1,10 @@
 //! Memory that operators take while they work, in bytes, for plans.
 
-use super::{attention, kernels::head, loss};
+use super::{
+    Device, Precision, attention,
+    kernels::{head, trained_head},
+    loss,
+};
 
 /// The program with its tokenizer and data, and what products of matrices pack.
 pub const PROGRAM: u64 = 64 << 20;
@@ -19,6 +23,18 @@ pub enum Trained {
     Added,
     /// Its weight.
     Weight,
+    /// Its weight alone, where logits are computed twice instead of held.
+    WeightInPanels,
+}
+
+impl Trained {
+    /// Of a projection without bias whose weight is trained, on the processor.
+    pub fn weight_on_processor(precision: Precision) -> Self {
+        match trained_head::pays(Device::cpu().with(precision).half) {
+            true => Self::WeightInPanels,
+            false => Self::Weight,
+        }
+    }
 }
 
 /// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states.
@@ -26,6 +42,8 @@ pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained) -> u64 {
     let logits = match trained {
         // Logits of a panel, and the panel's weights where they are decoded.
         Trained::Nothing => 2 * head::TILE.max(rows * head::LEAST),
+        // Those of a panel, packed in two orders, and what of the hidden states is packed.
+        Trained::WeightInPanels => 3 * head::TILE.max(rows * head::LEAST) + 2 * rows * width,
         _ => 3 * (rows * vocab).min(loss::LOGITS),
     };
     // The weight's gradient is a sum over parts.

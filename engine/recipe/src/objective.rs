@@ -1,10 +1,6 @@
 //! What the keys of `[objective]` mean together.
 
-use super::{
-    ObjectiveName, Rows,
-    check::Checker,
-    node::Node,
-};
+use super::{ObjectiveName, Rows, check::Checker, node::Node};
 use framework_base::Problem;
 use serde_json::{Value, from_value};
 
@@ -28,7 +24,8 @@ pub(super) fn check(checker: &mut Checker, root: &Node) {
         let Some(node) = table.get(key) else { return };
         checker.add(node.origin, &format!("objective.{key}"), Problem::new(message).help(help));
     }
-    let refuse = |checker: &mut Checker, key: &str, message: &str, help: &str| refuse(checker, table, key, message, help);
+    let refuse =
+        |checker: &mut Checker, key: &str, message: &str, help: &str| refuse(checker, table, key, message, help);
     let text = |key: &str| table.get(key).and_then(Node::text);
     let smooth = text("loss").is_none_or(|loss| ["sigmoid", "robust"].contains(&loss));
     match objective {
@@ -36,25 +33,46 @@ pub(super) fn check(checker: &mut Checker, root: &Node) {
             let divergence = text("divergence").unwrap_or("forward");
             if table.get("teacher").is_none() {
                 let problem = Problem::new("the objective \"distillation\" needs a `teacher`");
-                let help = "teacher = \"<model folder, run or id on the hub>\", or \"base\" for the model without its adapter";
+                let help =
+                    "teacher = \"<model folder, run or id on the hub>\", or \"base\" for the model without its adapter";
                 checker.add(table.origin, "objective", problem.help(help));
             } else if divergence != "jensen-shannon" {
-                refuse(checker, "beta", "only `divergence = \"jensen-shannon\"` has it", "leave it out, or choose that");
+                refuse(
+                    checker,
+                    "beta",
+                    "only `divergence = \"jensen-shannon\"` has it",
+                    "leave it out, or choose that",
+                );
             } else if table.get("beta").and_then(Node::number).is_some_and(|beta| beta >= 1.0) {
                 refuse(checker, "beta", "expected a share between 0 and 1", "0.5 weighs teacher and student alike");
             }
             if divergence != "forward" {
-                refuse(checker, "top_k", "only `divergence = \"forward\"` is computed from the likeliest tokens", "leave one out");
+                refuse(
+                    checker,
+                    "top_k",
+                    "only `divergence = \"forward\"` is computed from the likeliest tokens",
+                    "leave one out",
+                );
             }
         }
         ObjectiveName::Dpo if text("loss") == Some("robust") => {
             let share = table.get("label_smoothing").and_then(Node::number).unwrap_or(0.0);
             if share >= 0.5 {
-                refuse(checker, "label_smoothing", "expected less than 0.5: no half of the pairs may be swapped", "for example 0.1");
+                refuse(
+                    checker,
+                    "label_smoothing",
+                    "expected less than 0.5: no half of the pairs may be swapped",
+                    "for example 0.1",
+                );
             }
         }
         ObjectiveName::Dpo if !smooth => {
-            refuse(checker, "label_smoothing", "only `loss = \"sigmoid\"` and `\"robust\"` have it", "leave it out, or choose one of those");
+            refuse(
+                checker,
+                "label_smoothing",
+                "only `loss = \"sigmoid\"` and `\"robust\"` have it",
+                "leave it out, or choose one of those",
+            );
             if text("loss") == Some("ipo") {
                 refuse(checker, "length_normalized", "`ipo` always uses means over tokens", "leave it out");
             }
@@ -64,7 +82,8 @@ pub(super) fn check(checker: &mut Checker, root: &Node) {
     let number = |key: &str, default: f64| root.at(key).and_then(Node::number).unwrap_or(default);
     let together = number("train.batch_size", 8.0) * number("train.gradient_accumulation", 1.0);
     if objective == ObjectiveName::Kto && together < 2.0 {
-        let problem = Problem::new("the objective \"kto\" compares each task with the answer of another one in its step");
+        let problem =
+            Problem::new("the objective \"kto\" compares each task with the answer of another one in its step");
         let help = "set train.batch_size, or train.gradient_accumulation, to 2 or more";
         checker.add(table.origin, "objective.name", problem.help(help));
     }

@@ -43,7 +43,9 @@ pub(super) fn resolve(
     if !shown.exists() {
         return match Id::parse(given).filter(|_| on_hub) {
             Some(id) if !has_parent(&shown) => Ok(id.to_string().into()),
-            id => Err(missing(origin, given, &shown, id.as_ref(), matches!(what, Some("model" | "adapter" | "teacher")))),
+            id => {
+                Err(missing(origin, given, &shown, id.as_ref(), matches!(what, Some("model" | "adapter" | "teacher"))))
+            }
         };
     }
     match what {

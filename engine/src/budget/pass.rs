@@ -1,13 +1,16 @@
 //! The largest pass of a run: what it computes, and what memory it takes at each moment.
 
-use crate::{build::blueprint::Blueprint, session::Session};
+use crate::{
+    build::{asked, blueprint::Blueprint},
+    session::Session,
+};
 use framework_base::Result;
 use framework_core::{
     Param,
     meta::{self, MetaHost},
 };
 use framework_executor::working::{self, Trained};
-use framework_recipe::{Objective, ObjectiveName};
+use framework_recipe::{BackendName, Objective, ObjectiveName};
 use framework_text::data::Batches;
 use std::collections::BTreeSet;
 
@@ -83,7 +86,11 @@ impl Pass {
         let gradients = Gradients::of(blueprint, train.gradient_accumulation > 1);
         let heads = spec.attentions.iter().map(|attention| attention.queries).max().unwrap_or(0);
         let block = working::PROGRAM + 3 * cost.largest + working::attention(rows * heads, tokens);
+        let (backend, objective) = (&session.recipe.backend, &session.recipe.objective);
         let of_output = match trained.contains(&spec.output) {
+            true if is_plain(objective) && spec.output_bias.is_none() && backend.name == BackendName::Cpu => {
+                Trained::weight_on_processor(asked(backend.precision))
+            }
             true => Trained::Weight,
             false
                 if spec.get(&spec.output).is_some_and(|output| adapted.sites.iter().any(|s| s == output.module())) =>
@@ -91,7 +98,7 @@ impl Pass {
                 Trained::Added
             }
             // What is no plain cross-entropy needs logits.
-            false if !is_plain(&session.recipe.objective) => Trained::Added,
+            false if !is_plain(objective) => Trained::Added,
             false => Trained::Nothing,
         };
         let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output);
@@ -107,7 +114,7 @@ impl Pass {
         };
         let last = spec.blocks + 1;
         let mut moments = vec![Moment {
-            gradients: gradients.before + if of_output == Trained::Weight { gradients.stages[last] } else { 0 },
+            gradients: gradients.before + if trained.contains(&spec.output) { gradients.stages[last] } else { 0 },
             activations: activations(last),
             working: loss,
         }];

@@ -8,8 +8,8 @@ pub(crate) mod init;
 mod placement;
 mod source;
 
-pub(crate) use placement::Keeping;
 pub use placement::Placement;
+pub(crate) use placement::{Keeping, asked};
 pub use source::ModelSource;
 
 use crate::session::Session;

@@ -37,19 +37,12 @@ impl Placement {
             recipe::BackendName::Wgpu => BackendName::Wgpu,
             recipe::BackendName::Cuda => BackendName::Cuda,
         };
-        let precision = match backend.precision {
-            recipe::Precision::F32 => Precision::F32,
-            recipe::Precision::Tf32 if name == BackendName::Cuda => Precision::Tf32,
-            recipe::Precision::Tf32 => {
-                let message = "`tf32` is a kind of product that the tensor cores of NVIDIA's GPUs have";
-                let help = "Set precision = \"f32\", or name = \"cuda\".";
-                return Err(Error::invalid(Problem::new(message).key("backend.precision").help(help)));
-            }
-            recipe::Precision::High => Precision::High,
-            recipe::Precision::Bf16 => Precision::Bf16,
-            recipe::Precision::F16 => Precision::F16,
-        };
-        let device = Device::open(name, backend.device)?.with(precision);
+        if backend.precision == recipe::Precision::Tf32 && name != BackendName::Cuda {
+            let message = "`tf32` is a kind of product that the tensor cores of NVIDIA's GPUs have";
+            let help = "Set precision = \"f32\", or name = \"cuda\".";
+            return Err(Error::invalid(Problem::new(message).key("backend.precision").help(help)));
+        }
+        let device = Device::open(name, backend.device)?.with(asked(backend.precision));
         let &Backend { frozen, precision, double_quant, .. } = backend;
         Ok(Self { device, frozen, precision, double_quant })
     }
@@ -74,6 +67,17 @@ impl Placement {
                  device computes in f32"
             ),
         })
+    }
+}
+
+/// The executor's word for a precision.
+pub(crate) fn asked(precision: recipe::Precision) -> Precision {
+    match precision {
+        recipe::Precision::F32 => Precision::F32,
+        recipe::Precision::Tf32 => Precision::Tf32,
+        recipe::Precision::High => Precision::High,
+        recipe::Precision::Bf16 => Precision::Bf16,
+        recipe::Precision::F16 => Precision::F16,
     }
 }
 

@@ -60,7 +60,8 @@ impl Likelihoods for Judged<'_> {
 /// Each sequence's task with the answer of the one before, of those that a step takes together in the order of the data,
 /// as TRL has them; cut off at `longest` tokens.
 pub(super) fn mismatched(sequences: &[Sequence], together: usize, longest: usize) -> Vec<Sequence> {
-    let task = |sequence: &Sequence| sequence.labels.iter().position(|label| *label != IGNORE).unwrap_or(sequence.len());
+    let task =
+        |sequence: &Sequence| sequence.labels.iter().position(|label| *label != IGNORE).unwrap_or(sequence.len());
     let mut all = Vec::with_capacity(sequences.len());
     for chunk in sequences.chunks(together.max(1)) {
         for (i, sequence) in chunk.iter().enumerate() {

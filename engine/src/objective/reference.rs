@@ -109,7 +109,8 @@ impl Reference {
 
     fn write(&self, file: &Path) -> Result<()> {
         let tensors: Vec<(_, _)> = NAMES.into_iter().zip(self.parts()).filter(|(_, part)| !part.is_empty()).collect();
-        let shape = |(name, part): &(&str, &Vec<f32>)| TensorShape { name: (*name).to_owned(), shape: vec![part.len()] };
+        let shape =
+            |(name, part): &(&str, &Vec<f32>)| TensorShape { name: (*name).to_owned(), shape: vec![part.len()] };
         let shapes: Vec<_> = tensors.iter().map(shape).collect();
         write_tensors(file, Float::F32, &shapes, |name| {
             let part = tensors.iter().find(|(known, _)| *known == name).map(|(_, part)| part.as_slice());

@@ -78,7 +78,10 @@ pub(crate) fn check(session: &Session, tokenizer: &Tokenizer, corpus: &Corpus) -
             trained::tokenizer(&run, &session.beside(&run.recipe())?)?
         }
         false if !folder.join("tokenizer.json").is_file() => {
-            tracing::warn!("{} has no tokenizer.json: whether the teacher's tokens are the student's is not known", folder.display());
+            tracing::warn!(
+                "{} has no tokenizer.json: whether the teacher's tokens are the student's is not known",
+                folder.display()
+            );
             return Ok(());
         }
         false => Tokenizer::load(folder).map_err(|e| e.about("objective.teacher"))?,

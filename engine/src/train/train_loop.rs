@@ -214,13 +214,8 @@ impl<'a> TrainLoop<'a> {
         let Evaluation { loss, perplexity, accuracy, rewards, .. } = evaluation;
         let mut scores = finish::try_score(self, observe);
         scores.extend(rewards);
-        let metrics = Metrics {
-            eval_loss: Some(loss),
-            perplexity,
-            eval_accuracy: accuracy,
-            metrics: scores,
-            ..self.metrics()
-        };
+        let metrics =
+            Metrics { eval_loss: Some(loss), perplexity, eval_accuracy: accuracy, metrics: scores, ..self.metrics() };
         append_metrics(&self.run.metrics(), &metrics)?;
         observe(&Event::Metrics(&metrics));
         if !loss.is_finite() {

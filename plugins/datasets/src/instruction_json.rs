@@ -96,8 +96,8 @@ impl InstructionJson {
             return Ok(record);
         }
         self.completed(object);
-        let compared = conversation::COMPARED.iter().all(|name| object.contains_key(*name))
-            && !object.contains_key(&self.output);
+        let compared =
+            conversation::COMPARED.iter().all(|name| object.contains_key(*name)) && !object.contains_key(&self.output);
         let names = fields::names(object);
         let mut record = Record::new();
         let fields = [("instruction", &self.instruction), ("input", &self.input), ("output", &self.output)];

@@ -12,8 +12,8 @@ pub use criterion::Tokens;
 pub(super) use criterion::{Criterion, Taught};
 pub use divergence::Divergence;
 pub(super) use projection::{Head, Projection};
-pub use top_k::TopK;
 pub(super) use top_k::Likeliest;
+pub use top_k::TopK;
 
 use super::{
     backend::on_processor,

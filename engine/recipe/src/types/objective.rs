@@ -173,9 +173,7 @@ impl ObjectiveName {
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Sft => &["label_smoothing", "z_loss", "row_weight"],
-            Self::Distillation => {
-                &["teacher", "temperature", "alpha", "divergence", "beta", "top_k", "row_weight"]
-            }
+            Self::Distillation => &["teacher", "temperature", "alpha", "divergence", "beta", "top_k", "row_weight"],
             Self::Dpo => &["loss", "beta", "label_smoothing", "length_normalized", "sft_weight", "reference"],
             Self::Orpo => &["beta"],
             Self::Simpo => &["beta", "gamma", "label_smoothing"],

@@ -9,7 +9,17 @@ fn sequence(length: usize) -> Sequence {
 }
 
 fn batches(sequences: &[Sequence], batch_size: usize, accumulation: usize, order: Order) -> Batches<'_> {
-    Batches { sequences, weights: &[], rows: alone(sequences), together: 1, batch_size, accumulation, order, seed: 42, pad: 9 }
+    Batches {
+        sequences,
+        weights: &[],
+        rows: alone(sequences),
+        together: 1,
+        batch_size,
+        accumulation,
+        order,
+        seed: 42,
+        pad: 9,
+    }
 }
 
 #[test]

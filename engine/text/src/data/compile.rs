@@ -63,7 +63,17 @@ impl Template {
         let (bos, stops) = (bos(tokenizer), tokenizer.eos.clone());
         let behind = prompt.template.rsplit_once("}}").and_then(|(_, text)| marker(text));
         let marks = unstopped(behind, &stops, tokenizer);
-        Ok(Self { name: "inline".into(), form, bos, add_special: true, lead: "", turns: prompt.turns, stops, marks, reads: Reads::default() })
+        Ok(Self {
+            name: "inline".into(),
+            form,
+            bos,
+            add_special: true,
+            lead: "",
+            turns: prompt.turns,
+            stops,
+            marks,
+            reads: Reads::default(),
+        })
     }
 
     fn built_in(builtin: &'static Builtin, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Self> {
@@ -93,7 +103,17 @@ impl Template {
         chat.ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty()).collect();
         let form = Form::Chat(Box::new(chat));
         let (name, bos) = (name.into(), bos(tokenizer));
-        Self { name, form, bos, add_special: false, lead: "", turns: prompt.turns, stops, marks, reads: Reads::default() }
+        Self {
+            name,
+            form,
+            bos,
+            add_special: false,
+            lead: "",
+            turns: prompt.turns,
+            stops,
+            marks,
+            reads: Reads::default(),
+        }
     }
 }
 

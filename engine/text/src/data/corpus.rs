@@ -104,7 +104,8 @@ fn weighed<T: Send>(
             let (counted, hash) = (Counted::of(&encoded, &example), of_sequence(&encoded.sequence));
             Ok((ready(encoded.sequence, set)?, counted, hash, example.unused().to_vec()))
         };
-        let rendered = encoder.template.weight(&record).and_then(|weight| Ok((encoder.template.examples(&record)?, weight)));
+        let rendered =
+            encoder.template.weight(&record).and_then(|weight| Ok((encoder.template.examples(&record)?, weight)));
         Outcome::of(rendered, |(made, weight)| Ok((made.into_iter().map(encode).collect::<Result<Vec<_>>>()?, weight)))
     };
     let mut report = each(inputs, progress, tokenize, &mut |set, report, (mut encoded, weight)| {
@@ -124,7 +125,8 @@ fn weighed<T: Send>(
         }
         Ok(())
     })?;
-    let lengths_of = |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
+    let lengths_of =
+        |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
     report.train.lengths = Lengths::of_counts(lengths_of(true));
     report.validation.lengths = Lengths::of_counts(lengths_of(false));
     Ok(report)

@@ -12,8 +12,7 @@ pub fn alone(sequences: &[Sequence]) -> Vec<Vec<usize>> {
 /// longer sequence has a row of its own. `together` sequences, one behind the other, stay in one row. Gives the sequences'
 /// numbers; the same lengths give the same rows.
 pub fn pack(sequences: &[Sequence], together: usize, capacity: usize) -> Vec<Vec<usize>> {
-    let lengths: Vec<usize> =
-        sequences.chunks(together).map(|group| group.iter().map(Sequence::len).sum()).collect();
+    let lengths: Vec<usize> = sequences.chunks(together).map(|group| group.iter().map(Sequence::len).sum()).collect();
     let each = |group: usize| group * together..(group + 1) * together;
     packed(&lengths, capacity).into_iter().map(|row| row.into_iter().flat_map(each).collect()).collect()
 }

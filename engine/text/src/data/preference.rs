@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 pub(super) const SIDES: [&str; 2] = ["chosen", "rejected"];
 /// Fields that say whether an answer is wanted.
 const LABELS: [&str; 2] = ["label", "kto_tag"];
-const SHAPE: &str = "rows of pairs have `chosen` and `rejected` beside the task (`prompt`, `messages` or an instruction)";
+const SHAPE: &str =
+    "rows of pairs have `chosen` and `rejected` beside the task (`prompt`, `messages` or an instruction)";
 
 /// What an objective reads of rows.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +51,9 @@ impl Reads {
 fn wanted(record: &Record) -> Result<bool> {
     let label = LABELS.iter().find_map(|name| record.get(*name).filter(|label| !label.is_null()));
     let refused = |what: String| {
-        Err(Error::invalid(problem(what).help("rows have a `label`: true for an answer that is wanted, false for one that is not")))
+        Err(Error::invalid(
+            problem(what).help("rows have a `label`: true for an answer that is wanted, false for one that is not"),
+        ))
     };
     match label {
         Some(Value::Bool(wanted)) => Ok(*wanted),
@@ -112,11 +115,13 @@ fn texts(task: Record, chosen: &str, rejected: &str) -> Result<[Record; 2]> {
     if fields::task(&task).is_some() {
         return Ok([with(task.clone(), chosen), with(task, rejected)]);
     }
-    let common: usize = chosen.chars().zip(rejected.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    let common: usize =
+        chosen.chars().zip(rejected.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
     // A space belongs to the word behind it.
     let prompt = chosen[..common].trim_end_matches(' ');
     if prompt.trim().is_empty() {
-        let message = format!("the record has no task, and its answers begin differently: it has {}", fields::keys(&task));
+        let message =
+            format!("the record has no task, and its answers begin differently: it has {}", fields::keys(&task));
         return Err(Error::invalid(problem(message).help(SHAPE)));
     }
     let mut record = task;

@@ -74,7 +74,10 @@ fn wrong_rows_are_refused_with_a_way_on() {
         e.to_string()
     };
     let missing = refused(json!({ "prompt": "Q", "chosen": "a" }));
-    assert!(missing.contains("no `rejected`: it has `prompt`, `chosen`") && missing.contains("rows of pairs have"), "{missing}");
+    assert!(
+        missing.contains("no `rejected`: it has `prompt`, `chosen`") && missing.contains("rows of pairs have"),
+        "{missing}"
+    );
     let same = refused(json!({ "prompt": "Q", "chosen": "a", "rejected": "a" }));
     assert!(same.contains("are the same"), "{same}");
     let apart = refused(json!({ "chosen": "a", "rejected": "b" }));
