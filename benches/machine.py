@@ -27,6 +27,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def has_tiles() -> bool:
+    """Whether the processor has AMX, as far as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
+
+
 def busy_seconds() -> float | None:
     """Seconds that all cores together have worked since the start; only Linux tells.
 

@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
         "--dense", type=positive, help="in its place, random texts of so many tokens, all supervised"
     )
     parser.add_argument("--shape", choices=list(PLUGINS), default="pythia-14m", help="(pythia-14m)")
-    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="(f32)")
+    parser.add_argument("--precision", choices=["f32", "high", "bf16"], default="f32", help="(f32)")
     parser.add_argument("--full", action="store_true", help="train all weights instead of LoRA")
     parser.add_argument("--steps", type=positive, default=50, help="steps per run (50)")
     parser.add_argument("--warmup", type=int, default=3, help="steps not counted (3)")

@@ -24,7 +24,7 @@ class Settings:
     shape: str = "pythia-14m"
     # Tokens of each example, all of them supervised, in place of the rows of a table; 0 for those.
     dense: int = 0
-    # "f32" or "bf16": in PyTorch, autocast.
+    # "f32", "high" (PyTorch computes in f32), or "bf16" (in PyTorch, autocast).
     precision: str = "f32"
 
 
