@@ -1,7 +1,10 @@
 //! A run that is killed at any moment goes on where it was and ends as if nothing had happened.
 
-use crate::{setting::Setting, tensorboard};
-use serde_json::Value;
+use crate::{
+    setting::{FACTS, Setting, question},
+    tensorboard,
+};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -78,24 +81,42 @@ fn same_end(setting: &Setting, run: &str) {
 
 #[test]
 fn killed_runs_end_the_same() {
-    let setting = Setting::with(&CHANGES);
+    survives(&Setting::with(&CHANGES), KILLS);
+}
+
+/// A run of preferences, whose reference is computed before the first step.
+#[test]
+fn killed_runs_of_preferences_end_the_same() {
+    let rows = ("plugin = \"instruction-csv\"\npath = \"data.csv\"", "plugin = \"jsonl\"\npath = \"pairs.jsonl\"");
+    let objective = ("[train]", "[objective]\nname = \"dpo\"\nsft_weight = 0.5\n\n[train]");
+    let setting = Setting::with(&[&CHANGES[..], &[rows, objective]].concat());
+    let pair = |i: usize| {
+        let ((thing, colour), (_, wrong)) = (FACTS[i], FACTS[(i + 3) % FACTS.len()]);
+        json!({ "prompt": question(thing), "chosen": colour, "rejected": wrong }).to_string() + "\n"
+    };
+    setting.write("pairs.jsonl", &(0..FACTS.len()).map(pair).collect::<String>());
+    survives(&setting, KILLS / 4);
+    assert!(setting.path("undisturbed/reference.safetensors").exists());
+}
+
+fn survives(setting: &Setting, least: usize) {
     let begun = Instant::now();
     setting.run(["train", "recipe.toml", "--set", "output=undisturbed"]).succeeded();
     let length = begun.elapsed().as_millis() as u64;
     let steps: Vec<_> =
-        metrics(&setting, "undisturbed").iter().filter_map(|m| m.get("loss").and(m["step"].as_u64())).collect();
+        metrics(setting, "undisturbed").iter().filter_map(|m| m.get("loss").and(m["step"].as_u64())).collect();
     assert_eq!(steps, (1..=23).map(|i| 3 * i).chain([70]).collect::<Vec<_>>());
 
     let mut numbers = Numbers(20);
     let (mut kills, mut runs, mut resumed) = (0, 0, BTreeSet::new());
-    while kills < KILLS || resumed.len() < 5 {
+    while kills < least || resumed.len() < 5 {
         let run = format!("run{runs}");
         let (mut tries, mut stuck, mut last) = (0, 0, String::new());
         loop {
             // Longer where it does not get on, for a machine may be slower now than it was.
             let limit = if numbers.below(4) == 0 { length / 40 } else { length * (4 + stuck) / 16 };
             let life = Duration::from_millis(5 + numbers.below(limit));
-            let (status, err) = attempt(&setting, &run, setting.path(&run).join("recipe.toml").exists(), life);
+            let (status, err) = attempt(setting, &run, setting.path(&run).join("recipe.toml").exists(), life);
             tries += 1;
             stuck += 1;
             if let Some((_, rest)) = err.split_once("going on from step ") {
@@ -116,10 +137,10 @@ fn killed_runs_end_the_same() {
         // The last moments, in which only files are written.
         for _ in 0..3 {
             let life = Duration::from_millis(5 + numbers.below(length / 10));
-            kills += usize::from(attempt(&setting, &run, true, life).0.signal() == Some(9));
+            kills += usize::from(attempt(setting, &run, true, life).0.signal() == Some(9));
         }
         setting.run(["train", "recipe.toml", "--resume", "--set", &format!("output={run}")]).succeeded();
-        same_end(&setting, &run);
+        same_end(setting, &run);
         assert!(!setting.path(&format!("{run}.1")).exists());
         runs += 1;
     }

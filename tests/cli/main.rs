@@ -21,6 +21,7 @@ mod killed;
 mod libraries;
 mod magazine;
 mod metrics;
+mod objectives;
 mod plans;
 mod precision;
 mod prepare;

@@ -142,6 +142,7 @@ fn told(with: &With, file: &Path, k: usize) -> Result<Told> {
     let temperature = recipe.objective.temperature.unwrap_or(1.0);
     Told::open(file, &corpus.train, k, || {
         let loaded = teacher::load(session, &Placement::open(&recipe.backend)?)?;
+        loaded.as_ref().map_or(Ok(()), |loaded| teacher::fits(session, loaded, corpus))?;
         let (teacher, bare) = loaded.as_ref().map_or((network, true), |loaded| (loaded, false));
         likeliest::ask(teacher, &corpus.train, (recipe.train.batch_size, teacher.padding(pad), bare), (k, temperature))
     })

@@ -38,6 +38,16 @@ pub(crate) fn load(session: &Session, place: &Placement) -> Result<Option<Arc<Ne
     network.map(Some).map_err(|e| e.about("objective.teacher"))
 }
 
+/// Refuses a teacher that reads no sequences of the data's length.
+pub(crate) fn fits(session: &Session, teacher: &Network, corpus: &Corpus) -> Result<()> {
+    let longest = corpus.train.iter().map(|sequence| sequence.len()).max().unwrap_or(0);
+    let Some(most) = teacher.spec().max_positions.filter(|most| *most < longest) else { return Ok(()) };
+    let folder = folder(&session.recipe).unwrap_or(Path::new(BASE)).display();
+    let message = format!("the teacher in {folder} reads {most} tokens at most, and the longest example has {longest}");
+    let help = format!("set `prompt.max_length` to {most}, or choose another teacher");
+    Err(Error::invalid(Problem::new(message).key("objective.teacher").help(help)))
+}
+
 /// What the teacher's weights take while the student is trained, in bytes.
 pub(crate) fn bytes(session: &Session) -> Result<u64> {
     let recipe = &session.recipe;

@@ -14,6 +14,7 @@ use crate::{
 };
 use framework_base::{Error, Float, Result, files, files::write_bytes};
 use framework_executor::Network;
+use framework_recipe::Rows;
 use framework_text::{
     data::{Corpus, Progress, Template},
     tokenizer::Tokenizer,
@@ -107,9 +108,10 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     };
     // With `top_k` it is asked once, and loaded then.
     let teacher = match session.recipe.objective.top_k {
-        None => teacher::load(session, &place)?,
+        None => teacher::load(session, &place)?.map(|network| teacher::fits(session, &network, &corpus).map(|()| network)),
         Some(_) => None,
-    };
+    }
+    .transpose()?;
     let network = match network {
         Some(network) => network,
         None => {
@@ -133,10 +135,13 @@ impl Prepared {
         let network = &self.network;
         let trained: usize = network.trained().iter().map(|p| p.len()).sum();
         let all: usize = network.spec().params.iter().chain(&network.plan().params).map(|p| p.len()).sum();
+        let (rows, unit) = match self.session.recipe.objective.name.rows() {
+            Rows::Pairs => (self.corpus.train.len() / 2, "pairs"),
+            Rows::Answers | Rows::Judged => (self.corpus.train.len(), "examples"),
+        };
         format!(
-            "{}: {} examples, {} parameters, {} trained ({:.2} %)",
+            "{}: {rows} {unit}, {} parameters, {} trained ({:.2} %)",
             self.session.recipe.name,
-            self.corpus.train.len(),
             all,
             trained,
             100.0 * trained as f64 / all.max(1) as f64
