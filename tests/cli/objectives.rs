@@ -19,7 +19,8 @@ fn every_preference_has_a_recipe_that_works() {
         let run = format!("runs/{name}");
         let metrics = setting.metrics(&run);
         let margin = |key: &str, last: bool| {
-            let mut lines = metrics.iter().filter(|line| line.get(key).is_some()).map(|line| &line["metrics"]["reward_margin"]);
+            let mut lines =
+                metrics.iter().filter(|line| line.get(key).is_some()).map(|line| &line["metrics"]["reward_margin"]);
             if last { lines.next_back() } else { lines.next() }.and_then(|margin| margin.as_f64()).unwrap()
         };
         let (first, held_out) = (margin("loss", false), margin("eval_loss", true));
@@ -132,7 +133,11 @@ fn another_tokenizer_is_refused_by_name() {
     for command in ["train", "check"] {
         let said = setting.run([command, "student.toml", "--set", &teacher, "--set", run]);
         assert_eq!(said.code, Some(2), "{}", said.err);
-        assert!(said.err.contains("`objective.teacher`") && said.err.contains("has another tokenizer: number"), "{}", said.err);
+        assert!(
+            said.err.contains("`objective.teacher`") && said.err.contains("has another tokenizer: number"),
+            "{}",
+            said.err
+        );
     }
     assert!(!setting.path("run").exists());
 }

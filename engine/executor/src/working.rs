@@ -37,17 +37,21 @@ impl Trained {
     }
 }
 
-/// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states.
-pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained) -> u64 {
+/// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states. `plain`: it is
+/// a function of cross-entropies.
+pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained, plain: bool) -> u64 {
+    let most = loss::at_most(plain);
     let logits = match trained {
+        // Of the student and of the teacher, and what becomes of them.
+        _ if !plain => 6 * (rows * vocab).min(most),
         // Logits of a panel, and the panel's weights where they are decoded.
         Trained::Nothing => 2 * head::TILE.max(rows * head::LEAST),
         // Those of a panel, packed in two orders, and what of the hidden states is packed.
         Trained::WeightInPanels => 3 * head::TILE.max(rows * head::LEAST) + 2 * rows * width,
-        _ => 3 * (rows * vocab).min(loss::LOGITS),
+        _ => 3 * (rows * vocab).min(most),
     };
     // The weight's gradient is a sum over parts.
-    let parts = trained == Trained::Weight && rows * vocab > loss::LOGITS;
+    let parts = trained == Trained::Weight && rows * vocab > most;
     4 * (logits + 3 * rows * width + if parts { vocab * width } else { 0 }) as u64
 }
 

@@ -97,11 +97,10 @@ impl Pass {
             {
                 Trained::Added
             }
-            // What is no plain cross-entropy needs logits.
-            false if !is_plain(objective) => Trained::Added,
             false => Trained::Nothing,
         };
-        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output);
+        let plain = is_plain(objective);
+        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output, plain);
         let hidden = 4 * (rows * tokens * spec.hidden_size) as u64;
         let parts: Vec<u64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // What is there when the way back has come down to a stage, and what of it is computed again there.

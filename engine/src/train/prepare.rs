@@ -108,7 +108,9 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
     };
     // With `top_k` it is asked once, and loaded then.
     let teacher = match session.recipe.objective.top_k {
-        None => teacher::load(session, &place)?.map(|network| teacher::fits(session, &network, &corpus).map(|()| network)),
+        None => {
+            teacher::load(session, &place)?.map(|network| teacher::fits(session, &network, &corpus).map(|()| network))
+        }
         Some(_) => None,
     }
     .transpose()?;

@@ -32,6 +32,11 @@ use projection::Weight;
 /// Logits held at a time: 16 Mi numbers, 64 MiB.
 pub(super) const LOGITS: usize = 1 << 24;
 
+/// Logits held at a time: with other criteria than cross-entropy there are more tensors of their size.
+pub(super) fn at_most(plain: bool) -> usize {
+    if plain { LOGITS } else { LOGITS / 4 }
+}
+
 /// What is wanted beside the loss.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Want {
@@ -75,9 +80,7 @@ pub(super) struct Loss {
 /// Shapes: hidden `[rows, width]`, weight `[vocab, width]`, bias `[vocab]`; one target per row.
 pub(super) fn projected_loss(hidden: Value, head: Head, cost: &Cost, want: Want) -> Result<Loss> {
     let projection = Projection::new(hidden, head, cost.targets.len())?;
-    // Beside the logits, other criteria than cross-entropy hold some ten tensors of their size.
-    let most = if cost.criterion.is_plain() { LOGITS } else { LOGITS / 4 };
-    in_parts((most / projection.vocab).max(1), &projection, cost, want)
+    in_parts((at_most(cost.criterion.is_plain()) / projection.vocab).max(1), &projection, cost, want)
 }
 
 /// The same, `at_once` rows at a time.
