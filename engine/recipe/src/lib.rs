@@ -11,6 +11,7 @@ mod architecture;
 mod check;
 mod component;
 mod generation;
+mod json_schema;
 mod mismatch;
 mod node;
 mod objective;
@@ -29,6 +30,7 @@ mod tests;
 mod types;
 
 pub use aliases::foreign_names;
+pub use json_schema::json_schema;
 pub use parse::{Parsed, parse, parse_text};
 pub use types::*;
 

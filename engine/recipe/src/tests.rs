@@ -9,7 +9,7 @@ mod overrides;
 mod reference;
 
 use super::{Recipe, parse};
-use catalog::Fake;
+pub(crate) use catalog::Fake;
 use std::path::Path;
 
 /// A folder with a recipe, a model, a tokenizer and a data file; dropped with the test.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub(super) struct Fake;
+pub(crate) struct Fake;
 
 /// Reads a table.
 #[derive(Serialize, Deserialize, JsonSchema)]
