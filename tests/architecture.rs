@@ -111,8 +111,20 @@ fn first_words(list: &str) -> BTreeSet<String> {
 }
 
 /// What a command does from its beginning to its end.
-const TASKS: [&str; 10] =
-    ["compare", "evaluate", "export", "generate", "numeric", "plan", "prepare", "preview", "train", "train_tokenizer"];
+const TASKS: [&str; 12] = [
+    "compare",
+    "doctor",
+    "evaluate",
+    "export",
+    "generate",
+    "numeric",
+    "plan",
+    "prepare",
+    "preview",
+    "runs",
+    "train",
+    "train_tokenizer",
+];
 
 #[test]
 fn tasks_never_import_tasks() {

@@ -8,6 +8,12 @@ pub fn peak() -> Option<u64> {
     Some(field(&status, "VmHWM:")? * 1024)
 }
 
+/// The memory that this process has resident now, in bytes; none where the system does not tell.
+pub fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    Some(field(&status, "VmRSS:")? * 1024)
+}
+
 /// The memory of the machine, in bytes; none where the system does not tell.
 pub fn total() -> Option<u64> {
     Some(field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")? * 1024)

@@ -29,6 +29,7 @@ pub mod working;
 pub use accuracy::Evaluated;
 pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
+pub use kernels::{Kernel, Processor};
 pub use loss::{Divergence, Tokens, TopK};
 pub use network::{Network, Parts};
 pub use objective::{Likelihoods, Objective, Teacher};

@@ -39,6 +39,15 @@ pub(super) struct Client {
 
 impl Client {
     pub fn new(endpoint: &str, token: Option<&str>) -> Result<Self, String> {
+        Self::open(endpoint, token, None)
+    }
+
+    /// Shows no token, and waits no longer than `limit` for an answer.
+    pub fn within(endpoint: &str, limit: Duration) -> Result<Self, String> {
+        Self::open(endpoint, None, Some(limit))
+    }
+
+    fn open(endpoint: &str, token: Option<&str>, limit: Option<Duration>) -> Result<Self, String> {
         let tls = TlsConfig::builder().root_certs(roots()?).build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -47,6 +56,7 @@ impl Client {
             .accept_encoding("identity") // hashes and ranges are of the file itself
             .timeout_connect(Some(Duration::from_secs(15)))
             .timeout_per_read(Some(Duration::from_secs(60)))
+            .timeout_global(limit)
             .tls_config(tls)
             .build();
         Ok(Self { agent: config.new_agent(), endpoint: endpoint.to_owned(), token: token.map(str::to_owned) })

@@ -14,11 +14,13 @@ mod http;
 #[path = "no_http.rs"]
 mod http;
 mod settings;
+mod status;
 #[cfg(all(test, feature = "http"))]
 mod tests;
 mod wrong;
 
 pub use framework_base::id::{Id, Use};
+pub use status::{Reach, Status, status};
 
 use cache::Cache;
 use fetch::{Failure, Listing};

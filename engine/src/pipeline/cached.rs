@@ -82,7 +82,7 @@ impl Place {
 }
 
 /// `framework/tokens` in the user's cache folder, unless the environment says otherwise.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     if let Some(folder) = env::var_os(FOLDER) {
         return (!folder.is_empty()).then(|| folder.into());
     }

@@ -4,10 +4,16 @@ use framework_base::{Error, Problem, Result};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 /// The file that is locked. The system releases the lock when the process ends, however it ends.
 pub const LOCK: &str = ".lock";
+
+/// [`Hold::is_taken`] holds the lock for a moment, which must not end a run that begins just then.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to write into a run's folder, as long as it lives.
 #[derive(Debug)]
@@ -21,7 +27,15 @@ impl Hold {
         let path = root.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|e| Error::io("write", &path, e))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            thread::sleep(PAUSE);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another process is training into {}", root.display());
@@ -32,5 +46,11 @@ impl Hold {
             Err(TryLockError::Error(e)) => tracing::warn!("{} cannot be locked: {e}", path.display()),
         }
         Ok(Self { _file: file })
+    }
+
+    /// Whether another process has the right. Where the system has no locks, nobody has.
+    pub fn is_taken(root: &Path) -> bool {
+        let file = File::open(root.join(LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }

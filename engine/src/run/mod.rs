@@ -1,5 +1,6 @@
 //! The run's folder: where everything about a run is found again.
 
+mod checkpoints;
 mod facts;
 mod hold;
 mod lock;
@@ -8,6 +9,8 @@ mod metrics;
 pub(crate) mod number;
 mod summary;
 
+pub(crate) use checkpoints::{OPTIMIZER, STATE, TRAINED, is_checkpoint};
+pub(crate) use facts::processor;
 pub use facts::{Expected, Facts, Machine};
 pub use hold::Hold;
 pub use lock::Lock;
@@ -34,7 +37,7 @@ fn is_half_made(root: &Path) -> bool {
 }
 
 /// Whether a run has written a folder: it has described itself there.
-fn is_run(root: &Path) -> bool {
+pub(crate) fn is_run(root: &Path) -> bool {
     let lock = std::fs::read_to_string(root.join("lock.toml"));
     root.join("recipe.toml").is_file() && lock.is_ok_and(|text| toml::from_str::<Lock>(&text).is_ok())
 }

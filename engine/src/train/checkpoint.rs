@@ -3,7 +3,7 @@
 use super::{State, Stepper};
 use crate::{
     build::{numbers, shapes},
-    run::RunFolder,
+    run::{OPTIMIZER, RunFolder, STATE, TRAINED},
     states,
 };
 use framework_base::Float;
@@ -11,24 +11,7 @@ use framework_base::files::write_bytes;
 use framework_base::{Error, Result, files};
 use framework_executor::{Network, Value};
 use framework_weights::{TensorFile, write_tensors};
-use std::{borrow::Cow, fs, path::PathBuf};
-
-const TRAINED: &str = "trained.safetensors";
-const OPTIMIZER: &str = "optimizer.safetensors";
-const STATE: &str = "state.json";
-
-fn folder(run: &RunFolder, step: u64) -> PathBuf {
-    run.checkpoints().join(format!("step-{step}"))
-}
-
-/// Steps of the whole checkpoints, ascending. A folder gets its name only when everything in it is on disk.
-pub fn steps(run: &RunFolder) -> Vec<u64> {
-    let entries = fs::read_dir(run.checkpoints()).into_iter().flatten().flatten();
-    let number = |e: fs::DirEntry| e.file_name().to_str()?.strip_prefix("step-")?.parse().ok();
-    let mut steps: Vec<u64> = entries.filter_map(number).collect();
-    steps.sort_unstable();
-    steps
-}
+use std::{borrow::Cow, fs};
 
 /// The first trained parameter that has a NaN or an infinity, which no training leads out of.
 pub fn spoiled(network: &Network) -> Result<Option<String>> {
@@ -42,7 +25,7 @@ pub fn spoiled(network: &Network) -> Result<Option<String>> {
 
 /// Writes a checkpoint, then prunes.
 pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State, keep: usize) -> Result<()> {
-    files::write_folder(&folder(run, state.step), |dir| {
+    files::write_folder(&run.checkpoint(state.step), |dir| {
         let read = |name: &str| Ok(Cow::Owned(numbers(network, name)?));
         write_tensors(&dir.join(TRAINED), Float::F32, &shapes(network.trained()), read)?;
         states::write(&dir.join(OPTIMIZER), stepper.states())?;
@@ -55,9 +38,9 @@ pub fn save(run: &RunFolder, network: &Network, stepper: &Stepper, state: &State
 /// Removes the oldest checkpoints beyond `keep`, the best one aside.
 pub fn prune(run: &RunFolder, state: &State, keep: usize) -> Result<()> {
     let best = state.best.map(|(_, step)| step);
-    let others: Vec<u64> = steps(run).into_iter().filter(|&s| Some(s) != best).collect();
+    let others: Vec<u64> = run.checkpoint_steps().into_iter().filter(|&s| Some(s) != best).collect();
     for &old in &others[..others.len().saturating_sub(keep.max(1))] {
-        let path = folder(run, old);
+        let path = run.checkpoint(old);
         fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
     }
     Ok(())
@@ -65,7 +48,7 @@ pub fn prune(run: &RunFolder, state: &State, keep: usize) -> Result<()> {
 
 /// Renames a checkpoint that no run can go on from to `<why>-step-N`, in place of an earlier one of that name.
 pub fn set_aside(run: &RunFolder, step: u64, why: &str) -> Result<()> {
-    let (from, to) = (folder(run, step), run.checkpoints().join(format!("{why}-step-{step}")));
+    let (from, to) = (run.checkpoint(step), run.checkpoints().join(format!("{why}-step-{step}")));
     let _ = fs::remove_dir_all(&to);
     fs::rename(&from, &to).map_err(|e| Error::io("rename", &from, e))
 }
@@ -82,7 +65,7 @@ pub fn load_newest(
     stepper: &mut Stepper,
     tell: &mut dyn FnMut(String),
 ) -> Result<Option<State>> {
-    let steps = steps(run);
+    let steps = run.checkpoint_steps();
     for &step in steps.iter().rev() {
         let damage = match load(run, step, fingerprint, network, stepper) {
             Ok(state) => return Ok(Some(state)),
@@ -128,14 +111,14 @@ fn load(
 }
 
 fn state(run: &RunFolder, step: u64) -> Result<State> {
-    let path = folder(run, step).join(STATE);
+    let path = run.checkpoint(step).join(STATE);
     let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| Error::failed(format!("{}: {e}", path.display())))
 }
 
 /// Puts a checkpoint's trained parameters into a network.
 pub fn load_trained(run: &RunFolder, step: u64, network: &Network) -> Result<()> {
-    let file = TensorFile::open(&folder(run, step).join(TRAINED))?;
+    let file = TensorFile::open(&run.checkpoint(step).join(TRAINED))?;
     for param in network.trained() {
         let numbers = file.tensor_shaped(&param.name, &param.shape)?;
         network.set(&param.name, Value::from_f32(numbers, &param.shape, network.device())?)?;
@@ -144,6 +127,6 @@ pub fn load_trained(run: &RunFolder, step: u64, network: &Network) -> Result<()>
 }
 
 fn load_optimizer(run: &RunFolder, step: u64, network: &Network, stepper: &mut Stepper) -> Result<()> {
-    let file = TensorFile::open(&folder(run, step).join(OPTIMIZER))?;
+    let file = TensorFile::open(&run.checkpoint(step).join(OPTIMIZER))?;
     stepper.restore(|name, state| states::read(&file, name, state, network.device()))
 }

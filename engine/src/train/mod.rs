@@ -92,7 +92,7 @@ pub fn train_until(
         false => RunFolder::create(&root).map_err(|e| prepared.session.placed(e))?,
     };
     let changes = if resume { resume::changes(&run, &prepared.session)? } else { Vec::new() };
-    let begun = !checkpoint::steps(&run).is_empty();
+    let begun = !run.checkpoint_steps().is_empty();
     // Nothing has been computed with what was described there.
     if !begun {
         prepared.describe(&run)?;

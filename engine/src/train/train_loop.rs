@@ -227,7 +227,7 @@ impl<'a> TrainLoop<'a> {
 
     /// Writes a checkpoint of this step unless there is one.
     pub fn save_once(&self) -> Result<()> {
-        if checkpoint::steps(&self.run).contains(&self.state.step) { Ok(()) } else { self.save() }
+        if self.run.checkpoint_steps().contains(&self.state.step) { Ok(()) } else { self.save() }
     }
 
     fn save(&self) -> Result<()> {
@@ -255,7 +255,7 @@ impl<'a> TrainLoop<'a> {
     /// What to do after a divergence that the parameters of `step` led to. A checkpoint of that step leads to the same
     /// again, whatever the learning rate, so that it is set aside.
     fn diverged(&self, step: u64, what: &str) -> Error {
-        let mut steps = checkpoint::steps(&self.run);
+        let mut steps = self.run.checkpoint_steps();
         if steps.contains(&step)
             && let Err(e) = checkpoint::set_aside(&self.run, step, "diverged")
         {

@@ -106,6 +106,15 @@ pub fn is_unfinished(name: &str) -> bool {
     name.starts_with(WRITING) || (name.starts_with('.') && (name.ends_with(FILLING) || name.ends_with(REPLACED)))
 }
 
+/// Bytes of a file, or of all files below a folder; links are not followed, and what may not be read counts nothing.
+pub fn size(path: &Path) -> u64 {
+    let Ok(about) = path.symlink_metadata() else { return 0 };
+    match about.is_dir() {
+        true => fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum(),
+        false => about.len(),
+    }
+}
+
 /// Finishes or removes what a killed process was writing in a folder.
 pub fn clear_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -13,6 +13,7 @@ pub(super) mod exp;
 pub(super) mod few;
 pub(super) mod float32;
 pub(super) mod head;
+mod instructions;
 pub(super) mod lookup;
 pub(super) mod matrix;
 pub(super) mod multiply;
@@ -24,6 +25,8 @@ pub(super) mod slice;
 pub(super) mod squash;
 pub(super) mod sum;
 pub(super) mod trained_head;
+
+pub use instructions::{Kernel, Processor};
 
 use super::precision::Narrow;
 use burn::backend::{
@@ -51,7 +54,7 @@ enum Level {
 }
 
 /// Lowered by the environment variable `FRAMEWORK_CPU`: `portable`, `avx2` or `avx512`.
-static LEVEL: LazyLock<Level> = LazyLock::new(|| match std::env::var("FRAMEWORK_CPU").as_deref() {
+static LEVEL: LazyLock<Level> = LazyLock::new(|| match std::env::var(instructions::VARIABLE).as_deref() {
     Ok("portable") => Level::Portable,
     Ok("avx2") => Level::Avx2,
     Ok("avx512") => Level::Avx512,
@@ -106,6 +109,14 @@ pub(super) fn has(narrow: Narrow) -> bool {
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx512() -> bool {
     matches!(*LEVEL, Level::Avx512 | Level::Widest) && is_x86_feature_detected!("avx512f")
+}
+
+/// Whether 4-bit codes are looked up sixteen at a time.
+fn wide_codes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return has_avx512();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 /// The same elements in a buffer that holds nothing else, which is changed in place if nobody else has it.
