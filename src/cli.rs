@@ -32,6 +32,7 @@ struct Plugins {
 enum Command {
     ListPlugins(list_plugins::ListPlugins),
     Describe(describe::Describe),
+    Schema(schema::Schema),
     Init(init::Init),
     Check(check::Check),
     Preview(preview::Preview),
@@ -44,9 +45,13 @@ enum Command {
     Tokenizer(tokenizer::Tokenizer),
     Compare(compare::Compare),
     Report(report::Report),
+    Runs(runs::Runs),
     Export(export::Export),
     NewPlugin(new_plugin::NewPlugin),
     CheckPlugin(check_plugin::CheckPlugin),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Manual),
 }
 
 impl Cli {
@@ -56,6 +61,7 @@ impl Cli {
         match self.command {
             Command::ListPlugins(command) => command.run(&sources),
             Command::Describe(command) => command.run(&sources),
+            Command::Schema(command) => command.run(&sources),
             Command::Init(command) => command.run(&sources),
             Command::Check(command) => command.run(&sources),
             Command::Preview(command) => command.run(&sources),
@@ -68,9 +74,13 @@ impl Cli {
             Command::Tokenizer(command) => command.run(&sources),
             Command::Compare(command) => command.run(&sources),
             Command::Report(command) => command.run(),
+            Command::Runs(command) => command.run(),
             Command::Export(command) => command.run(&sources),
             Command::NewPlugin(command) => command.run(),
             Command::CheckPlugin(command) => command.run(),
+            Command::Doctor(command) => command.run(&sources),
+            Command::Completions(command) => command.run(&sources),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -109,6 +109,12 @@ impl Init {
     }
 }
 
+/// What there is to begin with, each with a summary.
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let printed = PRINTED.iter().map(|(name, summary, _)| (*name, *summary));
+    SAMPLES.iter().map(|sample| (sample.name, sample.summary)).chain(printed)
+}
+
 fn list() {
     println!("with data and a base model, to run at once: framework init --like NAME DIR");
     for sample in &SAMPLES {
