@@ -4,13 +4,15 @@
 macro_rules! eprintln {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($text)*);
+        let _ = writeln!(crate::held::Stderr, $($text)*);
     }};
 }
 
 mod cli;
 mod commands;
+mod held;
 mod progress;
+mod screen;
 mod terminal;
 
 // The built-in plugins are linked in by naming their crates.
@@ -24,13 +26,16 @@ use plugin_optimizers as _;
 use clap::Parser;
 use std::{panic, process::ExitCode};
 
-/// Whoever reads what is printed may stop reading: `framework list-plugins | head`.
-fn end_quietly_when_nobody_reads() {
+/// Whoever reads what is printed may stop reading: `framework list-plugins | head`. Any other panic is told on the terminal as
+/// it was before a screen.
+fn prepare_for_panics() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if info.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
             std::process::exit(0);
         }
+        // A message on a screen would vanish with it.
+        screen::leave();
         previous(info);
     }));
 }
@@ -50,7 +55,7 @@ fn on_the_pool<R: Send>(command: impl FnOnce() -> R + Send) -> R {
 }
 
 fn main() -> ExitCode {
-    end_quietly_when_nobody_reads();
+    prepare_for_panics();
     framework_core::ffi::install_panic_hook();
     let cli = cli::Cli::parse();
     progress::init_logging(cli.verbose);

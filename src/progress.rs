@@ -1,5 +1,6 @@
 //! What is shown on stderr while something runs.
 
+use crate::held;
 use framework_engine::{
     data::Progress,
     hub::{self, Transfer},
@@ -22,7 +23,7 @@ pub fn init_logging(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| held::Stderr)
         .without_time()
         .with_target(false)
         // It would panic where stderr is closed.

@@ -1,13 +1,14 @@
 use crate::{
     cli::overrides,
     progress::{DataProgress, TrainProgress},
+    screen::{self, Screen, View},
 };
 use framework_engine::{
-    PluginSources, Result, Session,
-    train::{self, Event},
+    Error, PluginSources, Result, Session, run,
+    train::{self, Event, Prepared},
 };
 use std::{
-    io::Write,
+    io::IsTerminal,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -33,6 +34,9 @@ pub struct Train {
     /// Compute on cpu, wgpu or cuda.
     #[arg(long)]
     backend: Option<String>,
+    /// Show the run on a screen: curves, figures, answers. q or Ctrl-C saves and ends it.
+    #[arg(long)]
+    tui: bool,
 }
 
 impl Train {
@@ -45,15 +49,21 @@ impl Train {
         let prepared = train::prepare(session, &mut |at| reading.preparing(at))?;
         reading.end();
         eprintln!("{}", prepared.headline());
-        let mut progress = TrainProgress::new();
         let mut samples = Vec::new();
         let stop = stop_on_signals();
+        let mut progress = self.progress(&prepared, &stop)?;
         let summary = train::train_until(&prepared, self.resume, &|| stop.load(Ordering::Relaxed), &mut |event| {
             if let Event::Samples { answers, .. } = event {
                 samples = answers.to_vec();
             }
-            progress.on(event);
-        })?;
+            match &mut progress {
+                Progress::Lines(lines) => lines.on(event),
+                Progress::Screen(screen) => screen.on(event),
+            }
+        });
+        // The terminal is as it was before anything is told.
+        drop(progress);
+        let summary = summary?;
         let Some(summary) = summary else { return Ok(ExitCode::from(STOPPED)) };
         for (prompt, answer) in samples {
             println!("> {prompt}\n{answer}\n");
@@ -68,18 +78,49 @@ impl Train {
     }
 }
 
+/// What is shown while a run goes on.
+enum Progress {
+    Lines(TrainProgress),
+    Screen(Screen),
+}
+
+impl Train {
+    /// A screen if one is asked for and can be shown; else lines.
+    fn progress(&self, prepared: &Prepared, stop: &Arc<AtomicBool>) -> Result<Progress> {
+        if self.tui && !std::io::stderr().is_terminal() {
+            eprintln!("--tui: standard error is no terminal; progress is told in lines");
+        } else if self.tui {
+            let recipe = &prepared.session.recipe;
+            let earlier = match self.resume {
+                true => run::read_metrics(&recipe.output.join("metrics.jsonl"))?,
+                false => Vec::new(),
+            };
+            let screen = Screen::open(View::new(&recipe.name, &earlier), stop.clone());
+            let advice = "leave --tui out to have progress in lines";
+            return screen
+                .map(Progress::Screen)
+                .map_err(|e| Error::failed(format!("--tui: the terminal cannot show a screen: {e}\n    {advice}")));
+        }
+        Ok(Progress::Lines(TrainProgress::new()))
+    }
+}
+
 /// Becomes true with the first Ctrl-C or SIGTERM; the second ends the process.
 pub fn stop_on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
-    let handler = move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(STOPPED.into());
-        }
-        let _ = writeln!(std::io::stderr(), "stopping after this step; once more ends at once, without saving");
-    };
+    let handler = move || ask_to_stop(&asked);
     if let Err(e) = ctrlc::set_handler(handler) {
         tracing::warn!("Ctrl-C ends the run without saving: {e}");
     }
     stop
+}
+
+/// Asks a run to stop after its step; whoever asks twice ends the process.
+pub fn ask_to_stop(stop: &AtomicBool) {
+    if stop.swap(true, Ordering::Relaxed) {
+        screen::leave();
+        std::process::exit(STOPPED.into());
+    }
+    eprintln!("stopping after this step; once more ends at once, without saving");
 }

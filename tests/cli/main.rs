@@ -38,6 +38,7 @@ mod reports;
 mod rows;
 mod runs;
 mod schema;
+mod screen;
 mod setting;
 mod showing;
 mod sweeping;
