@@ -101,36 +101,36 @@ impl Whole<'_> {
         &self,
         to: &Path,
         params: &[Param],
+        read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
+    ) -> Result<()> {
+        files::write_folder(to, |dir| self.fill(dir, params, read))
+    }
+
+    /// [`Whole::write`], into a folder that is being filled.
+    fn fill<'a>(
+        &self,
+        dir: &Path,
+        params: &[Param],
         mut read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
     ) -> Result<()> {
         let shape = |p: &Param| TensorShape { name: p.name.clone(), shape: shape_in_files(p) };
         let shapes: Vec<_> = params.iter().map(shape).collect();
-        self.write_tensors(to, &shapes, |name| {
+        let read = |name: &str| {
             let turned = params.iter().find(|p| p.name == name && p.stored != Stored::OutIn);
             match turned {
                 Some(param) => Ok(Cow::Owned(for_file(param, read(name)?.into_owned()))),
                 None => read(name),
             }
-        })
+        };
+        save_model(dir, &self.config, self.format, &shapes, self.shard, read)?;
+        self.end.write(self.base, dir)
     }
 
-    /// Writes a model with its adapter folded in.
-    pub fn write_folded(&self, to: &Path, network: &Arc<Network>) -> Result<()> {
-        self.write(to, &network.spec().params, |name| {
+    /// Writes a model with its adapter folded in, into a folder that is being filled.
+    pub fn fill_folded(&self, dir: &Path, network: &Arc<Network>) -> Result<()> {
+        self.fill(dir, &network.spec().params, |name| {
             let value = network.merged(name)?.ok_or_else(|| Error::failed(format!("parameter `{name}` was lost")))?;
             Ok(Cow::Owned(value.to_f32()?))
-        })
-    }
-
-    pub fn write_tensors<'a>(
-        &self,
-        to: &Path,
-        tensors: &[TensorShape],
-        read: impl FnMut(&str) -> Result<Cow<'a, [f32]>>,
-    ) -> Result<()> {
-        files::write_folder(to, |dir| {
-            save_model(dir, &self.config, self.format, tensors, self.shard, read)?;
-            self.end.write(self.base, dir)
         })
     }
 }

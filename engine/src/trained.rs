@@ -32,7 +32,12 @@ pub fn trained(run: &RunFolder, session: &Session, place: impl Into<Placement>) 
         let source = source.without(&session.recipe.model.ignore_keys);
         return build::build(&session.registry, &session.recipe.model.plugin, source, None, place, 0);
     }
-    let adapter = adapter_folder(run)?;
+    trained_by(session, adapter_folder(run)?.path(), place)
+}
+
+/// The network of a run with an adapter folder that is its own, or was made from it.
+pub(crate) fn trained_by(session: &Session, adapter: &Path, place: impl Into<Placement>) -> Result<Arc<Network>> {
+    let adapter = AdapterFolder::open(adapter)?;
     let network = match session.adapter()?.plan(&blueprint::spec(session)?)?.saved.is_empty() {
         true => build::network(session, place.into(), true)?,
         // PEFT's file holds what the parameters give, and says how it is to be read.

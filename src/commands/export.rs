@@ -1,31 +1,46 @@
 use framework_engine::{
-    PluginSources, Result,
-    export::{Exported, Options, export, fold},
-    recipe::SaveDtype,
+    Float, PluginSources, Result,
+    export::{Exported, Format, Options, Report, export, fold},
+    weights::gguf::Packing,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-/// Write what a run has trained into a folder that transformers and PEFT load.
+/// Write what a run has trained, or a model folder, for use elsewhere: a folder for transformers and PEFT, or a GGUF file
+/// for llama.cpp and Ollama. What was written is read again and compared; `export.json` in it says what was found.
 #[derive(clap::Args)]
 pub struct Export {
     /// A run's folder.
     #[arg(required_unless_present = "model", conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// Without a run: the model folder that --adapter is folded into; needs --merge.
-    #[arg(long, requires_all = ["adapter", "merge"])]
+    /// Without a run: a model folder, or an id on the hub.
+    #[arg(long)]
     model: Option<PathBuf>,
-    /// A PEFT adapter folder for the model.
+    /// A PEFT adapter folder for the model, to be folded into it; needs --merge, or --format gguf.
     #[arg(long, requires = "model")]
     adapter: Option<PathBuf>,
     /// The folder to make.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Fold the adapter into the base model and write the whole model.
+    /// Fold the adapter into the base model and write the whole model; GGUF always is one.
     #[arg(long)]
     merge: bool,
+    /// What is written.
+    #[arg(long, value_enum, default_value = "hf")]
+    format: Kind,
     /// Number format of the weights. Default: that in which the base model, or what was trained, is stored.
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// A Hugging Face folder.
+    Hf,
+    /// A GGUF file, a Modelfile for Ollama, and the command lines that use them.
+    Gguf,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -39,27 +54,52 @@ enum Dtype {
     /// 16-bit, IEEE 754.
     #[value(aliases = ["fp16", "float16"])]
     F16,
+    /// 8-bit with a scale for 32 numbers; GGUF only.
+    #[value(name = "q8_0", aliases = ["q8-0", "q8"])]
+    Q8,
 }
 
 impl Export {
     pub fn run(&self, sources: &PluginSources) -> Result<ExitCode> {
         let dtype = self.dtype.map(|dtype| match dtype {
-            Dtype::F32 => SaveDtype::F32,
-            Dtype::Bf16 => SaveDtype::Bf16,
-            Dtype::F16 => SaveDtype::F16,
+            Dtype::F32 => Packing::Float(Float::F32),
+            Dtype::Bf16 => Packing::Float(Float::BF16),
+            Dtype::F16 => Packing::Float(Float::F16),
+            Dtype::Q8 => Packing::Q8,
         });
-        let options = Options { merge: self.merge, dtype, ..Options::default() };
-        if let (Some(model), Some(adapter)) = (&self.model, &self.adapter) {
-            fold(model, adapter, &self.to, &options, sources)?;
-            println!("model saved in {}", self.to.display());
-            return Ok(ExitCode::SUCCESS);
-        }
-        let run = self.run.as_deref().unwrap_or(std::path::Path::new("."));
-        let what = match export(run, &self.to, &options, sources)? {
+        let format = match self.format {
+            Kind::Hf => Format::Hf,
+            Kind::Gguf => Format::Gguf,
+        };
+        let options = Options { merge: self.merge, format, dtype, ..Options::default() };
+        let report = match &self.model {
+            Some(model) => fold(model, self.adapter.as_deref(), &self.to, &options, sources)?,
+            None => export(self.run.as_deref().unwrap_or(Path::new(".")), &self.to, &options, sources)?,
+        };
+        self.tell(&report);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn tell(&self, report: &Report) {
+        let what = match report.what {
             Exported::Adapter => "adapter",
             Exported::Model => "model",
         };
+        let (manifest, logits) = (&report.manifest, &report.manifest.logits);
+        manifest.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        if let Some(quantized) = &manifest.quantization {
+            let (off, of) = (&quantized.logits, &quantized.frozen);
+            eprintln!(
+                "note: trained on weights in {of}, merged into those before: logits are {:.4} off in the mean and {:.3} at most; \
+                 they spread by {:.3}",
+                off.mean, off.largest, off.spread
+            );
+        }
+        eprintln!(
+            "proved: read again, its logits are {:.1e} off the run's at most; they spread by {:.3}",
+            logits.largest, logits.spread
+        );
         println!("{what} saved in {}", self.to.display());
-        Ok(ExitCode::SUCCESS)
+        report.commands.iter().for_each(|command| println!("{command}"));
     }
 }

@@ -16,7 +16,7 @@ use framework_core::{
     config::{self, Verdict},
 };
 use framework_registry::Entry;
-use framework_weights::{ModelFolder, at, shape_in_files};
+use framework_weights::{ModelFolder, TensorShape, at, shape_in_files};
 use serde_json::Value;
 use std::path::Path;
 
@@ -28,7 +28,18 @@ const TIED: &str = "tie_word_embeddings";
 /// # Errors
 /// Quantized weights: [`Error::Invalid`] with the method. What is missing after all is an error where it is read.
 pub fn fitted(entry: &Entry, source: ModelSource) -> Result<ModelSource> {
-    let ModelSource::Folder(mut folder) = source else { return Ok(source) };
+    let mut folder = match source {
+        ModelSource::Folder(folder) => folder,
+        ModelSource::Gguf(mut model) => {
+            let wrong = |e: PluginError| refused(model.file().path(), &e);
+            let made = entry.model(&Value::Object(model.config().clone())).and_then(|made| made.spec());
+            let spec = made.map_err(wrong)?;
+            let shape = |p: &Param| TensorShape { name: p.name.clone(), shape: shape_in_files(p) };
+            model.expect(&spec.params.iter().map(shape).collect::<Vec<_>>())?;
+            return Ok(ModelSource::Gguf(model));
+        }
+        scratch => return Ok(scratch),
+    };
     let spec = declared(entry, &folder)?;
     not_quantized(&folder, &spec)?;
     for param in &spec.params {

@@ -100,6 +100,10 @@ fn build_for(
     for param in &network.spec().params {
         let value = match source {
             ModelSource::Folder(folder) => loaded(folder, param, &keeping, &network)?,
+            ModelSource::Gguf(model) => {
+                let numbers = from_file(param, model.tensor(&param.name)?);
+                kept(&network, param, numbers, keeping.storage(param, None))?
+            }
             ModelSource::Scratch(_) => {
                 let numbers = start(network.spec(), param, seed)?;
                 kept(&network, param, numbers, keeping.storage(param, None))?

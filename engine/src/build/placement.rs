@@ -47,6 +47,14 @@ impl Placement {
         Ok(Self { device, frozen, precision, double_quant })
     }
 
+    /// The number format of less than 16 bits that frozen weights get with an adapter, if it is one.
+    pub(crate) fn quantized(&self, plan: &AdapterPlan) -> Result<Option<String>> {
+        let none = BTreeSet::new();
+        let frozen = Keeping::of(plan, &none, self.frozen, self.precision, self.double_quant)?.frozen;
+        let few = matches!(frozen, Frozen::Int8 | Frozen::Nf4 | Frozen::Fp4);
+        Ok(few.then(|| serde_json::to_value(frozen).ok()?.as_str().map(str::to_owned)).flatten())
+    }
+
     /// What the precision comes to on this device; nothing for 32 bits.
     pub fn precision(&self) -> Option<String> {
         let (name, half) = match self.precision {

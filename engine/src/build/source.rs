@@ -3,13 +3,15 @@
 use framework_base::{Error, Problem, Result};
 use framework_recipe::{ModelConfig, Recipe};
 use framework_weights as weights;
-use framework_weights::ModelFolder;
+use framework_weights::{ModelFolder, gguf::GgufModel};
 use serde_json::{Map, Value as Json};
 
 /// Where a model's parameters come from.
 pub enum ModelSource {
     /// A Hugging Face folder.
     Folder(Box<ModelFolder>),
+    /// A GGUF file.
+    Gguf(Box<GgufModel>),
     /// A configuration; parameters start as the architecture declares.
     Scratch(Map<String, Json>),
 }
@@ -25,6 +27,8 @@ impl ModelSource {
         for key in keys {
             match &mut self {
                 ModelSource::Folder(folder) => folder.set(key, None),
+                // Its configuration is made here, and has no keys that nobody knows.
+                ModelSource::Gguf(_) => {}
                 ModelSource::Scratch(config) => drop(config.shift_remove(key)),
             }
         }
@@ -46,6 +50,7 @@ impl ModelSource {
     pub fn config(&self) -> &Map<String, Json> {
         match self {
             ModelSource::Folder(folder) => folder.config(),
+            ModelSource::Gguf(model) => model.config(),
             ModelSource::Scratch(config) => config,
         }
     }

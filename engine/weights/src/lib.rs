@@ -1,6 +1,7 @@
 //! Weights on disk: Hugging Face model folders and PEFT adapter folders, read by mapping, written whole or not at all.
 
 mod file;
+pub mod gguf;
 mod hf;
 mod mmap;
 mod peft;

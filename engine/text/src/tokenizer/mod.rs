@@ -2,6 +2,7 @@
 
 mod added;
 mod character;
+pub mod ggml;
 mod load;
 mod memo;
 mod special;
