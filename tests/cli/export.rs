@@ -1,7 +1,7 @@
 //! `framework export`: folders for use elsewhere.
 
 use crate::setting::{FACTS, Setting, base, question};
-use framework_engine::{PluginSources, generate::TextGenerator};
+use framework_engine::{PluginSources, export::prove, generate::TextGenerator};
 use plugin_adapters as _;
 use plugin_augmenters as _;
 use plugin_datasets as _;
@@ -48,7 +48,14 @@ fn an_adapter_is_exported_as_it_is() {
     let setting = trained(&[]);
     let out = setting.run(["export", "runs/colours", "--to", "adapter"]).succeeded().out;
     assert_eq!(out, "adapter saved in adapter\n");
-    let files = ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "generation_config.json"];
+    let files = [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "chat_template.jinja",
+        "export.json",
+        "generation_config.json",
+    ];
     assert!(setting.files("adapter").starts_with(&files.map(str::to_owned)), "{:?}", setting.files("adapter"));
     let args = ["--model", &base().display().to_string(), "--adapter", "adapter"];
     assert_eq!(loss(&setting, &args), loss(&setting, &["runs/colours"]));
@@ -77,14 +84,21 @@ fn folders_are_merged_without_a_run() {
     let args = ["export", "--model", &model, "--adapter", "runs/colours/adapter", "--merge", "--to", "folded"];
     assert_eq!(setting.run(args).succeeded().out, "model saved in folded\n");
     assert_eq!(setting.files("folded"), setting.files("merged"));
-    for file in setting.files("folded") {
+    // The card and the manifest say where they come from.
+    let told = ["README.md", "export.json"].map(str::to_owned);
+    for file in setting.files("folded").into_iter().filter(|file| !told.contains(file)) {
         assert!(setting.bytes(&format!("folded/{file}")) == setting.bytes(&format!("merged/{file}")), "{file}");
     }
     let half = ["--dtype", "fp16"];
     setting.run([&args[..7], &["half"], &half].concat()).succeeded();
     assert!(setting.read("half/config.json").contains("float16"));
-    let err = setting.run(["export", "--model", &model, "--to", "x"]).failed(2);
+    let err = setting.run([&args[..5], &["--to", "x"]].concat()).failed(2);
     assert!(err.contains("--adapter") && err.contains("--merge"), "{err}");
+    // A folder in another format.
+    setting.run(["export", "--model", &model, "--to", "other", "--dtype", "bf16"]).succeeded();
+    assert!(setting.read("other/config.json").contains("bfloat16"));
+    let err = setting.run(["export", "--model", &model, "--to", "x", "--dtype", "q8_0"]).failed(2);
+    assert!(err.contains("--format gguf") && !setting.path("x").exists(), "{err}");
 }
 
 #[test]
@@ -184,6 +198,97 @@ fn answered_by_transformers(setting: &Setting, run: &str, model: &Path, adapter:
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Changes one byte of a file, so many before its end.
+fn flip(setting: &Setting, file: &str, before: usize) {
+    let mut bytes = setting.bytes(file);
+    let at = bytes.len() - before;
+    bytes[at] ^= 0x10;
+    std::fs::write(setting.path(file), bytes).unwrap();
+}
+
+/// Changes a name in a file of numbers.
+fn rename(setting: &Setting, file: &str, from: &str, to: &str) {
+    let mut bytes = setting.bytes(file);
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
+    bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+    std::fs::write(setting.path(file), bytes).unwrap();
+}
+
+/// What the proof says of a copy of an exported folder, after a change.
+fn proved(setting: &Setting, folder: &str, change: impl FnOnce(&str)) -> Result<(), String> {
+    let copy = format!("{folder}-changed");
+    std::fs::create_dir(setting.path(&copy)).unwrap();
+    for file in setting.files(folder) {
+        std::fs::write(setting.path(&format!("{copy}/{file}")), setting.bytes(&format!("{folder}/{file}"))).unwrap();
+    }
+    change(&copy);
+    let sources = PluginSources::default();
+    let result = prove(&setting.path("runs/chatml"), &setting.path(&copy), &sources);
+    std::fs::remove_dir_all(setting.path(&copy)).unwrap();
+    result.map(drop).map_err(|e| e.to_string())
+}
+
+#[test]
+fn broken_exports_are_caught() {
+    let setting = Setting::new();
+    setting.write("chatml.toml", CHATML);
+    setting.run(["train", "chatml.toml"]).succeeded();
+    setting.run(["export", "runs/chatml", "--to", "hf"]).succeeded();
+    let out = setting.run(["export", "runs/chatml", "--to", "gguf", "--format", "gguf"]).succeeded().out;
+    assert_eq!(
+        out,
+        "model saved in gguf\nllama-cli --model gguf/chatml-F32.gguf --conversation\n\
+         ollama create chatml --file gguf/Modelfile\n"
+    );
+    let stops = "PARAMETER stop \"<|endoftext|>\"\nPARAMETER stop \"<|im_end|>\"\n";
+    assert!(setting.read("gguf/Modelfile").ends_with(stops), "{}", setting.read("gguf/Modelfile"));
+    for folder in ["hf", "gguf"] {
+        let manifest: Value = serde_json::from_str(&setting.read(&format!("{folder}/export.json"))).unwrap();
+        assert_eq!(
+            (&manifest["template"], &manifest["answer"]["stopped"]),
+            (&json!("same"), &json!(true)),
+            "{manifest}"
+        );
+        assert_eq!(manifest["answer"]["run"], manifest["answer"]["exported"]);
+        assert!(manifest["logits"]["largest"].as_f64().unwrap() <= manifest["allowed"].as_f64().unwrap());
+        let card = setting.read(&format!("{folder}/README.md"));
+        assert!(
+            card.starts_with("---\nlibrary_name: ") && card.contains("- full\n") && card.contains("name = \"chatml\""),
+            "{card}"
+        );
+        assert_eq!(proved(&setting, folder, |_| {}), Ok(()));
+    }
+    let caught = |folder: &str, change: &dyn Fn(&str), message: &str| {
+        let said = proved(&setting, folder, change).unwrap_err();
+        assert!(said.contains(message), "{said}");
+    };
+    caught("hf", &|at| flip(&setting, &format!("{at}/model.safetensors"), 20), "has other numbers");
+    caught(
+        "hf",
+        &|at| std::fs::remove_file(setting.path(&format!("{at}/chat_template.jinja"))).unwrap(),
+        "template is missing",
+    );
+    let one = |at: &str| {
+        let file = format!("{at}/generation_config.json");
+        let mut table: Value = serde_json::from_str(&setting.read(&file)).unwrap();
+        table["eos_token_id"] = table["eos_token_id"][0].clone();
+        setting.write(&file, &table.to_string());
+    };
+    caught("hf", &one, "at which it does not stop");
+    let file = |at: &str| format!("{at}/chatml-F32.gguf");
+    caught("gguf", &|at| flip(&setting, &file(at), 60), "has other numbers");
+    let without = |from: &str, to: &str| rename_in(&setting, "gguf", from, to);
+    assert!(
+        without("tokenizer.chat_template", "tokenizer.chat_templatf").contains("`tokenizer.chat_template` is missing")
+    );
+    assert!(without("eot_token_id", "eoz_token_id").contains("eot_token_id` is missing"));
+    assert!(without("rope.freq_base", "rope.freq_bane").contains("rope.freq_base` is missing"));
+}
+
+fn rename_in(setting: &Setting, folder: &str, from: &str, to: &str) -> String {
+    proved(setting, folder, |at| rename(setting, &format!("{at}/chatml-F32.gguf"), from, to)).unwrap_err()
+}
+
 /// The text of an answer, and what is said of the template.
 fn answer(setting: &Setting, args: &[&str]) -> (String, String) {
     let said = setting.run([&["generate", "--prompt", "What colour is coal?"], args].concat()).succeeded();
@@ -229,4 +334,19 @@ fn folders_stop_where_training_did_and_ask_as_it_did() {
     let (model, adapter) = (setting.path("runs/chatml/model"), setting.path("adapter"));
     answered_by_transformers(&setting, "runs/lora", &model, Some(&adapter), Some("It's brief."));
     answered_by_transformers(&setting, "runs/lora", &setting.path("merged"), None, Some("It's brief."));
+}
+
+#[test]
+fn a_quantized_base_model_is_merged_as_it_was_and_the_deviation_told() {
+    let setting = trained(&[("plugin = \"lora\"", "plugin = \"qlora\"")]);
+    let said = setting.run(["export", "runs/colours", "--to", "merged", "--merge", "--dtype", "f32"]).succeeded();
+    assert!(said.err.contains("note: trained on weights in nf4, merged into those before"), "{}", said.err);
+    let manifest: Value = serde_json::from_str(&setting.read("merged/export.json")).unwrap();
+    let quantized = &manifest["quantization"];
+    let of = |key: &str| quantized["logits"][key].as_f64().unwrap();
+    assert_eq!(quantized["frozen"], "nf4");
+    assert!(of("largest") > of("mean") && of("mean") > 1e-3 && of("largest") < 5.0 * of("spread"), "{quantized}");
+    // What was written is the merged model, bit by bit.
+    assert!(manifest["logits"]["largest"].as_f64().unwrap() < 1e-3 * of("spread"));
+    assert!(setting.read("merged/README.md").contains("It was trained on weights in nf4"));
 }

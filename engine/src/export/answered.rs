@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What is asked; a recipe's template writes it. The last text is continued as it is.
-pub(super) const PROMPTS: [&str; 3] =
-    ["What is the capital of France?", "写一首关于春天的诗。", "Three plus four is"];
+pub(super) const PROMPTS: [&str; 3] = ["What is the capital of France?", "写一首关于春天的诗。", "Three plus four is"];
 /// Tokens of the answer at most.
 const ANSWER: usize = 24;
 /// Tokens of a prompt at most.
@@ -88,7 +87,8 @@ impl Given {
 impl Said {
     pub fn of(network: &Arc<Network>, asked: Asked, stops: &[u32]) -> Result<Self> {
         let ids = |prompt: &Vec<u32>| prompt.iter().map(|id| *id as i32).collect();
-        let logits = asked.prompts.iter().map(|prompt| network.logits(ids(prompt), 1)).collect::<framework_core::Result<_>>()?;
+        let logits =
+            asked.prompts.iter().map(|prompt| network.logits(ids(prompt), 1)).collect::<framework_core::Result<_>>()?;
         let mut said = Self { logits, answer: Vec::new(), margins: Vec::new(), finish: Finish::Length, asked };
         let Some(first) = said.asked.prompts.first() else { return Ok(said) };
         let (mut rows, mut scores) = network.begin(std::slice::from_ref(first), 0)?;

@@ -58,7 +58,10 @@ fn body(given: &Given, manifest: &Manifest, out: &mut String) -> std::fmt::Resul
     let base = manifest.model.as_deref().map(|base| format!(", made from {}", short(base))).unwrap_or_default();
     writeln!(out, "{what}{base}; weights in {}.\n", manifest.dtype)?;
     if licence(given.base.as_deref()).is_empty() {
-        writeln!(out, "The licence of the base model and of the data decides what it may be used for; no licence is known.\n")?;
+        writeln!(
+            out,
+            "The licence of the base model and of the data decides what it may be used for; no licence is known.\n"
+        )?;
     }
     for note in &manifest.notes {
         writeln!(out, "- {note}")?;
@@ -83,7 +86,9 @@ fn body(given: &Given, manifest: &Manifest, out: &mut String) -> std::fmt::Resul
         }
     }
     let lines = read_metrics(&run.metrics()).unwrap_or_default();
-    if let Some(Metrics { eval_loss: Some(loss), eval_accuracy, metrics, .. }) = lines.iter().rfind(|m| m.eval_loss.is_some()) {
+    if let Some(Metrics { eval_loss: Some(loss), eval_accuracy, metrics, .. }) =
+        lines.iter().rfind(|m| m.eval_loss.is_some())
+    {
         writeln!(out, "| validation loss | {loss:.4} |")?;
         if let Some(share) = eval_accuracy {
             writeln!(out, "| validation accuracy | {share:.4} |")?;

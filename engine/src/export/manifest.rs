@@ -108,7 +108,8 @@ impl Manifest {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(NAME);
         let bytes = fs::read(&file).map_err(|e| Error::io("read", &file, e))?;
-        serde_json::from_slice(&bytes).map_err(|e| Error::invalid(at(&file, format!("is not what an export writes: {e}"))))
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::invalid(at(&file, format!("is not what an export writes: {e}"))))
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
@@ -123,10 +124,8 @@ impl Manifest {
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.path().is_file() {
-                let fact = FileFact {
-                    bytes: entry.metadata().map_err(failed)?.len(),
-                    sha256: files::sha256(&entry.path())?,
-                };
+                let fact =
+                    FileFact { bytes: entry.metadata().map_err(failed)?.len(), sha256: files::sha256(&entry.path())? };
                 self.files.insert(entry.file_name().to_string_lossy().into_owned(), fact);
             }
         }

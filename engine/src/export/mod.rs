@@ -1,10 +1,11 @@
 //! What a run has trained, for use elsewhere: a PEFT adapter folder, a whole Hugging Face model folder, or a GGUF file for
 //! llama.cpp and Ollama. What is written is read again and compared with the run before the folder gets its name.
 
+mod alike;
 mod answered;
 mod card;
-mod given;
 mod gguf;
+mod given;
 mod hf;
 mod manifest;
 mod modelfile;
@@ -119,7 +120,8 @@ pub fn prove(run: &Path, folder: &Path, sources: &PluginSources) -> Result<Manif
         _ => None,
     };
     let said = given.say(within)?;
-    let mut manifest = Manifest { files: old.files, file: old.file, format: old.format, ..given.manifest(old.what, packing) };
+    let mut manifest =
+        Manifest { files: old.files, file: old.file, format: old.format, ..given.manifest(old.what, packing) };
     proof::prove(given, &said, folder, &mut manifest)?;
     Ok(manifest)
 }

@@ -12,7 +12,9 @@ pub(super) fn text(file: &str, vocab: &GgmlVocab) -> String {
             "# The chat template is in the GGUF file. Where Ollama does not recognise it, it gives prompts as they are:\n\
              # `ollama show NAME --template` says which; then write a TEMPLATE here.\n"
         }
-        None => "# The model was trained without a chat template: prompts are given as they are.\nTEMPLATE {{ .Prompt }}\n",
+        None => {
+            "# The model was trained without a chat template: prompts are given as they are.\nTEMPLATE {{ .Prompt }}\n"
+        }
     };
     for id in &vocab.ends {
         if let Some(token) = vocab.tokens.get(*id as usize) {
@@ -34,7 +36,8 @@ pub(super) fn commands(folder: &Path, file: &str, name: &str, vocab: &GgmlVocab)
         let path = path.display().to_string();
         if path.contains([' ', '\'', '"', '$']) { format!("'{}'", path.replace('\'', "'\\''")) } else { path }
     };
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     vec![
         format!("llama-cli --model {} {talk}", word(&folder.join(file))),
         format!("ollama create {} --file {}", name.to_lowercase(), word(&folder.join("Modelfile"))),

@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn numbers_of_formats_lead_back_to_them() {
-        for packing in [Packing::Float(Float::F32), Packing::Float(Float::F16), Packing::Float(Float::BF16), Packing::Q8] {
+        for packing in
+            [Packing::Float(Float::F32), Packing::Float(Float::F16), Packing::Float(Float::BF16), Packing::Q8]
+        {
             assert_eq!(Packing::of_code(packing.code()), Some(packing));
         }
         assert_eq!(Packing::of_code(2), None);

@@ -151,9 +151,12 @@ mod tests {
     #[test]
     fn orders_are_undone() {
         let numbers: Vec<f32> = (0..48).map(|x| x as f32).collect();
-        for (order, shape) in
-            [(Order::Same, [12, 4]), (Order::Neighbours(3), [12, 4]), (Order::Grouped(2), [12, 4]), (Order::Turned, [4, 12])]
-        {
+        for (order, shape) in [
+            (Order::Same, [12, 4]),
+            (Order::Neighbours(3), [12, 4]),
+            (Order::Grouped(2), [12, 4]),
+            (Order::Turned, [4, 12]),
+        ] {
             let there = order.forward(&numbers, &shape);
             assert_eq!(order.backward(there, &shape), numbers, "{order:?}");
         }

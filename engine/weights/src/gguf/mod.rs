@@ -3,6 +3,7 @@
 //! The format is version 3 of ggml's `docs/gguf.md`, little-endian. Names, layouts and metadata are those of llama.cpp's
 //! `convert_hf_to_gguf.py`. [`families`] has what differs from architecture to architecture.
 
+mod cursor;
 mod families;
 mod format;
 mod layout;

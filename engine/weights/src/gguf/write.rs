@@ -42,12 +42,14 @@ pub fn write_gguf<'a>(
         for (i, tensor) in tensors.iter().enumerate() {
             let (numbers, name) = (read(i)?, &tensor.name);
             if numbers.len() != tensor.elements() {
-                let message = format!("tensor `{name}` of the shape {:?} was given {} numbers", tensor.shape, numbers.len());
+                let message =
+                    format!("tensor `{name}` of the shape {:?} was given {} numbers", tensor.shape, numbers.len());
                 return Err(Error::failed(message));
             }
             let mut bytes = tensor.packing.encode(&numbers).ok_or_else(|| {
                 let format = tensor.packing.name();
-                let message = format!("tensor `{name}` has numbers beyond the range of {format}; bf16 and f32 hold them");
+                let message =
+                    format!("tensor `{name}` has numbers beyond the range of {format}; bf16 and f32 hold them");
                 Error::failed(format!("cannot write {}: {message}", path.display()))
             })?;
             bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);

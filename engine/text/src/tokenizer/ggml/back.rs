@@ -76,7 +76,8 @@ impl GgmlVocab {
 
     fn bytes(&self) -> Option<(Value, Value, Value, Value)> {
         let (splitter, whole_words) = pre::splitter(&self.pre)?;
-        let decoder = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        let decoder =
+            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
         let model = json!({
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": whole_words,

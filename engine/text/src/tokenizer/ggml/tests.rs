@@ -9,7 +9,8 @@ fn pieces() -> Tokenizer {
     let base = ["<unk>", "<s>", "</s>"].map(str::to_owned);
     let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
     let more = ["▁", "a", "b", "t", "h", "e", "▁a", "th", "▁th", "▁the", "<extra>"].map(str::to_owned);
-    let vocab: serde_json::Map<_, _> = base.into_iter().chain(bytes).chain(more).zip(0..).map(|(t, id)| (t, json!(id))).collect();
+    let vocab: serde_json::Map<_, _> =
+        base.into_iter().chain(bytes).chain(more).zip(0..).map(|(t, id)| (t, json!(id))).collect();
     let token = |id: u32, content: &str, special: bool| {
         json!({ "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
             "normalized": false, "special": special })
@@ -69,11 +70,18 @@ fn byte_level_tokenizers_go_there_and_back() {
 fn pieces_go_there_and_back_by_their_scores() {
     let tokenizer = pieces();
     let vocab = tokenizer.ggml(270, &[2]).unwrap();
-    assert_eq!((vocab.model.as_str(), vocab.pre.as_str(), vocab.adds_space, vocab.adds_bos), ("llama", "default", true, true));
+    assert_eq!(
+        (vocab.model.as_str(), vocab.pre.as_str(), vocab.adds_space, vocab.adds_bos),
+        ("llama", "default", true, true)
+    );
     let kinds = [0, 1, 3, 259, 269].map(|id| vocab.types[id]);
     assert_eq!(kinds, [kind::UNKNOWN, kind::CONTROL, kind::BYTE, kind::NORMAL, kind::USER_DEFINED]);
     let score = |token: &str| vocab.scores[tokenizer.id(token).unwrap() as usize];
-    assert!(score("th") > score("▁a") && score("▁a") > score("▁the") && score("▁the") > score("t"), "{:?}", vocab.scores);
+    assert!(
+        score("th") > score("▁a") && score("▁a") > score("▁the") && score("▁the") > score("t"),
+        "{:?}",
+        vocab.scores
+    );
     let back = vocab.tokenizer().unwrap().unwrap();
     same(&tokenizer, &back, &["the a bath", "été\n", "a<extra>the", " the"]);
 }

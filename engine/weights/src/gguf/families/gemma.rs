@@ -101,7 +101,10 @@ impl Family for Gemma {
             out.put("attention.sliding_window_pattern", every as u32);
         }
         let [full, local] = rotations(config, third)?;
-        if local.kind != "default" || (!third && full.kind != "default") || !["default", "linear"].contains(&&*full.kind) {
+        if local.kind != "default"
+            || (!third && full.kind != "default")
+            || !["default", "linear"].contains(&&*full.kind)
+        {
             return Err(format!("llama.cpp does not rotate it by the types {} and {}", full.kind, local.kind));
         }
         full.describe(out, false)?;
@@ -116,8 +119,7 @@ impl Family for Gemma {
         let mut config = llama::decoder_config(found)?;
         let mut set = |key: &str, value: Value| drop(config.insert(key.to_owned(), value));
         let (blocks, head) = (found.int("block_count")?, found.head_size()?);
-        let divided =
-            scalar(third, blocks, found.int("embedding_length")?, found.int("attention.head_count")?, head);
+        let divided = scalar(third, blocks, found.int("embedding_length")?, found.int("attention.head_count")?, head);
         set("query_pre_attn_scalar", divided.into());
         set("sliding_window", found.int("attention.sliding_window")?.into());
         let every = found.get("attention.sliding_window_pattern").and_then(Meta::number);

@@ -63,6 +63,8 @@ impl Family for Gpt2 {
             "n_head": found.int("attention.head_count")?,
             "n_inner": found.int("feed_forward_length")?,
             "n_positions": found.int("context_length")?,
+            // What llama.cpp computes, whatever was trained.
+            "activation_function": "gelu_new",
             "layer_norm_epsilon": found.float("attention.layer_norm_epsilon")?,
             "tie_word_embeddings": !found.has("output.weight"),
         });

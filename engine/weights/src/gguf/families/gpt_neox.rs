@@ -87,6 +87,8 @@ impl Family for GptNeoX {
             "num_attention_heads": found.int("attention.head_count")?,
             "intermediate_size": found.int("feed_forward_length")?,
             "max_position_embeddings": found.int("context_length")?,
+            // What llama.cpp computes, whatever was trained.
+            "hidden_act": "gelu_new",
             "layer_norm_eps": found.float("attention.layer_norm_epsilon")?,
             "use_parallel_residual": parallel.ok_or("it does not say `gptneox.use_parallel_residual`")?,
             "tie_word_embeddings": false,

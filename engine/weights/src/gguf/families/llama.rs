@@ -99,7 +99,8 @@ impl Family for Llama {
 
 /// That llama.cpp sees all tokens where a model sees the last ones.
 pub(super) fn windowed(window: Option<usize>, config: &Config) -> Option<(usize, String)> {
-    let window = window.filter(|window| config.maybe_int("max_position_embeddings").is_none_or(|most| *window < most))?;
+    let window =
+        window.filter(|window| config.maybe_int("max_position_embeddings").is_none_or(|most| *window < most))?;
     let note = format!(
         "llama.cpp has no sliding window for this architecture: beyond {window} tokens it computes something else than \
          was trained"

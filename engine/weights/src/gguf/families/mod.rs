@@ -153,7 +153,11 @@ pub(super) fn placed(family: &dyn Family, config: &Config, tensors: &[TensorShap
             }
             continue;
         }
-        places.push(Place { name, shape: order.shape(tensor.shape.clone()), made: Made::Of(tensor.name.clone(), order) });
+        places.push(Place {
+            name,
+            shape: order.shape(tensor.shape.clone()),
+            made: Made::Of(tensor.name.clone(), order),
+        });
     }
     Ok(places)
 }

@@ -16,7 +16,10 @@ fn rotated(config: &Config) -> Result<usize, Unfit> {
 /// The length that the model was trained at before LongRoPE.
 fn original(config: &Config) -> Result<usize, Unfit> {
     let inner = config.rope(10_000.0)?.number("original_max_position_embeddings").map(|n| n as usize);
-    config.maybe_int("original_max_position_embeddings").or(inner).map_or_else(|| config.int("max_position_embeddings"), Ok)
+    config
+        .maybe_int("original_max_position_embeddings")
+        .or(inner)
+        .map_or_else(|| config.int("max_position_embeddings"), Ok)
 }
 
 impl Family for Phi3 {

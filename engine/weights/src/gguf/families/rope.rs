@@ -59,7 +59,8 @@ impl Rope {
                 out.put("rope.scaling.factor", factor()? as f32);
             }
             "yarn" => {
-                let odd = ["attention_factor", "mscale", "mscale_all_dim"].iter().find(|key| self.number(key).is_some());
+                let odd =
+                    ["attention_factor", "mscale", "mscale_all_dim"].iter().find(|key| self.number(key).is_some());
                 if let Some(key) = odd {
                     return Err(format!("its rotation has `{key}`, which llama.cpp computes from `factor`"));
                 }
