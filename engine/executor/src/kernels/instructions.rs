@@ -1,12 +1,13 @@
 //! What the processor can do, and what becomes of it.
 
-use super::{LEVEL, Level};
+use super::{LEVEL, Level, bf16};
+use crate::precision::Narrow;
 use serde::Serialize;
 
 /// The environment variable that lowers the level of vector instructions.
 pub(super) const VARIABLE: &str = "FRAMEWORK_CPU";
 /// Its values.
-const VALUES: [&str; 2] = ["portable", "avx2"];
+const VALUES: [&str; 3] = ["portable", "avx2", "avx512"];
 
 /// The processor as the kernels see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,15 +39,24 @@ impl Processor {
         let loops = match *LEVEL {
             Level::Portable => portable(),
             Level::Avx2 => avx2(),
-            Level::Widest => widest(),
+            Level::Avx512 | Level::Widest => widest(),
         };
         let codes = if super::wide_codes() { "AVX-512" } else { portable() };
+        let in_16_bits = match (super::has(Narrow::Bf16), bf16::has_tiles()) {
+            (true, true) => "AMX",
+            (true, false) => "AVX512-BF16",
+            (false, _) => "none: computed in f32",
+        };
         let kernels = vec![
             Kernel { name: "norms, softmax, activations, sums, optimizers", by: loops },
             Kernel { name: "products of matrices in f32", by: products() },
             Kernel {
                 name: "products of matrices in bf16",
-                by: if super::has_bf16() { "AVX512-BF16" } else { "none: computed in f32" },
+                by: in_16_bits,
+            },
+            Kernel {
+                name: "products of matrices in high",
+                by: if super::has(Narrow::High) { in_16_bits } else { "none: computed in f32" },
             },
             Kernel { name: "4-bit weights", by: codes },
         ];
