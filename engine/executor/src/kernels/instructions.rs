@@ -50,10 +50,7 @@ impl Processor {
         let kernels = vec![
             Kernel { name: "norms, softmax, activations, sums, optimizers", by: loops },
             Kernel { name: "products of matrices in f32", by: products() },
-            Kernel {
-                name: "products of matrices in bf16",
-                by: in_16_bits,
-            },
+            Kernel { name: "products of matrices in bf16", by: in_16_bits },
             Kernel {
                 name: "products of matrices in high",
                 by: if super::has(Narrow::High) { in_16_bits } else { "none: computed in f32" },
@@ -152,9 +149,9 @@ mod tests {
     #[test]
     fn kernels_use_no_more_than_the_processor_has() {
         let processor = Processor::detect();
-        assert!(processor.kernels.len() == 4 && processor.limit_known);
-        for (instructions, feature) in [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AVX2 and FMA", "fma")]
-        {
+        assert!(processor.kernels.len() == 5 && processor.limit_known);
+        let known = [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AVX2 and FMA", "fma")];
+        for (instructions, feature) in known {
             let used = processor.kernels.iter().any(|kernel| kernel.by == instructions);
             assert!(!used || processor.features.contains(&feature), "{processor:?}");
         }

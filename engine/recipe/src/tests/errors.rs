@@ -386,3 +386,36 @@ fn training_needs_data() {
     add a [[dataset]]; `framework list-plugins --kind dataset` lists the kinds
 "#);
 }
+
+#[test]
+fn keys_of_other_objectives() {
+    let with = |objective: &str, rest: &str| problems(&format!("{GOOD}\n[objective]\n{objective}\n{rest}"));
+    assert_snapshot!(with("name = \"dpo\"\nteacher = \"base\"\nlos = \"ipo\"\ntemperature = 2.0", ""), @r#"
+r.toml:12:1: `objective.teacher`: the objective "dpo" does not read it; it is for "distillation"
+    "dpo" reads `loss`, `beta`, `label_smoothing`, `length_normalized`, `sft_weight`, `reference`
+r.toml:13:1: `objective.los`: unknown key
+    did you mean `loss`?
+r.toml:14:1: `objective.temperature`: the objective "dpo" does not read it; it is for "distillation"
+    "dpo" reads `loss`, `beta`, `label_smoothing`, `length_normalized`, `sft_weight`, `reference`
+"#);
+    assert_snapshot!(with("name = \"distillation\"\nalpha = 0.3", ""), @r#"
+r.toml:10:1: `objective`: the objective "distillation" needs a `teacher`
+    teacher = "<model folder, run or id on the hub>", or "base" for the model without its adapter
+"#);
+    assert_snapshot!(with("name = \"distillation\"\nteacher = \"base\"\ndivergence = \"reverse\"\ntop_k = 8\nbeta = 0.2", ""), @r#"
+r.toml:14:9: `objective.top_k`: only `divergence = "forward"` is computed from the likeliest tokens
+    leave one out
+r.toml:15:8: `objective.beta`: only `divergence = "jensen-shannon"` has it
+    leave it out, or choose that
+"#);
+    assert_snapshot!(with("name = \"dpo\"\nloss = \"ipo\"\nlabel_smoothing = 0.1\nlength_normalized = true", ""), @r#"
+r.toml:13:19: `objective.label_smoothing`: only `loss = "sigmoid"` and `"robust"` have it
+    leave it out, or choose one of those
+r.toml:14:21: `objective.length_normalized`: `ipo` always uses means over tokens
+    leave it out
+"#);
+    assert_snapshot!(with("loss = \"ipo\"", ""), @r#"
+r.toml:11:1: `objective.loss`: the objective "sft" does not read it; it is for "dpo"
+    "sft" reads `label_smoothing`, `z_loss`, `row_weight`
+"#);
+}

@@ -54,6 +54,9 @@ r = 8
 alpha = 16.0
 targets = ["q_proj"]
 
+[objective]
+name = "sft"
+
 [optimizer]
 plugin = "adamw"
 learning_rate = 0.0001

@@ -152,6 +152,30 @@ What is trained.
 The other keys are the plugin's own: `framework list-plugins --kind adapter` lists the plugins,
 `framework describe NAME` one plugin's keys.
 
+## `[objective]`
+
+What is minimised: cross-entropy of answers, the distance from a teacher, or a preference.
+
+| key | takes | default | |
+|---|---|---|---|
+| `name` | "sft", "distillation", "dpo", "orpo", "simpo" or "kto" | `"sft"` | The objective. `sft`: Cross-entropy of the answers (supervised fine-tuning). `distillation`: Cross-entropy mixed with the distance from a teacher's distribution (Hinton et al., 2015, arXiv:1503.02531). `dpo`: Pairs of answers against a reference (Rafailov et al., 2023, arXiv:2305.18290). `orpo`: Pairs of answers without a reference: cross-entropy of the chosen one and the ratio of odds (Hong et al., 2024, arXiv:2403.07691). `simpo`: Pairs of answers without a reference, by mean log-probabilities (Meng et al., 2024, arXiv:2405.14734). `kto`: Single answers that are wanted or not, against a reference (Ethayarajh et al., 2024, arXiv:2402.01306). |
+| `label_smoothing` | number, from 0 to 1 |  | `sft`: the share of each label's probability that goes to all tokens alike (Szegedy et al., 2016, arXiv:1512.00567). `dpo` with `loss = "sigmoid"` or `"robust"`, and `simpo`: the probability that a pair's answers are swapped (Mitchell, 2023). Default: 0. |
+| `z_loss` | number, at least 0 |  | `sft`: the weight of the squared logarithm of the softmax's denominator (Chowdhery et al., 2022, arXiv:2204.02311), which keeps logits small; PaLM has 1e-4. Default: 0. |
+| `row_weight` | string |  | `sft` and `distillation`: the record's field with the row's weight, a number from 0 on. The loss is the weighted mean over all labels. Default: all rows count alike. |
+| `loss` | "sigmoid", "ipo", "hinge" or "robust" |  | `dpo`: what a pair costs. Default: `sigmoid`. `sigmoid`: `-log σ(β h)`. `ipo`: `(h - 1 / 2β)²`, of means over tokens (Azar et al., 2023, arXiv:2310.12036). `hinge`: `max(0, 1 - β h)` (Zhao et al., 2023, arXiv:2305.10425). `robust`: `sigmoid` without the bias of pairs whose answers are swapped (Ray Chowdhury et al., 2024, arXiv:2403.00409), of which `label_smoothing` says how many there are, fewer than half. |
+| `beta` | number, above 0 |  | `dpo` and `kto`: how strongly the model is held to the reference (default 0.1). `orpo`: the weight of the odds ratio (default 0.1). `simpo`: the scale of the mean log-probabilities (default 2). `distillation` with `divergence = "jensen-shannon"`: the teacher's share of the mixture, between 0 and 1 (default 0.5). |
+| `gamma` | number, at least 0 |  | `simpo`: by how much the chosen answer's reward has to exceed the other's, in the unit of `beta` times a mean log-probability. Default: 0.5. |
+| `length_normalized` | boolean |  | `dpo`: use the mean log-probability of an answer's tokens instead of their sum. `ipo` always does. Default: false. |
+| `sft_weight` | number, at least 0 |  | `dpo`: the weight of the chosen answers' cross-entropy, which is added. Default: 0. |
+| `reference` | "start" or "base" |  | `dpo` and `kto`: the model whose log-probabilities are the reference. They are computed once, before the first step. Default: `start`. `start`: The model as it is before the first step, with `adapter.init_from`. `base`: The base model without the adapter. |
+| `desirable_weight` | number, at least 0 |  | `kto`: the weight of answers that are wanted. Default: 1. |
+| `undesirable_weight` | number, at least 0 |  | `kto`: the weight of answers that are not wanted. Default: 1. |
+| `teacher` | path |  | `distillation`: the model to learn from: a model folder or a run, relative to the recipe's folder, an id on the hub, or `base` for the recipe's own model without its adapter. Its tokenizer must be the student's. |
+| `top_k` | integer, at least 1 |  | `distillation`: keep only so many of the teacher's likeliest tokens for each label, in a file of the run that is written before the first step. The teacher needs no memory while the student is trained. |
+| `divergence` | "forward", "reverse" or "jensen-shannon" |  | `distillation`: how the distance from the teacher's distribution is measured. Default: `forward`, which is the only one with `top_k`. `forward`: `KL(teacher ‖ student)`: the student covers all that the teacher does. `reverse`: `KL(student ‖ teacher)`: the student does what the teacher does most (Gu et al., 2023, arXiv:2306.08543). `jensen-shannon`: Between both (Agarwal et al., 2023, arXiv:2306.13649). |
+| `temperature` | number, above 0 |  | `distillation`: what both models' logits are divided by before the softmax. The distance is multiplied with its square (Hinton et al., 2015, arXiv:1503.02531). Default: 1. |
+| `alpha` | number, from 0 to 1 |  | `distillation`: the share of the distance in the loss; the rest is cross-entropy. Default: 0.5. |
+
 ## `[optimizer]`
 
 The optimizer.
