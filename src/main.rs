@@ -13,6 +13,7 @@ mod commands;
 mod held;
 mod progress;
 mod screen;
+mod signals;
 mod terminal;
 
 // The built-in plugins are linked in by naming their crates.

@@ -115,6 +115,11 @@ impl TrainProgress {
         Self { bar: ProgressBar::hidden(), terminal: std::io::stderr().is_terminal(), total: 0 }
     }
 
+    /// Takes the bar away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
     fn say(&self, line: &str) {
         if self.terminal && !self.bar.is_hidden() { self.bar.println(line) } else { eprintln!("{line}") }
     }

@@ -41,8 +41,11 @@ impl Session {
         Self::of(recipe::parse(path, overrides)?.for_records(), sources)
     }
 
-    fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
-        Self::with(parsed, |parsed| sources.open(&parsed.plugins()?))
+    /// [`Session::open`] of a recipe that has been read.
+    pub(crate) fn of(parsed: Parsed, sources: &PluginSources) -> Result<Self> {
+        let mut session = Self::with(parsed, |parsed| sources.open(&parsed.plugins()?))?;
+        session.libraries = sources.libraries.clone();
+        Ok(session)
     }
 
     fn with(mut parsed: Parsed, plugins: impl FnOnce(&Parsed) -> Result<Registry>) -> Result<Self> {
@@ -54,7 +57,7 @@ impl Session {
         }
         let local = parsed.weights();
         let (recipe, taken) = filled(&parsed, local.as_deref(), &registry)?;
-        let mut session = Self { recipe, registry, written: Some(parsed), taken };
+        let mut session = Self { recipe, registry, written: Some(parsed), taken, libraries: Vec::new() };
         session.fetch_small_files().map_err(|e| session.placed(e))?;
         if local.is_none() {
             session.fill_again()?;
@@ -120,7 +123,7 @@ impl Session {
     /// A recipe that nobody wrote.
     pub(crate) fn made_up(parsed: &Parsed, registry: Registry) -> Result<Self> {
         let (recipe, taken) = filled(parsed, parsed.weights().as_deref(), &registry)?;
-        let session = Self { recipe, registry, written: None, taken };
+        let session = Self { recipe, registry, written: None, taken, libraries: Vec::new() };
         session.warn()?;
         Ok(session)
     }

@@ -42,6 +42,8 @@ pub struct Session {
     pub(crate) written: Option<Parsed>,
     /// Keys of `[generate]` that come from the model's `generation_config.json`.
     pub(crate) taken: Vec<String>,
+    /// Libraries that the command line names.
+    pub(crate) libraries: Vec<PathBuf>,
 }
 
 impl Session {
@@ -64,6 +66,8 @@ impl Session {
         let given = given.iter().map(String::as_str).filter(|set| !more.iter().any(|new| key(new) == key(set)));
         let mut line = format!("framework train {}{flags}", quoted(&path.display().to_string()));
         given.chain(more.iter().copied()).for_each(|set| line += &format!(" --set {}", quoted(set)));
+        let libraries = self.libraries.iter().map(|library| library.display().to_string());
+        libraries.for_each(|library| line += &format!(" --plugin {}", quoted(&library)));
         line
     }
 

@@ -22,3 +22,5 @@ pub mod schema;
 pub mod sweep;
 pub mod tokenizer;
 pub mod train;
+pub mod verify;
+pub mod verify_resume;

@@ -1,7 +1,7 @@
 use crate::{
     cli::{Format, overrides, print_json},
-    commands::train::{STOPPED, stop_on_signals},
     progress::{DataProgress, TrainProgress},
+    signals::{STOPPED, stop_on_signals},
 };
 use framework_engine::{
     PluginSources, Result,

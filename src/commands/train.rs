@@ -1,10 +1,12 @@
 use crate::{
     cli::overrides,
     progress::{DataProgress, TrainProgress},
-    screen::{self, Screen, View},
+    screen::{Screen, View},
+    signals::{STOPPED, stop_on_signals},
 };
 use framework_engine::{
-    Error, PluginSources, Result, Session, run,
+    Error, PluginSources, Result, Session,
+    run::{self, Lock},
     train::{self, Event, Prepared},
 };
 use std::{
@@ -17,9 +19,6 @@ use std::{
     },
 };
 
-/// The exit code of a run that was stopped by a signal, as shells have it.
-pub const STOPPED: u8 = 130;
-
 /// Train what a recipe describes.
 #[derive(clap::Args)]
 pub struct Train {
@@ -31,6 +30,10 @@ pub struct Train {
     /// Go on from the run's newest checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Refuse if data, weights, tokenizer, template, plugins or the framework are not those of a lock: of the run in the
+    /// recipe's `output`, or of FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    locked: Option<Option<PathBuf>>,
     /// Compute on cpu, wgpu or cuda.
     #[arg(long)]
     backend: Option<String>,
@@ -46,7 +49,14 @@ impl Train {
             train::check_resume(&session)?;
         }
         let mut reading = DataProgress::new();
-        let prepared = train::prepare(session, &mut |at| reading.preparing(at))?;
+        let mut preparing = |at| reading.preparing(at);
+        let prepared = match &self.locked {
+            Some(file) => {
+                let lock = Lock::of_run(&session, file.as_deref())?;
+                train::prepare_locked(session, &lock, &mut preparing)?
+            }
+            None => train::prepare(session, &mut preparing)?,
+        };
         reading.end();
         eprintln!("{}", prepared.headline());
         let mut samples = Vec::new();
@@ -103,24 +113,4 @@ impl Train {
         }
         Ok(Progress::Lines(TrainProgress::new()))
     }
-}
-
-/// Becomes true with the first Ctrl-C or SIGTERM; the second ends the process.
-pub fn stop_on_signals() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = stop.clone();
-    let handler = move || ask_to_stop(&asked);
-    if let Err(e) = ctrlc::set_handler(handler) {
-        tracing::warn!("Ctrl-C ends the run without saving: {e}");
-    }
-    stop
-}
-
-/// Asks a run to stop after its step; whoever asks twice ends the process.
-pub fn ask_to_stop(stop: &AtomicBool) {
-    if stop.swap(true, Ordering::Relaxed) {
-        screen::leave();
-        std::process::exit(STOPPED.into());
-    }
-    eprintln!("stopping after this step; once more ends at once, without saving");
 }

@@ -8,7 +8,7 @@ mod view;
 
 pub use view::View;
 
-use crate::{commands::train::ask_to_stop, held};
+use crate::{held, signals::ask_to_stop};
 use backend::Ansi;
 use crossterm::{
     cursor,

@@ -259,6 +259,36 @@ fn sigterm_saves_and_says_how_to_go_on() {
     stopped(&setting, &mut child);
 }
 
+/// As a terminal that is closed: the signal comes from the system and from the shell.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_terminal_saves_once_and_nohup_goes_on() {
+    let setting = long();
+    let mut child = running(&setting);
+    send("-HUP", &child);
+    until(&setting, "stopping after this step");
+    let _ = Command::new("kill").args(["-HUP", &child.id().to_string()]).output();
+    stopped(&setting, &mut child);
+
+    let setting = long();
+    let mut shell = Command::new("sh");
+    let err = fs::File::create(setting.path("stderr")).unwrap();
+    shell.args(["-c", "trap '' HUP; exec \"$0\" train recipe.toml"]).arg(setting.framework().get_program());
+    shell.current_dir(setting.path(".")).env("FRAMEWORK_TOKEN_CACHE", "").stderr(err);
+    let mut child = shell.stdout(std::process::Stdio::null()).spawn().unwrap();
+    until(&setting, "step ");
+    send("-HUP", &child);
+    let seen = setting.read("stderr").matches("step ").count();
+    let begun = std::time::Instant::now();
+    while setting.read("stderr").matches("step ").count() < seen + 2 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", setting.read("stderr"));
+        sleep(Duration::from_millis(10));
+    }
+    assert!(!setting.read("stderr").contains("stopping after"), "{}", setting.read("stderr"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[cfg(unix)]
 fn stopped(setting: &Setting, child: &mut std::process::Child) {
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -21,6 +21,7 @@ mod quantized;
 mod run;
 mod sweeps;
 mod training;
+mod verifying;
 
 use plugin_adapters as _;
 use plugin_datasets as _;

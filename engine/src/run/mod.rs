@@ -13,7 +13,7 @@ pub(crate) use checkpoints::{OPTIMIZER, STATE, TRAINED, is_checkpoint};
 pub(crate) use facts::processor;
 pub use facts::{Expected, Facts, Machine};
 pub use hold::Hold;
-pub use lock::Lock;
+pub use lock::{Change, Lock};
 pub(crate) use lock::{LockedPlugin, read_files};
 pub use log::LogFile;
 pub(crate) use log::now;

@@ -40,7 +40,8 @@ impl Start {
         network.trained().iter().map(|param| value(&param.name)).collect::<Result<_>>().map(Self)
     }
 
-    fn restore(&self, network: &Network) -> Result<()> {
+    /// Puts them back.
+    pub fn restore(&self, network: &Network) -> Result<()> {
         self.0.iter().try_for_each(|(name, value)| Ok(network.set(name, value.clone())?))
     }
 }

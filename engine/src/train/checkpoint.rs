@@ -3,7 +3,7 @@
 use super::{State, Stepper};
 use crate::{
     build::{numbers, shapes},
-    run::{OPTIMIZER, RunFolder, STATE, TRAINED},
+    run::{Change, OPTIMIZER, RunFolder, STATE, TRAINED},
     states,
 };
 use framework_base::Float;
@@ -84,6 +84,16 @@ pub fn load_newest(
     )))
 }
 
+/// That a run's checkpoints are not of what is there now, as far as is known what has changed.
+pub fn foreign(run: &RunFolder, changes: &[Change]) -> Error {
+    let changed: String = changes.iter().map(|change| format!("\n    {change}")).collect();
+    Error::failed(format!(
+        "the checkpoints in {} were made with other data, weights or plugins; restore those, or train without --resume: \
+         the earlier run is then kept under another name{changed}",
+        run.checkpoints().display()
+    ))
+}
+
 /// Why a checkpoint cannot be gone on from.
 enum Unusable {
     Damaged(Error),
@@ -99,11 +109,7 @@ fn load(
 ) -> Result<State, Unusable> {
     let state = state(run, step).map_err(Unusable::Damaged)?;
     if state.fingerprint != fingerprint {
-        return Err(Unusable::Foreign(Error::failed(format!(
-            "the checkpoints in {} were made with other data, weights or plugins; restore those, or train without \
-             --resume: the earlier run is then kept under another name",
-            run.checkpoints().display()
-        ))));
+        return Err(Unusable::Foreign(foreign(run, &[])));
     }
     load_trained(run, step, network).map_err(Unusable::Damaged)?;
     load_optimizer(run, step, network, stepper).map_err(Unusable::Damaged)?;

@@ -13,10 +13,11 @@ mod scale;
 mod state;
 pub mod sweep;
 mod train_loop;
+pub mod verify;
 
 pub use crate::run::Summary;
 pub use optimize::Stepper;
-pub use prepare::{Prepared, Preparing, prepare};
+pub use prepare::{Prepared, Preparing, prepare, prepare_locked};
 pub use state::State;
 
 use crate::{
@@ -93,6 +94,9 @@ pub fn train_until(
     };
     let changes = if resume { resume::changes(&run, &prepared.session)? } else { Vec::new() };
     let begun = !run.checkpoint_steps().is_empty();
+    if begun {
+        resume::require(&run, &prepared.lock)?;
+    }
     // Nothing has been computed with what was described there.
     if !begun {
         prepared.describe(&run)?;

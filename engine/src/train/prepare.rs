@@ -12,7 +12,7 @@ use crate::{
     session::Session,
     unused,
 };
-use framework_base::{Error, Float, Result, files, files::write_bytes};
+use framework_base::{Error, Float, Result, files::write_bytes};
 use framework_executor::Network;
 use framework_recipe::Rows;
 use framework_text::{
@@ -35,7 +35,7 @@ pub struct Prepared {
     pub network: Arc<Network>,
     /// The teacher of a distillation, if it is asked at each step.
     pub(super) teacher: Option<Arc<Network>>,
-    lock: Lock,
+    pub(super) lock: Lock,
     facts: Facts,
 }
 
@@ -53,13 +53,34 @@ pub fn prepare(session: Session, progress: &mut dyn FnMut(Preparing)) -> Result<
     prepare_after(None, session, progress)
 }
 
-/// The same after another run, from which everything is taken that the recipes agree on.
+/// The same, if everything is as a lock says. Files and plugins are compared before the data is read.
+///
+/// # Errors
+/// As [`prepare`]; everything that has changed.
+pub fn prepare_locked(session: Session, locked: &Lock, progress: &mut dyn FnMut(Preparing)) -> Result<Prepared> {
+    let now = Lock::of(&session)?;
+    locked.require(&now).map_err(|e| session.placed(e))?;
+    let prepared = prepared(None, Some(now), session, progress)?;
+    locked.require(&prepared.lock).map_err(|e| prepared.session.placed(e))?;
+    Ok(prepared)
+}
+
+/// [`prepare`] after another run, from which everything is taken that the recipes agree on.
 pub(super) fn prepare_after(
     earlier: Option<Earlier>,
     session: Session,
     progress: &mut dyn FnMut(Preparing),
 ) -> Result<Prepared> {
-    match parts(earlier, &session, progress) {
+    prepared(earlier, None, session, progress)
+}
+
+fn prepared(
+    earlier: Option<Earlier>,
+    lock: Option<Lock>,
+    session: Session,
+    progress: &mut dyn FnMut(Preparing),
+) -> Result<Prepared> {
+    match parts(earlier, lock, &session, progress) {
         Ok((tokenizer, template, corpus, network, teacher, lock, facts)) => {
             Ok(Prepared { session, corpus, tokenizer, template, network, teacher, lock, facts })
         }
@@ -70,7 +91,12 @@ pub(super) fn prepare_after(
 type Parts = (Tokenizer, Template, Corpus, Arc<Network>, Option<Arc<Network>>, Lock, Facts);
 
 /// First what is cheap to find out; then what is wrong with the model, the adapter and the data is told together.
-fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(Preparing)) -> Result<Parts> {
+fn parts(
+    earlier: Option<Earlier>,
+    lock: Option<Lock>,
+    session: &Session,
+    progress: &mut dyn FnMut(Preparing),
+) -> Result<Parts> {
     let (data, network) = earlier.map_or((None, None), |earlier| earlier.shared(&session.recipe));
     session.recipe.check_trainable()?;
     RunFolder::check_output(&session.recipe.output)?;
@@ -121,7 +147,7 @@ fn parts(earlier: Option<Earlier>, session: &Session, progress: &mut dyn FnMut(P
             build::network(session, place, true)?
         }
     };
-    let lock = Lock::of(session)?;
+    let lock = lock.map_or_else(|| Lock::of(session), Ok)?.with(&tokenizer, &template, &corpus);
     Ok((tokenizer, template, corpus, network, teacher, lock, facts))
 }
 
@@ -158,7 +184,7 @@ impl Prepared {
 
     /// Fingerprint of the data, weights and plugins.
     pub(super) fn fingerprint(&self) -> String {
-        files::sha256_of(self.lock.to_toml().as_bytes())
+        self.lock.fingerprint()
     }
 
     /// Writes down what the run is made of.

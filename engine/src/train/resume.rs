@@ -1,7 +1,8 @@
 //! Going on with a run: which keys of its recipe may have changed.
 
+use super::checkpoint;
 use crate::{
-    run::{RunFolder, now},
+    run::{Lock, RunFolder, now},
     session::Session,
 };
 use framework_base::files::write_bytes;
@@ -61,6 +62,14 @@ pub(super) fn changes(run: &RunFolder, session: &Session) -> Result<Vec<Change>>
         )
     };
     Err(session.placed(Error::Invalid(fixed.into_iter().map(problem).collect())))
+}
+
+/// Refuses to go on with a run that was made of other things than there are now.
+pub(super) fn require(run: &RunFolder, now: &Lock) -> Result<()> {
+    // Without a lock that can be read, the fingerprint in the checkpoints decides.
+    let Ok(locked) = Lock::read(&run.lock()) else { return Ok(()) };
+    let changes = locked.lasting().changes(&now.lasting());
+    if changes.is_empty() { Ok(()) } else { Err(checkpoint::foreign(run, &changes)) }
 }
 
 /// Notes in the run what differs from now on.

@@ -27,7 +27,7 @@ pub(super) struct TrainLoop<'a> {
     batches: Batches<'a>,
     /// The plan of the present epoch, and its number.
     epoch: (u64, Epoch),
-    steps_per_epoch: u64,
+    pub steps_per_epoch: u64,
     /// Seconds and tokens of the steps at the last line of metrics.
     logged: (f64, u64),
     /// The step after which answers were last sampled.
@@ -83,14 +83,9 @@ impl<'a> TrainLoop<'a> {
     /// To the end; none if `stop` said so before, after a checkpoint was written.
     pub fn run(mut self, stop: &dyn Fn() -> bool, observe: Observer) -> Result<Option<Summary>> {
         observe(&Event::Begin { step: self.state.step, total: self.total });
-        while self.state.step < self.total && !self.state.stopped {
-            self.one_step(observe)?;
-            let evaluated = self.due(self.train().eval_every) && self.evaluate(observe)?;
-            if evaluated || self.due(self.train().save_every) {
-                observe(&Event::Phase("saving a checkpoint"));
-                self.save()?;
-            }
-            if stop() && self.state.step < self.total && !self.state.stopped {
+        while !self.is_over() {
+            self.advance(observe)?;
+            if stop() && !self.is_over() {
                 self.save_once()?;
                 observe(&Event::Message(format!(
                     "stopped after step {} of {}, and saved; to go on: {}",
@@ -102,6 +97,22 @@ impl<'a> TrainLoop<'a> {
             }
         }
         finish::finish(self, observe).map(Some)
+    }
+
+    /// Whether there is no step to come.
+    pub fn is_over(&self) -> bool {
+        self.state.step >= self.total || self.state.stopped
+    }
+
+    /// One step, and the evaluation and the checkpoint that are due after it.
+    pub fn advance(&mut self, observe: Observer) -> Result<()> {
+        self.one_step(observe)?;
+        let evaluated = self.due(self.train().eval_every) && self.evaluate(observe)?;
+        if evaluated || self.due(self.train().save_every) {
+            observe(&Event::Phase("saving a checkpoint"));
+            self.save()?;
+        }
+        Ok(())
     }
 
     fn train(&self) -> &'a Train {

@@ -3,15 +3,17 @@
 use super::{
     Encoder, Example, Inputs, Sequence,
     apart::{Apart, of, of_sequence},
+    flow::Flow,
+    reading::Reading,
     refused::{Outcome, Together, reason},
     report::{Counted, DataReport, Lengths, SetReport, note},
-    source::{Flow, Reading},
 };
 use framework_base::{Error, Result};
 use framework_core::Record;
 use framework_recipe::Split;
 use rayon::prelude::*;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Records that are worked on side by side while the next ones are read: so many at most, and about so many bytes.
@@ -45,6 +47,20 @@ pub struct Progress {
 }
 
 impl Corpus {
+    /// SHA-256 of the tokens and labels of sequences, and of their weights.
+    pub fn hash(sequences: &[Sequence], weights: &[f32]) -> String {
+        let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
+        for sequence in sequences {
+            bytes.clear();
+            bytes.extend((sequence.ids.len() as u64).to_le_bytes());
+            bytes.extend(sequence.ids.iter().flat_map(|id| id.to_le_bytes()));
+            bytes.extend(sequence.labels.iter().flat_map(|label| label.to_le_bytes()));
+            hash.update(&bytes);
+        }
+        weights.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// An error that says why, if nothing is left to train on.
     pub fn require_training(&self) -> Result<()> {
         if self.report.train.kept > 0 { Ok(()) } else { Err(self.report.nothing_left()) }

@@ -2,7 +2,8 @@
 
 use super::{
     apart::{Keys, key},
-    source::{Fault, Tally},
+    flow::Fault,
+    reading::Tally,
 };
 use framework_base::{Error, Problem, Result};
 use framework_core::{PluginError, Record, Records, Skipped, ffi::DatasetObject};
@@ -35,7 +36,7 @@ pub(super) struct Pass {
     pub round: usize,
     /// Rows that are not trained, because a dataset for validation has them.
     pub but: Arc<Keys>,
-    /// Nobody has read the dataset before: its rows are counted, and what it logs is heard.
+    /// Nobody has read the dataset before: its rows are counted, and what it logs is shown.
     pub first: bool,
     pub tally: Arc<Tally>,
 }
@@ -82,7 +83,7 @@ impl Passes {
             }
             let Some(pass) = self.waiting.pop_front() else { return Ok(None) };
             let number = pass.number;
-            let records = heard(pass.first, || pass.dataset.open(&pass.skipped())).map_err(|e| (number, e))?;
+            let records = logged_once(pass.first, || pass.dataset.open(&pass.skipped())).map_err(|e| (number, e))?;
             self.open = Some(Open { pass, records, row: 0, kept: 0, passed: 0, chosen: 0 });
         }
     }
@@ -106,7 +107,7 @@ impl Open {
     /// The next row that the pass is for.
     fn next(&mut self) -> Result<Option<Record>, PluginError> {
         while !self.finished() && self.row < self.pass.limit.unwrap_or(usize::MAX) {
-            let Some(record) = heard(self.pass.first, || self.records.next()).transpose()? else { break };
+            let Some(record) = logged_once(self.pass.first, || self.records.next()).transpose()? else { break };
             let wanted = self.wants();
             self.row += 1;
             let tally = &self.pass.tally;
@@ -173,7 +174,7 @@ pub(super) fn blame(e: PluginError, number: usize) -> Error {
     }
 }
 
-/// What a dataset logs is the same each time that it is read; once is enough.
-fn heard<T>(first: bool, read: impl FnOnce() -> T) -> T {
+/// Drops what a dataset logs unless it is read for the first time: it would be the same again.
+fn logged_once<T>(first: bool, read: impl FnOnce() -> T) -> T {
     if first { read() } else { with_default(NoSubscriber::default(), read) }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::data::test::{doubling, source, source_of, stage};
+use crate::data::{
+    random::{Purpose, choose, stream},
+    test::{doubling, source, source_of, stage},
+};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -328,6 +328,15 @@ impl Template {
         })
     }
 
+    /// Its source in Jinja.
+    pub fn source(&self) -> String {
+        let (env, name) = match &self.form {
+            Form::Inline { env, .. } => (&**env, "prompt"),
+            Form::Chat(chat) => (&chat.env, "chat"),
+        };
+        env.get_template(name).map(|template| template.source().to_owned()).unwrap_or_default()
+    }
+
     /// The variables and functions that its source names.
     pub fn names(&self) -> HashSet<String> {
         let source = match &self.form {

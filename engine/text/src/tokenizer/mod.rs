@@ -169,6 +169,12 @@ impl Tokenizer {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// SHA-256 of each of the tokenizer's files, by name.
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), framework_base::files::sha256_of(bytes));
+        self.files.iter().map(hash).collect()
+    }
+
     /// The same tokenizer with another chat template, its files as transformers 5 writes them.
     pub fn with_chat_template(&self, source: &str) -> Self {
         let mut new = self.clone();
