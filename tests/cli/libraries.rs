@@ -86,6 +86,18 @@ fn plugins_of_others_work_when_they_are_named() {
     assert!(said(&mut list).succeeded().out.contains("sign-sgd"));
 }
 
+/// The command that goes on with a run names the libraries that the first one did.
+#[test]
+fn remedies_name_the_libraries() {
+    let library = library("good").display().to_string();
+    let setting = Setting::with(&[
+        ("learning_rate = 2e-2", "learning_rate = 1e38\nweight_decay = 0.0"),
+        ("save_every = 30", "save_every = 1\nmax_grad_norm = 0.0"),
+    ]);
+    let err = setting.run(["train", "recipe.toml", "--plugin", &library]).failed(1);
+    assert!(err.contains(&format!("=1e37 --plugin {library}\n")), "{err}");
+}
+
 /// A library that is pinned is opened only if it is the file that was meant, and a run goes on only with its own.
 #[test]
 fn libraries_can_be_pinned_by_their_hash() {

@@ -60,7 +60,7 @@ pub fn prepare(session: Session, progress: &mut dyn FnMut(Preparing)) -> Result<
 pub fn prepare_locked(session: Session, locked: &Lock, progress: &mut dyn FnMut(Preparing)) -> Result<Prepared> {
     let now = Lock::of(&session)?;
     locked.require(&now).map_err(|e| session.placed(e))?;
-    let prepared = prepared(None, Some(now), session, progress)?;
+    let prepared = prepare_with(None, Some(now), session, progress)?;
     locked.require(&prepared.lock).map_err(|e| prepared.session.placed(e))?;
     Ok(prepared)
 }
@@ -71,10 +71,11 @@ pub(super) fn prepare_after(
     session: Session,
     progress: &mut dyn FnMut(Preparing),
 ) -> Result<Prepared> {
-    prepared(earlier, None, session, progress)
+    prepare_with(earlier, None, session, progress)
 }
 
-fn prepared(
+/// [`prepare`] after another run, maybe, and with a lock of the session if there is one.
+pub(super) fn prepare_with(
     earlier: Option<Earlier>,
     lock: Option<Lock>,
     session: Session,

@@ -1,7 +1,7 @@
 //! Whether a run comes out again as it is recorded.
 
 use super::{
-    super::{checkpoint, prepare},
+    super::{checkpoint, prepare::prepare_with},
     Report, Scratch, VerifyEvent, Watcher, checkpoints,
     compare::{Part, metrics},
     recorded::Recorded,
@@ -46,13 +46,14 @@ pub fn run(
             compared: Vec::new(),
         }))
     };
-    let changes = locked.changes(&Lock::of(&session)?);
+    let now = Lock::of(&session)?;
+    let changes = locked.changes(&now);
     if changes.iter().any(|change| !change.program) {
         return nothing(changes);
     }
     let scratch = Scratch::new()?;
     scratch.redirect(&mut session);
-    let prepared = prepare(session, &mut |at| observe(&VerifyEvent::Preparing(at)))?;
+    let prepared = prepare_with(None, Some(now), session, &mut |at| observe(&VerifyEvent::Preparing(at)))?;
     let changes = locked.changes(&prepared.lock);
     if changes.iter().any(|change| !change.program) {
         return nothing(changes);
