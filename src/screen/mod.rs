@@ -104,14 +104,13 @@ fn paint(
     loop {
         let (resident, peak) = (memory::resident(), memory::peak());
         let now = Now { elapsed: begun.elapsed(), resident, peak, log: held::last(LINES) };
-        {
-            let mut view = lock(view);
-            if view.ended || !OPEN.load(Ordering::SeqCst) {
-                return Ok(());
-            }
-            view.stopping = stop.load(Ordering::Relaxed);
-            terminal.draw(|frame| draw(frame, &view, &now))?;
+        // A copy: a slow terminal must not hold up training.
+        let mut shown = lock(view).clone();
+        if shown.ended || !OPEN.load(Ordering::SeqCst) {
+            return Ok(());
         }
+        shown.stopping = stop.load(Ordering::Relaxed);
+        terminal.draw(|frame| draw(frame, &shown, &now))?;
         if event::poll(PAUSE)?
             && let Input::Key(key) = event::read()?
             && asks_to_stop(key)

@@ -51,7 +51,7 @@ fn a_sound_machine_is_described() {
     }
     let (_, report) = json(&mut doctor(&setting));
     assert!(report["linked_plugins"].as_u64() > Some(40) && report["threads"].as_u64() > Some(0), "{report}");
-    assert_eq!(report["processor"]["kernels"].as_array().unwrap().len(), 4);
+    assert_eq!(report["processor"]["kernels"].as_array().unwrap().len(), 5);
     assert_eq!(report["hub"]["reach"], "offline");
     assert!(findings(&report).iter().all(|(severity, _)| *severity == "warning"), "{report}");
     // Nothing is made by looking.

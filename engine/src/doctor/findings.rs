@@ -98,7 +98,7 @@ fn machine(report: &Report) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(limit) = report.processor.limit.as_ref().filter(|_| !report.processor.limit_known) {
         let message = format!("FRAMEWORK_CPU is `{limit}`, which means nothing; the widest instructions are used");
-        found.push(warning(message, "Set it to `avx2` or `portable`, or unset it."));
+        found.push(warning(message, "Set it to `avx512`, `avx2` or `portable`, or unset it."));
     }
     if let Some(free) = report.free_memory_bytes.filter(|free| *free < 1 << 30) {
         let message = format!("only {} of memory are free", units::bytes(free));

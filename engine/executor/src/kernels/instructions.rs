@@ -1,6 +1,6 @@
 //! What the processor can do, and what becomes of it.
 
-use super::{LEVEL, Level, bf16};
+use super::{LEVEL, Level};
 use crate::precision::Narrow;
 use serde::Serialize;
 
@@ -42,19 +42,12 @@ impl Processor {
             Level::Avx512 | Level::Widest => widest(),
         };
         let codes = if super::wide_codes() { "AVX-512" } else { portable() };
-        let in_16_bits = match (super::has(Narrow::Bf16), bf16::has_tiles()) {
-            (true, true) => "AMX",
-            (true, false) => "AVX512-BF16",
-            (false, _) => "none: computed in f32",
-        };
+        let in_16_bits = |narrow| if super::has(narrow) { in_16_bits() } else { "none: computed in f32" };
         let kernels = vec![
             Kernel { name: "norms, softmax, activations, sums, optimizers", by: loops },
             Kernel { name: "products of matrices in f32", by: products() },
-            Kernel { name: "products of matrices in bf16", by: in_16_bits },
-            Kernel {
-                name: "products of matrices in high",
-                by: if super::has(Narrow::High) { in_16_bits } else { "none: computed in f32" },
-            },
+            Kernel { name: "products of matrices in bf16", by: in_16_bits(Narrow::Bf16) },
+            Kernel { name: "products of matrices in high", by: in_16_bits(Narrow::High) },
             Kernel { name: "4-bit weights", by: codes },
         ];
         Self { features: features(), limit, limit_known, kernels }
@@ -77,6 +70,17 @@ fn avx2() -> &'static str {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn avx2() -> &'static str {
+    portable()
+}
+
+/// Those of products in 16 bits, where there are any.
+#[cfg(target_arch = "x86_64")]
+fn in_16_bits() -> &'static str {
+    if super::bf16::has_tiles() { "AMX" } else { "AVX512-BF16" }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn in_16_bits() -> &'static str {
     portable()
 }
 
@@ -150,8 +154,8 @@ mod tests {
     fn kernels_use_no_more_than_the_processor_has() {
         let processor = Processor::detect();
         assert!(processor.kernels.len() == 5 && processor.limit_known);
-        let known = [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AVX2 and FMA", "fma")];
-        for (instructions, feature) in known {
+        for (instructions, feature) in [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AVX2 and FMA", "fma")]
+        {
             let used = processor.kernels.iter().any(|kernel| kernel.by == instructions);
             assert!(!used || processor.features.contains(&feature), "{processor:?}");
         }
