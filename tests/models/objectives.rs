@@ -127,6 +127,24 @@ fn how_pairs_are_put_together_makes_no_difference() {
     }
 }
 
+/// All examples in one row, and each in a row of its own, two steps long.
+#[test]
+fn packed_answers_are_the_same() {
+    for (name, options) in [0, 7, 8].map(|i| PREFERENCES[i]) {
+        let expected = expected(name);
+        let row = if name == "kto" { JUDGED } else { PAIR };
+        let of = |course: &str| {
+            let rest = format!("{}max_length = 2048\n[train]\n{course}", of_tasks(name));
+            train(&objective(name, options, "lora"), row, corpus(&expected), "lora", &rest)
+        };
+        // An answer to another task is one of the same step.
+        let (apart, packed) = (of("batch_size = 24\n"), of("batch_size = 24\npacking = true\n"));
+        assert_eq!((apart.losses.len(), packed.losses.len()), (2, 2));
+        each_near(&format!("{name} packed losses"), &packed.losses, &apart.losses, 1e-6);
+        each_near(&format!("{name} packed norms"), &packed.norms, &apart.norms, 1e-5);
+    }
+}
+
 /// The metrics that TRL logs after the first step.
 #[test]
 fn rewards_are_those_of_trl() {
