@@ -106,7 +106,14 @@ fn a_student_learns_more_with_its_teacher() {
     // The teacher is asked before the first step, and need not be there afterwards.
     let told = loss("0.9", &["objective.top_k=16"]);
     assert!((told - taught).abs() < 0.05, "{told} of the likeliest tokens, {taught} of all");
-    assert!(setting.path("run/teacher.safetensors").exists());
+    // What it said is a teacher for others.
+    let file = setting.path("run/teacher.safetensors");
+    fs::rename(&file, setting.path("told.safetensors")).unwrap();
+    let again = loss("0.9", &["objective.teacher=told.safetensors"]);
+    assert_eq!(again, told);
+    let other = sets(&["objective.teacher=told.safetensors", "seed=8", "output=other"]);
+    let said = setting.run([&["train", "student.toml"][..], &other].concat());
+    assert!(said.code == Some(2) && said.err.contains("is about other examples"), "{}", said.err);
 }
 
 /// The seed's wish in small: the recipe itself, with other models.

@@ -92,6 +92,8 @@ fn as_planned(setting: &Setting, set: &[&str]) -> u64 {
     let summary: Value = serde_json::from_str(&setting.read("runs/memory/summary.json")).unwrap();
     let taken = summary["peak_memory_bytes"].as_u64().unwrap_or_else(|| panic!("{summary}"));
     let ratio = taken as f64 / planned as f64;
-    assert!((0.85..1.15).contains(&ratio), "{set:?}: {taken} bytes of {planned} planned: {}", plan["memory"]);
+    // Small runs take some megabytes that no plan has.
+    let near = (0.85..1.15).contains(&ratio) || taken.abs_diff(planned) < 24 << 20;
+    assert!(near, "{set:?}: {taken} bytes of {planned} planned: {}", plan["memory"]);
     taken
 }

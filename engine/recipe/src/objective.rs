@@ -46,7 +46,13 @@ pub(super) fn check(checker: &mut Checker, root: &Node) {
             } else if table.get("beta").and_then(Node::number).is_some_and(|beta| beta >= 1.0) {
                 refuse(checker, "beta", "expected a share between 0 and 1", "0.5 weighs teacher and student alike");
             }
-            if divergence != "forward" {
+            if text("teacher").is_some_and(|teacher| teacher.ends_with(".safetensors")) {
+                refuse(checker, "top_k", "the teacher is a file, which has as many tokens as it has", "leave it out");
+                if divergence != "forward" {
+                    let what = "only `divergence = \"forward\"` is computed from a file of the likeliest tokens";
+                    refuse(checker, "divergence", what, "leave it out");
+                }
+            } else if divergence != "forward" {
                 refuse(
                     checker,
                     "top_k",

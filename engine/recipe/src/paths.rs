@@ -49,13 +49,18 @@ pub(super) fn resolve(
         };
     }
     match what {
-        Some("teacher") if shown.join("recipe.toml").exists() => {}
+        Some("teacher") if shown.join("recipe.toml").exists() || told(&shown) => {}
         Some("model" | "teacher") => folder_with(&shown, "config.json", "a Hugging Face model folder")?,
         Some("adapter") => folder_with(&shown, "adapter_config.json", "a PEFT adapter folder")?,
         Some("tokenizer") if shown.is_dir() => folder_with(&shown, "tokenizer.json", "a tokenizer's folder")?,
         _ => {}
     }
     Ok(absolute(&shown))
+}
+
+/// Whether it is what a teacher said, in a file.
+fn told(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors")
 }
 
 fn folder_with(path: &Path, file: &str, what: &str) -> Result<(), Problem> {

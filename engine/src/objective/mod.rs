@@ -85,9 +85,12 @@ impl<'a> Objective<'a> {
             }
             ObjectiveName::Distillation => {
                 let bare = teacher::folder(recipe).is_none();
-                match options.top_k.zip(files) {
-                    Some((k, files)) => Needs::Told(told(with, &files.teacher, k)?),
-                    None => {
+                match (teacher::file(recipe), options.top_k.zip(files)) {
+                    (Some(file), _) => {
+                        Needs::Told(Told::read(file, &corpus.train, options.temperature.unwrap_or(1.0))?)
+                    }
+                    (None, Some((k, files))) => Needs::Told(told(with, &files.teacher, k)?),
+                    (None, None) => {
                         let network = teacher.unwrap_or(network).clone();
                         Needs::Teacher { network, bare, divergence: divergence(options) }
                     }
@@ -140,7 +143,7 @@ fn told(with: &With, file: &Path, k: usize) -> Result<Told> {
     let With { session, corpus, network, pad, .. } = *with;
     let recipe = &session.recipe;
     let temperature = recipe.objective.temperature.unwrap_or(1.0);
-    Told::open(file, &corpus.train, k, || {
+    Told::open(file, &corpus.train, (k, temperature), || {
         let loaded = teacher::load(session, &Placement::open(&recipe.backend)?)?;
         loaded.as_ref().map_or(Ok(()), |loaded| teacher::fits(session, loaded, corpus))?;
         let (teacher, bare) = loaded.as_ref().map_or((network, true), |loaded| (loaded, false));

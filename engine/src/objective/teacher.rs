@@ -17,9 +17,14 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 /// The recipe's own model without its adapter.
 pub(super) const BASE: &str = "base";
 
-/// The teacher's folder; none if there is none, or if it is the student's own model.
+/// The teacher's folder; none if there is none, or if it is the student's own model or a file.
 pub(crate) fn folder(recipe: &Recipe) -> Option<&Path> {
-    recipe.objective.teacher.as_deref().filter(|teacher| *teacher != Path::new(BASE))
+    recipe.objective.teacher.as_deref().filter(|teacher| *teacher != Path::new(BASE) && !teacher.is_file())
+}
+
+/// What an earlier run's teacher said of the same examples.
+pub(super) fn file(recipe: &Recipe) -> Option<&Path> {
+    recipe.objective.teacher.as_deref().filter(|teacher| teacher.is_file())
 }
 
 /// Loads the teacher beside the student.

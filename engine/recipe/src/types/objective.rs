@@ -60,7 +60,8 @@ pub struct Objective {
     #[schemars(range(min = 0))]
     pub undesirable_weight: Option<f64>,
     /// `distillation`: the model to learn from: a model folder or a run, relative to the recipe's folder, an id on the hub,
-    /// or `base` for the recipe's own model without its adapter. Its tokenizer must be the student's.
+    /// or `base` for the recipe's own model without its adapter. Its tokenizer must be the student's. Also the
+    /// `teacher.safetensors` of a run with `top_k` on the same examples, which takes the place of a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "teacher"))]
     pub teacher: Option<PathBuf>,
