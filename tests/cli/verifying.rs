@@ -25,7 +25,7 @@ equal    weights          16 tensors, 6144 numbers
 equal    optimizer state  32 tensors, 12288 numbers
 equal    random numbers   seed 7, step 5
 equal    data position    2 epochs and 1 of 2 steps, 250 tokens, 69 of them supervised
-equal    other state      8 values
+equal    other state      the rest of state.json
 equal    losses before    2 steps
 equal    losses after     3 steps
 equal    metrics          3 lines
@@ -78,7 +78,7 @@ equal    step 4: weights          16 tensors, 6144 numbers
 equal    step 4: optimizer state  32 tensors, 12288 numbers
 equal    step 4: random numbers   seed 7, step 4
 equal    step 4: data position    4 epochs and 0 of 1 steps, 504 tokens, 152 of them supervised
-equal    step 4: other state      8 values
+equal    step 4: other state      the rest of state.json
 equal    metrics                  2 lines
 5 of 8 steps: the same as the run has recorded, bit for bit
 ");
