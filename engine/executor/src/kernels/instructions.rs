@@ -124,6 +124,7 @@ fn features() -> Vec<&'static str> {
         ("avx512bw", is_x86_feature_detected!("avx512bw")),
         ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+        ("amx-bf16", super::bf16::knows_tiles()),
     ];
     all.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
 }
@@ -154,8 +155,9 @@ mod tests {
     fn kernels_use_no_more_than_the_processor_has() {
         let processor = Processor::detect();
         assert!(processor.kernels.len() == 5 && processor.limit_known);
-        for (instructions, feature) in [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AVX2 and FMA", "fma")]
-        {
+        let needs =
+            [("AVX-512", "avx512f"), ("AVX512-BF16", "avx512bf16"), ("AMX", "amx-bf16"), ("AVX2 and FMA", "fma")];
+        for (instructions, feature) in needs {
             let used = processor.kernels.iter().any(|kernel| kernel.by == instructions);
             assert!(!used || processor.features.contains(&feature), "{processor:?}");
         }

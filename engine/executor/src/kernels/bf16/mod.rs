@@ -41,6 +41,11 @@ pub fn available(split: Split) -> bool {
     means(split).is_some()
 }
 
+/// Whether the processor has tiles, used or not.
+pub fn knows_tiles() -> bool {
+    amx::available()
+}
+
 /// Whether products are computed by tiles.
 pub fn has_tiles() -> bool {
     *super::LEVEL == Level::Widest && amx::available()
