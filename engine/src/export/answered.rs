@@ -46,6 +46,8 @@ pub(super) struct Said {
 pub struct Difference {
     /// The largest difference of two logits.
     pub largest: f64,
+    /// The median of the largest differences after each token.
+    pub typical: f64,
     /// The mean one.
     pub mean: f64,
     /// The standard deviation of the logits after a token, to which differences compare.
@@ -124,21 +126,49 @@ fn likeliest(scores: &[f32]) -> (u32, f32) {
 
 /// How far the logits of two models are from each other; infinitely if one has some that are no numbers.
 pub(super) fn difference(a: &Said, b: &Said) -> Difference {
-    let (mut largest, mut sum, mut count, mut squares, mut mean) = (0f64, 0f64, 0usize, 0f64, 0f64);
-    for (a, b) in a.logits.iter().zip(&b.logits) {
-        for (x, y) in a.iter().zip(b) {
-            let off = f64::from((x - y).abs());
-            largest = if off.is_nan() { f64::INFINITY } else { largest.max(off) };
-            sum += off;
-            squares += f64::from(*x) * f64::from(*x);
-            mean += f64::from(*x);
-            count += 1;
+    let (mut each, mut sum, mut count, mut squares, mut total) = (Vec::new(), 0f64, 0usize, 0f64, 0f64);
+    for (prompt, (a, b)) in a.asked.prompts.iter().zip(a.logits.iter().zip(&b.logits)) {
+        let vocab = (a.len() / prompt.len()).max(1);
+        for (a, b) in a.chunks(vocab).zip(b.chunks(vocab)) {
+            let mut most = if a.len() == b.len() { 0f64 } else { f64::INFINITY };
+            for (x, y) in a.iter().zip(b) {
+                let off = f64::from((x - y).abs());
+                most = if off.is_nan() { f64::INFINITY } else { most.max(off) };
+                sum += off;
+                squares += f64::from(*x) * f64::from(*x);
+                total += f64::from(*x);
+            }
+            count += a.len();
+            each.push(most);
         }
         if a.len() != b.len() {
-            largest = f64::INFINITY;
+            each.push(f64::INFINITY);
         }
     }
+    each.sort_by(f64::total_cmp);
     let n = count.max(1) as f64;
-    let spread = (squares / n - (mean / n).powi(2)).max(0.0).sqrt();
-    Difference { largest, mean: sum / n, spread }
+    let spread = (squares / n - (total / n).powi(2)).max(0.0).sqrt();
+    let typical = each.get(each.len() / 2).copied().unwrap_or_default();
+    Difference { largest: each.last().copied().unwrap_or_default(), typical, mean: sum / n, spread }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(logits: &[f32]) -> Said {
+        let asked = Asked { prompts: vec![vec![1, 2, 3]], room: 0 };
+        let (answer, margins) = (Vec::new(), Vec::new());
+        Said { asked, logits: vec![logits.to_vec()], answer, margins, finish: Finish::Length }
+    }
+
+    #[test]
+    fn differences_are_of_the_largest_and_of_most_tokens() {
+        let a = said(&[1.0, 3.0, 1.0, 3.0, 1.0, 3.0]);
+        let found = difference(&a, &said(&[1.0, 3.0, 1.5, 3.0, 1.0, 7.0]));
+        assert_eq!(found, Difference { largest: 4.0, typical: 0.5, mean: 0.75, spread: 1.0 });
+        assert_eq!(difference(&a, &said(&[1.0, f32::NAN, 1.0, 3.0, 1.0, 3.0])).largest, f64::INFINITY);
+        assert_eq!(difference(&a, &said(&[1.0, 3.0])).largest, f64::INFINITY, "too few");
+        assert_eq!(likeliest(&[0.5, 2.0, -1.0, 1.5]), (1, 0.5));
+    }
 }

@@ -14,7 +14,6 @@ use crate::{
     trained::{self, trained},
 };
 use framework_base::{Error, Float, Problem, Result};
-use framework_core::Kind;
 use framework_executor::{Device, Network};
 use framework_text::{data::Template, tokenizer::Tokenizer};
 use framework_weights::{self as weights, ModelFolder, gguf::Packing};
@@ -156,11 +155,5 @@ impl Given {
             adapter: self.adapter.as_deref().map(shown),
             ..Manifest::default()
         }
-    }
-
-    /// The plugin that computes the architecture.
-    pub fn plugin(&self, kind: &str) -> Result<String> {
-        let entry = self.session.registry.by_alias(Kind::Model, kind);
-        entry.map(|entry| entry.about.name.clone()).map_err(|unknown| Error::failed(unknown.to_string()))
     }
 }

@@ -34,7 +34,7 @@ pub struct Manifest {
     pub tensors: usize,
     /// The logits of what was written against those of the run.
     pub logits: Difference,
-    /// The largest difference that passes.
+    /// The largest difference that passes: in f32 after any token, otherwise after most.
     pub allowed: f64,
     /// An answer of each.
     pub answer: Answer,

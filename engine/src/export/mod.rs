@@ -160,7 +160,8 @@ fn write(given: Given, to: &Path, options: &Options, adapter: Option<&RunFolder>
                 let file = model.write(dir, &given)?;
                 commands = modelfile::commands(to, &file, &name, model.vocab());
                 manifest.file = Some(file.clone());
-                files::write_bytes(&dir.join("Modelfile"), modelfile::text(&file, model.vocab()).as_bytes())?;
+                let text = modelfile::text(&file, model.vocab(), &given.stops());
+                files::write_bytes(&dir.join("Modelfile"), text.as_bytes())?;
             }
             (None, Some(run)) => hf::adapter(run, dir, options.dtype.map(|_| float))?,
             (None, None) => hf::model(&given, dir, float, options.shard)?,

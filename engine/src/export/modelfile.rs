@@ -4,8 +4,8 @@ use super::vocab::GgmlVocab;
 use std::path::Path;
 
 /// Ollama's `Modelfile`. Its templates are Go's, into which Jinja cannot be turned: Ollama is left to recognise the chat
-/// template in the GGUF file.
-pub(super) fn text(file: &str, vocab: &GgmlVocab) -> String {
+/// template in the GGUF file. `stops` are the tokens at which the run's answers end.
+pub(super) fn text(file: &str, vocab: &GgmlVocab, stops: &[u32]) -> String {
     let mut text = format!("FROM ./{file}\n\n");
     text += match vocab.chat_template {
         Some(_) => {
@@ -16,7 +16,7 @@ pub(super) fn text(file: &str, vocab: &GgmlVocab) -> String {
             "# The model was trained without a chat template: prompts are given as they are.\nTEMPLATE {{ .Prompt }}\n"
         }
     };
-    for id in &vocab.ends {
+    for id in stops {
         if let Some(token) = vocab.tokens.get(*id as usize) {
             text += &format!("PARAMETER stop {}\n", quoted(token));
         }
@@ -61,7 +61,7 @@ mod tests {
             chat_template: Some("x".into()),
             ..GgmlVocab::default()
         };
-        let text = text("m.gguf", &vocab);
+        let text = text("m.gguf", &vocab, &[1, 0]);
         assert!(text.starts_with("FROM ./m.gguf\n"), "{text}");
         assert!(text.ends_with("PARAMETER stop \"a \\\"b\\\"\"\nPARAMETER stop \"<|im_end|>\"\n"), "{text}");
         let lines = commands(Path::new("/out/my model"), "m.gguf", "My Model", &vocab);

@@ -70,6 +70,7 @@ pub(super) fn found(entries: &Entries) -> Result<GgmlVocab> {
     let template = |name: &String| Some((name.clone(), entries.get(&format!("{TEMPLATE}.{name}"))?.text()?.to_owned()));
     let names = entries.get("tokenizer.chat_templates").map_or(&[][..], Meta::list).iter();
     let names: Vec<String> = names.filter_map(|name| name.text().map(str::to_owned)).collect();
+    let pieces = model == "llama";
     Ok(GgmlVocab {
         model,
         pre: text("pre").unwrap_or_default(),
@@ -81,9 +82,67 @@ pub(super) fn found(entries: &Entries) -> Result<GgmlVocab> {
         ends: ENDS.into_iter().filter_map(id).collect(),
         unknown: id("unknown"),
         padding: id("padding"),
-        adds_bos: get("add_bos_token").and_then(Meta::flag).unwrap_or(false),
-        adds_space: get("add_space_prefix").and_then(Meta::flag).unwrap_or(false),
+        // What llama.cpp takes where a file does not say.
+        adds_bos: get("add_bos_token").and_then(Meta::flag).unwrap_or(pieces),
+        adds_space: get("add_space_prefix").and_then(Meta::flag).unwrap_or(pieces),
         chat_template: entries.get(TEMPLATE).and_then(Meta::text).map(str::to_owned),
         chat_templates: names.iter().filter_map(template).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framework_weights::gguf::GgufFile;
+    use std::{env, fs, path::Path};
+
+    #[test]
+    fn a_tokenizer_is_found_as_it_was_put() {
+        let vocab = GgmlVocab {
+            model: "llama".into(),
+            pre: "default".into(),
+            tokens: vec!["<s>".into(), "▁a".into(), "</s>".into()],
+            scores: vec![0.0, -1.5, 0.0],
+            types: vec![3, 1, 3],
+            bos: Some(0),
+            ends: vec![2, 1],
+            adds_bos: true,
+            adds_space: true,
+            chat_template: Some("{{ messages }}".into()),
+            chat_templates: [("tool_use".to_owned(), "x".to_owned())].into(),
+            ..GgmlVocab::default()
+        };
+        let mut entries = Entries::default();
+        put(&vocab, &mut entries);
+        assert_eq!(found(&entries).unwrap(), vocab);
+        entries.0.retain(|(key, _)| key != "tokenizer.ggml.token_type");
+        assert!(found(&entries).unwrap_err().to_string().contains("no whole tokenizer"));
+    }
+
+    /// Set `FRAMEWORK_LLAMA_CPP_MODELS` to the folder `models` of llama.cpp's sources: its vocabularies of published models
+    /// make the same tokens here as it expects of itself.
+    #[test]
+    fn published_vocabularies_make_llama_cpps_tokens() {
+        let Some(folder) = env::var_os("FRAMEWORK_LLAMA_CPP_MODELS") else { return };
+        for name in ["gpt-2", "qwen2", "llama-bpe", "llama-spm", "phi-3"] {
+            let file = |end: &str| Path::new(&folder).join(format!("ggml-vocab-{name}.gguf{end}"));
+            let entries = GgufFile::open(&file("")).unwrap();
+            let tokenizer = found(entries.entries()).unwrap().tokenizer().unwrap().unwrap();
+            // There again, scores and merges are made from what is in the file.
+            let rows = tokenizer.vocab_size();
+            let again = tokenizer.ggml(rows, &[]).unwrap().tokenizer().unwrap().unwrap();
+            let texts = fs::read_to_string(file(".inp")).unwrap();
+            let expected = fs::read_to_string(file(".out")).unwrap();
+            let texts = texts.split("\n__ggml_vocab_test__\n");
+            let mut wrong = Vec::new();
+            for (text, line) in texts.zip(expected.lines()) {
+                let ids: Vec<u32> = line.split_whitespace().map(|id| id.parse().unwrap()).collect();
+                let made = tokenizer.encode(text, false).unwrap();
+                if made != ids || again.encode(text, false).unwrap() != ids {
+                    wrong.push(format!("{name}: {text:?} is {made:?}, not {ids:?}"));
+                }
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
+    }
 }
