@@ -64,7 +64,7 @@ pub enum Teacher<'a> {
 pub(super) enum Known {
     Nothing,
     Logits(Box<Projection>, Divergence),
-    Likeliest(Likeliest),
+    Likeliest(Box<Likeliest>),
 }
 
 impl Known {
@@ -91,7 +91,7 @@ impl Objective<'_> {
         let Self::Distillation { teacher, .. } = self else { return Ok(Known::Nothing) };
         let labels = supervised(batch).1.len();
         match *teacher {
-            Teacher::Likeliest(known) => Ok(Known::Likeliest(Likeliest::new(known, labels, vocab, device)?)),
+            Teacher::Likeliest(known) => Ok(Known::Likeliest(Box::new(Likeliest::new(known, labels, vocab, device)?))),
             Teacher::Network { network, bare, divergence } => {
                 let picked = network.predicting(batch, bare)?;
                 Ok(Known::Logits(Box::new(network.projection(picked, labels)?), divergence))

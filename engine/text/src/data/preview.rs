@@ -76,10 +76,12 @@ impl Previewing {
     /// The next record, with what [`look`] says of it.
     pub fn add(&mut self, record: &Record, failed: Failed, encoder: &Encoder) -> Result<()> {
         self.gates.add(failed);
-        if self.examples.len() >= self.show || !encoder.template.is_consistent(record)? {
+        // Both answers of a pair.
+        let most = if encoder.template.reads_pairs() { 2 * self.show } else { self.show };
+        if self.examples.len() >= most || !encoder.template.is_consistent(record)? {
             return Ok(());
         }
-        for example in encoder.template.examples(record)?.iter().take(self.show - self.examples.len()) {
+        for example in encoder.template.examples(record)?.iter().take(most - self.examples.len()) {
             let Encoded { sequence, length, .. } = encoder.encode(example)?;
             let text = marked(&sequence, encoder.tokenizer, self.marks)?;
             let (tokens, supervised) = (sequence.len(), sequence.supervised());
