@@ -39,9 +39,7 @@ fn kind(folder: &ModelFolder) -> String {
 fn tensors(folder: &ModelFolder) -> Vec<TensorShape> {
     let named = |name: &str| TensorShape { name: name.to_owned(), shape: folder.info(name).unwrap().shape.clone() };
     let tied = folder.config().get("tie_word_embeddings").is_some_and(|tied| tied == true);
-    let used = |name: &&str| {
-        !(tied && *name == "lm_head.weight") && !name.contains("rotary_emb") && !name.ends_with(".bias_mask")
-    };
+    let used = |name: &&str| !(name.contains("rotary_emb") || (tied && *name == "lm_head.weight"));
     folder.names().filter(used).map(named).collect()
 }
 
