@@ -71,12 +71,10 @@ fn objectives_hold_no_logits_of_all_tokens() {
     let steps = "train.max_steps=1";
     let distillation = "objective={name=\"distillation\", teacher=\"base\", divergence=\"reverse\"}";
     let dpo = ["objective={name=\"dpo\"}", "dataset.0.path=\"pairs.jsonl\"", "train.batch_size=2"];
-    let sft = as_planned(&setting, &[model, steps]);
-    for (what, set) in
-        [("dpo", [&[model, steps][..], &dpo].concat()), ("distillation", vec![model, steps, distillation])]
-    {
+    // Some 80 MB are the program's and the weights'.
+    for (set, most) in [([&[model, steps][..], &dpo].concat(), 110), (vec![model, steps, distillation], 190)] {
         let taken = as_planned(&setting, &set);
-        assert!(taken < sft + (110 << 20), "{what} takes {taken} bytes, cross-entropy {sft}");
+        assert!(taken < most << 20, "{set:?} takes {taken} bytes");
     }
 }
 

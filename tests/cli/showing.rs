@@ -37,7 +37,7 @@ fn plugins_are_described() {
     insta::assert_snapshot!(setting.run(["describe", "lore"]).failed(2), @r"
 error: no plugin, table of the recipe or backend is called `lore`; did you mean `lora`?
     Plugins: instruction-csv, instruction-json, jsonl, magazine-json, parquet, poetry-corpus, qa-xlsx, text, balance-types, clean-html, context-expansion, deduplicate, filter, key-points, normalize-text, qa-pairs, select-fields, sentence-transform, split, synonyms, gemma, gpt2, llama, mistral, mixtral, phi-3, pythia, qwen, full, ia3, lora, p-tuning, prefix-tuning, prompt-tuning, qlora, adafactor, adamw, adamw-8bit, lion, muon, sgd, beam, greedy, top-p.
-    Tables: backend, model, tokenizer, tokenizer.train, dataset, augment, prompt, validation, data, adapter, optimizer, train, train.early_stopping, generate, report.
+    Tables: backend, model, tokenizer, tokenizer.train, dataset, augment, prompt, validation, data, adapter, objective, optimizer, train, train.early_stopping, generate, report.
     Backends: cpu, wgpu, cuda.
 ");
     // What is like nothing has no hint.

@@ -99,7 +99,7 @@ fn in_parts(at_once: usize, projection: &Projection, cost: &Cost, want: Want) ->
     let at_once = if alone && on_processor(&device) { all } else { at_once };
     let mut found = Parts::default();
     if let (Weight::Dense(weight, _), None, None) = (weight, bias, added)
-        && (want.weight && criterion.is_plain() && trained_head::pays(half))
+        && (want.weight && criterion.is_plain() && on_processor(&device) && trained_head::pays(half))
     {
         let how = How { squash, factor: Some(factor), half };
         let [losses, of_hidden, of_weight] =
