@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const KILLS: usize = 40;
+const KILLS: usize = 24;
 
 /// Everything that has a state: order, dropout, accumulation, moments, losses that are not logged yet, the best
 /// step, sampling.
@@ -95,7 +95,7 @@ fn killed_runs_of_preferences_end_the_same() {
         json!({ "prompt": question(thing), "chosen": colour, "rejected": wrong }).to_string() + "\n"
     };
     setting.write("pairs.jsonl", &(0..FACTS.len()).map(pair).collect::<String>());
-    survives(&setting, KILLS / 4);
+    survives(&setting, KILLS / 3);
     assert!(setting.path("undisturbed/reference.safetensors").exists());
 }
 
