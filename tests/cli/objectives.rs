@@ -14,7 +14,7 @@ fn every_preference_has_a_recipe_that_works() {
     let setting = Setting::new();
     for (name, start) in [("dpo", 0.0), ("orpo", f64::NEG_INFINITY), ("kto", 0.0)] {
         let file = recipes().join(format!("objectives/{name}.toml")).display().to_string();
-        let few = sets(&["dataset.0.limit=16", "train.epochs=2", "train.log_every=2", "generate.prompts=[]"]);
+        let few = sets(&["dataset.0.limit=24", "train.epochs=2", "train.log_every=2", "generate.prompts=[]"]);
         setting.run([&["train", &file][..], &few].concat()).succeeded();
         let run = format!("runs/{name}");
         let metrics = setting.metrics(&run);
