@@ -78,8 +78,8 @@ pub struct RecordSets {
 /// All records, augmented: what would be trained, before it is put into templates.
 ///
 /// # Errors
-/// What a dataset finds wrong with the data is [`Error::Invalid`]; its panics, and any error of an augmenter, are
-/// [`Error::Failed`].
+/// What a dataset finds wrong with the data is [`framework_base::Error::Invalid`]; its panics, and any error of an augmenter, are
+/// [`framework_base::Error::Failed`].
 pub fn records(inputs: &Inputs) -> Result<RecordSets> {
     let reading = Reading::new(inputs)?;
     let mut apart = apart::Apart::default();

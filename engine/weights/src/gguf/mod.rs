@@ -1,7 +1,7 @@
 //! GGUF files, which llama.cpp and Ollama read: written from what a Hugging Face folder holds, and read back as such.
 //!
 //! The format is version 3 of ggml's `docs/gguf.md`, little-endian. Names, layouts and metadata are those of llama.cpp's
-//! `convert_hf_to_gguf.py`. [`families`] has what differs from architecture to architecture.
+//! `convert_hf_to_gguf.py`. `families` has what differs from architecture to architecture.
 
 mod cursor;
 mod families;

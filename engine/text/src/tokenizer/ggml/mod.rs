@@ -1,7 +1,7 @@
 //! Tokenizers as GGUF files hold them, and back.
 //!
 //! llama.cpp has tokenizers of its own, which a file chooses from. Two of them are used: `gpt2`, byte-level BPE by merges,
-//! whose splitting into words is one of a list ([`pre`]); and `llama`, SentencePiece's BPE by scores, with bytes for what
+//! whose splitting into words is one of a list (`pre`); and `llama`, SentencePiece's BPE by scores, with bytes for what
 //! the vocabulary lacks.
 
 mod back;
