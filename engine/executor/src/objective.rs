@@ -155,11 +155,9 @@ impl Network {
         }
         let known = objective.ask(batch, self.spec().vocab_size, &self.device().burn)?;
         let picked = self.predicting(batch, false)?;
-        let weights = weights(batch);
-        let criterion = known.criterion(objective);
-        let cost = Cost { criterion, weights: weights.as_deref(), ..Cost::plain(&targets, 1.0) };
-        let loss = projected_loss(picked.hidden, self.head_with(picked.added)?, &cost, Want::default())?;
-        Ok(f64::from(loss.sum.scalar()?))
+        let rows = (picked.hidden, self.head_with(picked.added)?);
+        let (sum, _) = loss(objective, batch, rows, (&targets, &known), (1.0, Want::default()))?;
+        Ok(f64::from(sum.scalar()?))
     }
 }
 
@@ -167,7 +165,7 @@ impl Network {
 pub(super) fn loss(
     objective: &Objective,
     batch: &Batch,
-    (hidden, head): (Value, impl Fn() -> Head),
+    (hidden, head): (Value, Head),
     (targets, known): (&[i32], &Known),
     (factor, want): (f64, Want),
 ) -> Result<(Value, Loss)> {
@@ -175,14 +173,14 @@ pub(super) fn loss(
         let weights = weights(batch);
         let criterion = known.criterion(objective);
         let cost = Cost { targets, criterion, factor, weights: weights.as_deref() };
-        let loss = projected_loss(hidden, head(), &cost, want)?;
+        let loss = projected_loss(hidden, head, &cost, want)?;
         return Ok((loss.sum.clone(), loss));
     };
-    let alone = !want.weight && !want.bias && head().added.is_none();
+    let alone = !want.weight && !want.bias && head.added.is_none();
     // The gradient of a row's hidden state is its weight times that of its label's loss: one pass does, unless there are
     // gradients that are sums over rows.
     let first = Want { hidden: alone && want.hidden, ..Want::default() };
-    let mut found = projected_loss(hidden.clone(), head(), &Cost::plain(targets, 1.0), first)?;
+    let mut found = projected_loss(hidden.clone(), head.clone(), &Cost::plain(targets, 1.0), first)?;
     let (sum, weights) = likelihoods.loss(batch, &found.rows.to_f32()?)?;
     if weights.len() != targets.len() {
         return Err(PluginError::new(format!("an objective weighs {} labels of {}", weights.len(), targets.len())));
@@ -191,7 +189,7 @@ pub(super) fn loss(
     let sum = Value::float(crate::transfer::floats(vec![sum as f32], [1, 1, 1, 1, 1], &device), 1);
     if !alone {
         let cost = Cost { weights: Some(&weights), ..Cost::plain(targets, factor) };
-        return Ok((sum, projected_loss(hidden, head(), &cost, want)?));
+        return Ok((sum, projected_loss(hidden, head, &cost, want)?));
     }
     if let Some(grad) = found.hidden.take() {
         let weights = weights.iter().map(|weight| weight * factor as f32).collect();

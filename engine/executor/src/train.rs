@@ -6,7 +6,7 @@ use super::{
     frame::Frame,
     kernels::sum::sum_of_squares,
     layout::Layout,
-    loss::{Head, Want},
+    loss::Want,
     objective::{self, Known, Objective},
     pass::{Mode, Pass, Setup, Stage},
     transfer,
@@ -222,7 +222,6 @@ impl Step<'_> {
         let (tokens, targets) = supervised(self.batch);
         let hidden = pick(hidden, placed(tokens, graph.layout()), network.device())?;
         let added = network.output_added(graph, &hidden)?;
-        let (weight, bias) = network.output()?;
         let (weight_name, bias_name) = (&network.spec().output, network.spec().output_bias.as_ref());
         let want = Want {
             hidden: true,
@@ -230,12 +229,7 @@ impl Step<'_> {
             bias: bias_name.is_some_and(|name| network.is_trained(name)),
         };
         let plain = |(features, weight): &(Value, Value)| (features.clone().plain(), weight.clone().plain());
-        let (squash, half) = (network.logits_of(), network.device().half);
-        let head = || {
-            let (weight, bias) = (weight.clone(), bias.clone());
-            Head { weight, bias, added: added.as_ref().map(plain), squash, half }
-        };
-        let rows = (hidden.clone().plain(), head);
+        let rows = (hidden.clone().plain(), network.head_with(added.as_ref().map(plain))?);
         let (sum, loss) =
             objective::loss(self.objective, self.batch, rows, (&targets, &self.known), (self.how.factor, want))?;
         if let Some(grad) = loss.weight {

@@ -27,17 +27,19 @@ pub(super) fn file(recipe: &Recipe) -> Option<&Path> {
     recipe.objective.teacher.as_deref().filter(|teacher| teacher.is_file())
 }
 
+/// The run that a teacher's folder is, if it is no model's.
+fn run(folder: &Path) -> Result<Option<RunFolder>> {
+    folder.join("recipe.toml").exists().then(|| RunFolder::open(folder)).transpose()
+}
+
 /// Loads the teacher beside the student.
 pub(crate) fn load(session: &Session, place: &Placement) -> Result<Option<Arc<Network>>> {
     let Some(folder) = folder(&session.recipe) else { return Ok(None) };
     // It is only looked at: 16-bit weights stay as they are in the folder.
     let place = Placement { frozen: place.frozen.or(Some(Frozen::Stored)), ..place.clone() };
-    let network = match folder.join("recipe.toml").exists() {
-        true => {
-            let run = RunFolder::open(folder)?;
-            trained::trained(&run, &session.beside(&run.recipe())?, place)
-        }
-        false => hub::complete(folder, Use::Model)
+    let network = match run(folder)? {
+        Some(run) => trained::trained(&run, &session.beside(&run.recipe())?, place),
+        None => hub::complete(folder, Use::Model)
             .and_then(|()| build::from_folders_without(&session.registry, folder, None, place, &[])),
     };
     network.map(Some).map_err(|e| e.about("objective.teacher"))
@@ -57,8 +59,7 @@ pub(crate) fn fits(session: &Session, teacher: &Network, corpus: &Corpus) -> Res
 pub(crate) fn bytes(session: &Session) -> Result<u64> {
     let recipe = &session.recipe;
     let Some(folder) = folder(recipe).filter(|_| recipe.objective.top_k.is_none()) else { return Ok(0) };
-    let run = folder.join("recipe.toml").exists().then(|| RunFolder::open(folder)).transpose()?;
-    let weights = match &run {
+    let weights = match run(folder)? {
         Some(run) if run.model().is_dir() => Some(run.model()),
         Some(run) => session.beside(&run.recipe())?.recipe.model.weights,
         None => Some(folder.to_owned()),
@@ -87,19 +88,16 @@ fn stored(frozen: Frozen, info: &TensorInfo) -> u64 {
 /// Refuses a teacher whose tokens of the data are others than the student's.
 pub(crate) fn check(session: &Session, tokenizer: &Tokenizer, corpus: &Corpus) -> Result<()> {
     let Some(folder) = folder(&session.recipe) else { return Ok(()) };
-    let theirs = match folder.join("recipe.toml").exists() {
-        true => {
-            let run = RunFolder::open(folder)?;
-            trained::tokenizer(&run, &session.beside(&run.recipe())?)?
-        }
-        false if !folder.join("tokenizer.json").is_file() => {
+    let theirs = match run(folder)? {
+        Some(run) => trained::tokenizer(&run, &session.beside(&run.recipe())?)?,
+        None if !folder.join("tokenizer.json").is_file() => {
             tracing::warn!(
                 "{} has no tokenizer.json: whether the teacher's tokens are the student's is not known",
                 folder.display()
             );
             return Ok(());
         }
-        false => Tokenizer::load(folder).map_err(|e| e.about("objective.teacher"))?,
+        None => Tokenizer::load(folder).map_err(|e| e.about("objective.teacher"))?,
     };
     if theirs.fingerprint() == tokenizer.fingerprint() {
         return Ok(());

@@ -14,6 +14,7 @@ use framework_core::{PluginError, Result};
 use std::{ops::Range, sync::Arc};
 
 /// The vocabulary projection.
+#[derive(Clone)]
 pub(in super::super) struct Head {
     /// `[vocab, width]`.
     pub weight: Value,
