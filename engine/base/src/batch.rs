@@ -95,6 +95,12 @@ impl Batch {
         counts
     }
 
+    /// Numbers of all labels, such as their losses, row by row, parted by sequence.
+    pub fn by_sequence<'a, T>(&self, mut all: &'a [T]) -> Vec<&'a [T]> {
+        let part = |labels| all.split_off(..labels).unwrap_or_default();
+        self.labels_by_sequence().into_iter().map(part).collect()
+    }
+
     /// The number of tokens that the loss counts.
     pub fn supervised(&self) -> usize {
         let rows = self.labels.chunks(self.time.max(1));

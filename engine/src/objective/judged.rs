@@ -1,6 +1,6 @@
 //! Answers that are wanted or not: KTO (Ethayarajh et al., 2024, arXiv:2402.01306).
 
-use super::{pairs::sigmoid, rewards::Rewards};
+use super::{pairs::sigmoid, reference::log_likelihood, rewards::Rewards};
 use framework_base::{Batch, IGNORE, Sequence};
 use framework_core::{PluginError, Result};
 use framework_executor::Likelihoods;
@@ -35,10 +35,9 @@ impl<'a> Judged<'a> {
 
 impl Likelihoods for Judged<'_> {
     fn loss(&self, batch: &Batch, losses: &[f32]) -> Result<(f64, Vec<f32>)> {
-        let (mut sum, mut weights, mut at, mut seen) = (0.0, Vec::with_capacity(losses.len()), 0, Rewards::default());
-        for (i, tokens) in batch.labels_by_sequence().into_iter().enumerate() {
-            let log: f64 = losses[at..at + tokens].iter().map(|loss| -f64::from(*loss)).sum();
-            at += tokens;
+        let (mut sum, mut weights, mut seen) = (0.0, Vec::with_capacity(losses.len()), Rewards::default());
+        for (i, own) in batch.by_sequence(losses).into_iter().enumerate() {
+            let log = log_likelihood(own);
             let known = batch.numbers.get(i).and_then(|number| self.reference.get(*number));
             let known = known.ok_or_else(|| PluginError::new("a sequence has no reference"))?;
             let wanted = batch.weights.get(i).is_none_or(|weight| *weight > 0.0);
@@ -50,7 +49,7 @@ impl Likelihoods for Judged<'_> {
             seen.one(wanted, reward);
             // By each token's loss, which is its log-probability's negative.
             let slope = weight * sign * self.beta * value * (1.0 - value);
-            weights.extend(std::iter::repeat_n(slope as f32, tokens));
+            weights.extend(std::iter::repeat_n(slope as f32, own.len()));
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&seen);
         Ok((sum, weights))

@@ -1,6 +1,6 @@
 //! Losses of pairs of answers: DPO with its variants, ORPO and SimPO.
 
-use super::rewards::Rewards;
+use super::{reference::log_likelihood, rewards::Rewards};
 use framework_base::{Batch, Sequence};
 use framework_core::{PluginError, Result};
 use framework_executor::Likelihoods;
@@ -146,16 +146,14 @@ fn log_sigmoid(x: f64) -> f64 {
 
 impl Likelihoods for Pairs<'_> {
     fn loss(&self, batch: &Batch, losses: &[f32]) -> Result<(f64, Vec<f32>)> {
-        let (mut sum, mut weights, mut at, mut seen) = (0.0, Vec::with_capacity(losses.len()), 0, Rewards::default());
-        let counts = batch.labels_by_sequence();
-        for (pair, labels) in counts.as_chunks::<2>().0.iter().enumerate() {
-            let mut side = |i: usize| {
-                let own = &losses[at..at + labels[i]];
-                at += labels[i];
-                let task = labels[i] - self.answer(batch, 2 * pair + i, labels[i]);
-                let log = |losses: &[f32]| losses.iter().map(|loss| -f64::from(*loss)).sum::<f64>();
-                let (tokens, known) = ((labels[i] - task) as f64, self.known(batch, 2 * pair + i)?);
-                Ok::<_, PluginError>((Answer { log: log(&own[task..]), tokens, known }, task, -log(own)))
+        let (mut sum, mut weights, mut seen) = (0.0, Vec::with_capacity(losses.len()), Rewards::default());
+        for (pair, both) in batch.by_sequence(losses).as_chunks::<2>().0.iter().enumerate() {
+            let side = |i: usize| {
+                let (own, sequence) = (both[i], 2 * pair + i);
+                let tokens = self.answer(batch, sequence, own.len());
+                let (task, known) = (own.len() - tokens, self.known(batch, sequence)?);
+                let answer = Answer { log: log_likelihood(&own[task..]), tokens: tokens as f64, known };
+                Ok::<_, PluginError>((answer, task, -log_likelihood(own)))
             };
             let ((chosen, task, nll), (rejected, ..)) = (side(0)?, side(1)?);
             let (value, slopes, rewards) = self.cost.of(chosen, rejected);
@@ -163,8 +161,8 @@ impl Likelihoods for Pairs<'_> {
             seen.pair(rewards[0], rewards[1]);
             // The losses are the log-probabilities' negatives.
             weights.extend(repeat_n(self.nll as f32, task));
-            weights.extend(repeat_n((self.nll - slopes[0]) as f32, labels[0] - task));
-            weights.extend(repeat_n(-slopes[1] as f32, labels[1]));
+            weights.extend(repeat_n((self.nll - slopes[0]) as f32, both[0].len() - task));
+            weights.extend(repeat_n(-slopes[1] as f32, both[1].len()));
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&seen);
         Ok((sum, weights))

@@ -45,6 +45,11 @@ fn together(recipe: &Recipe) -> usize {
     recipe.train.batch_size * recipe.train.gradient_accumulation
 }
 
+/// Of a sequence whose labels have these losses.
+pub(super) fn log_likelihood(losses: &[f32]) -> f64 {
+    losses.iter().map(|loss| -f64::from(*loss)).sum()
+}
+
 /// Log-likelihoods of sequences' labels, so many at a time; `bare`: without the network's adapter.
 pub(super) fn log_likelihoods(
     network: &Arc<Network>,
@@ -54,12 +59,8 @@ pub(super) fn log_likelihoods(
     let mut all = Vec::with_capacity(sequences.len());
     for rows in sequences.chunks(size.max(1)) {
         let batch = Batch::new(rows, pad);
-        let (losses, mut at) = (network.label_losses(&batch, bare)?, 0);
-        for labels in batch.labels_by_sequence() {
-            let sum: f64 = losses[at..at + labels].iter().map(|loss| -f64::from(*loss)).sum();
-            all.push(sum as f32);
-            at += labels;
-        }
+        let losses = network.label_losses(&batch, bare)?;
+        all.extend(batch.by_sequence(&losses).into_iter().map(|losses| log_likelihood(losses) as f32));
     }
     Ok(all)
 }
