@@ -1,7 +1,7 @@
 //! The wgpu backend against the processor: the same recipe, the same loss curve.
 //!
-//! `cargo test --features wgpu --test wgpu` needs a device; without a GPU, Mesa's software Vulkan is one.
-#![cfg(feature = "wgpu")]
+//! `cargo test --workspace --test wgpu -- --ignored --skip every_family` needs a device; without a GPU, Mesa's software Vulkan
+//! is one. `every_family` takes a quarter of an hour.
 
 use framework_engine::{
     PluginSources, Session,
@@ -90,12 +90,14 @@ fn same_curve(more: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs a device"]
 fn lora_trains_as_on_the_processor() {
     same_curve(&[]);
 }
 
 /// Weights of 4 bits, of 8 and of 16 are decoded in the device's own operators, to the same numbers.
 #[test]
+#[ignore = "needs a device"]
 fn quantized_weights_train_as_on_the_processor() {
     for frozen in ["nf4", "fp4", "int8", "bf16", "f16"] {
         same_curve(&[&format!("backend.frozen={frozen:?}"), "train.max_steps=8"]);
@@ -105,6 +107,7 @@ fn quantized_weights_train_as_on_the_processor() {
 
 /// What the device has no products for is computed in 32 bits. The processor's curve is that of 32-bit weights.
 #[test]
+#[ignore = "needs a device"]
 fn half_precision_follows_the_curve_of_32_bits() {
     let dir = tempfile::tempdir().unwrap();
     let steps = "train.max_steps=100";
@@ -120,7 +123,7 @@ fn half_precision_follows_the_curve_of_32_bits() {
 
 /// A tiny model of every family, LoRA, QLoRA and full, 50 steps.
 #[test]
-#[ignore = "takes a quarter of an hour"]
+#[ignore = "needs a device, and a quarter of an hour"]
 fn every_family_trains_as_on_the_processor() {
     let llama = "vocab_size=280, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, \
                  num_key_value_heads=2, max_position_embeddings=64";
@@ -145,6 +148,7 @@ fn every_family_trains_as_on_the_processor() {
 }
 
 #[test]
+#[ignore = "needs a device"]
 fn full_fine_tuning_trains_as_on_the_processor() {
     same_curve(&["adapter={plugin=\"full\"}", "train.activation_checkpointing=true"]);
 }
