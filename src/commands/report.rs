@@ -1,4 +1,8 @@
-use framework_engine::{Error, Problem, Result, report, run::RunFolder};
+use framework_engine::{
+    Error, Problem, Result,
+    report::{self, Overlay},
+    run::RunFolder,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Write a run's report.html anew, or a page that shows several runs over each other.
@@ -21,7 +25,7 @@ impl Report {
                 run.report()
             }
             (_, Some(to)) => {
-                report::overlay(&runs, to)?;
+                report::overlay(&runs, Overlay::default(), to)?;
                 to.clone()
             }
             (_, None) => {

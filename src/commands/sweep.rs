@@ -69,6 +69,10 @@ impl Sweep {
             Format::Table => {
                 print!("{}", table.text());
                 println!("saved {}: table.md, table.csv, curves.svg and the runs", folder.display());
+                let page = folder.join("report.html");
+                if page.exists() {
+                    println!("look at them all: {}", page.display());
+                }
                 if let Some(best) = table.best() {
                     println!("talk to the best one: framework chat {}", folder.join(&best.run).display());
                 }

@@ -236,3 +236,30 @@ fn numbers_of_epochs_are_compared() {
     assert!(rows.iter().all(|row| row["best"].as_f64() <= row["eval_loss"].as_f64()), "{table}");
     assert!(setting.read("runs/epochs-sweep/curves.svg").contains("run-4: 8"));
 }
+
+/// What the recipe of the workbook says to do, in small: numbers of epochs side by side, and their answers beside those of
+/// the base model.
+#[test]
+fn questions_and_answers_end_in_figures_and_a_comparison() {
+    let setting = Setting::new();
+    let name = "mistral-qa";
+    let mut overrides = small(name, "mistral", Some("mistral-7b-v0.1"));
+    overrides.retain(|set| !set.starts_with("train.max_steps") && !set.starts_with("output"));
+    overrides.extend(["dataset.0.limit=8", "train.epochs=1,2", "train.log_every=1"].map(str::to_owned));
+    let mut sweep = setting.framework();
+    said(sweep.args(["sweep", &recipe(name)]).args(set(&overrides))).succeeded();
+    let folder = "runs/mistral-qa-sweep";
+    let results = setting.read(&format!("{folder}/results.svg"));
+    assert!(results.contains(">train.epochs</text>") && results.matches("<circle").count() == 2, "{results}");
+    assert!(setting.read(&format!("{folder}/report.html")).contains("aria-label=\"Validation loss\""));
+    let runs = ["run-1", "run-2"].map(|run| format!("{folder}/{run}"));
+    for run in &runs {
+        assert!(setting.read(&format!("{run}/samples.md")).contains("**Is there a book club?**"));
+        assert_eq!(setting.files(&format!("{run}/tensorboard")).len(), 1, "{run}");
+    }
+    // Weights that were drawn here are no base to compare with, as the published ones are.
+    setting.run(["compare", &runs[0], &runs[1], "--to", "comparison"]).succeeded();
+    let comparison = setting.read("comparison/compare.html");
+    assert!(comparison.contains(&format!("<h4>{}</h4>", runs[0])), "{comparison}");
+    assert!(comparison.contains(&format!("<h4>{}</h4>", runs[1])), "{comparison}");
+}

@@ -56,6 +56,8 @@ fn a_run_is_a_page() {
         ">validation</text>",
         ">nats per token</text>",
         "aria-label=\"Throughput\"",
+        "aria-label=\"Lengths of examples\"",
+        ">% of the examples</text>",
         "<h3>What colour is coal?</h3>",
         "<h4>step 4</h4>",
         "<h4>step 12</h4>",
@@ -70,7 +72,15 @@ fn a_run_is_a_page() {
     let files = setting.files("runs/colours/plots");
     assert_eq!(
         files,
-        ["grad-norm.svg", "learning-rate.svg", "loss.svg", "perplexity.svg", "shares.svg", "throughput.svg"]
+        [
+            "example-lengths.svg",
+            "grad-norm.svg",
+            "learning-rate.svg",
+            "loss.svg",
+            "perplexity.svg",
+            "shares.svg",
+            "throughput.svg"
+        ]
     );
     let svg = setting.read("runs/colours/plots/loss.svg");
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("<style>"), "{svg}");

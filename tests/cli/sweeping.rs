@@ -1,6 +1,9 @@
 //! Sweeps: runs side by side, each as if it had been trained alone, whatever interrupts them.
 
-use crate::setting::{Setting, said};
+use crate::{
+    reports::opens,
+    setting::{Setting, said},
+};
 use std::{
     fs::File,
     os::unix::process::ExitStatusExt,
@@ -46,8 +49,19 @@ fn each_run_is_as_if_trained_alone() {
     assert_eq!(csv.lines().count(), 7);
     assert!(csv.lines().nth(4).unwrap().starts_with("run-4,2,1e-3,4,"), "{csv}");
     let markdown = setting.read(&format!("{folder}/table.md"));
-    assert!(markdown.contains("| run | train.epochs |") && markdown.contains("(curves.svg)"), "{markdown}");
-    assert!(setting.read(&format!("{folder}/curves.svg")).matches("<polyline").count() >= 4);
+    for part in
+        ["| run | train.epochs |", "![Validation loss](curves.svg)", "![Validation loss at the end](results.svg)"]
+    {
+        assert!(markdown.contains(part), "no {part}: {markdown}");
+    }
+    let [curves, results] = ["curves", "results"].map(|name| setting.read(&format!("{folder}/{name}.svg")));
+    assert!(curves.matches("class=\"line").count() >= 12 && curves.contains(">run-4: 2, 1e-3</text>"), "{curves}");
+    assert!(results.contains(">train.epochs</text>") && results.contains(">optimizer.learning_rate=2e-2</text>"));
+    let page = setting.read(&format!("{folder}/report.html"));
+    for part in ["<th>run-6</th>", "aria-label=\"Validation loss at the end\"", ">run-4: 2, 1e-3</text>"] {
+        assert!(page.contains(part), "no {part}");
+    }
+    opens(&setting, &format!("{folder}/report.html"));
     // Nothing is left to do.
     let again = setting.run(sweep(&[])).succeeded();
     assert_eq!((again.out, again.err.contains("[1/6]")), (swept.out, false));
@@ -83,7 +97,7 @@ fn a_killed_sweep_ends_with_the_same_table() {
     let end = setting.run(sweep(&["--to", "killed"])).succeeded();
     let table = |out: &str| out.split("saved ").next().unwrap().to_owned();
     assert_eq!(table(&end.out), table(&undisturbed.out));
-    for file in ["table.csv", "table.md", "curves.svg", "run-6/adapter/adapter_model.safetensors"] {
+    for file in ["table.csv", "table.md", "curves.svg", "results.svg", "run-6/adapter/adapter_model.safetensors"] {
         assert!(setting.bytes(&format!("killed/{file}")) == setting.bytes(&format!("undisturbed/{file}")), "{file}");
     }
 }

@@ -74,6 +74,13 @@ impl Gathered {
     }
 }
 
+/// The runs' names, each once.
+pub(super) fn title(all: &[Gathered]) -> String {
+    let mut names: Vec<_> = all.iter().map(|one| one.name.as_str()).collect();
+    names.dedup();
+    if names.is_empty() { "runs".to_owned() } else { names.join(", ") }
+}
+
 /// A name for each run that no other has: its own, or its folder.
 pub(super) fn names(all: &[Gathered]) -> Vec<String> {
     let unique = |one: &Gathered| all.iter().filter(|other| other.name == one.name).count() == 1;

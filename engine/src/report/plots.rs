@@ -2,7 +2,8 @@
 
 use super::gathered::Gathered;
 use crate::run::Metrics;
-use framework_report::plot::{Plot, Series};
+use framework_report::plot::{Plot, Series, Shape};
+use framework_text::data::SetReport;
 use std::collections::BTreeSet;
 
 const STEPS: &str = "optimizer steps";
@@ -23,7 +24,7 @@ const SINGLE: [(&str, &str, &str, Number); 4] = [
 
 fn plot(title: &str, unit: &str, series: Vec<Series>) -> Plot {
     let series = series.into_iter().filter(|series| !series.points.is_empty()).collect();
-    Plot { title: title.to_owned(), x: STEPS.to_owned(), y: unit.to_owned(), series, named: false }
+    Plot { title: title.to_owned(), x: STEPS.to_owned(), y: unit.to_owned(), series, ..Plot::default() }
 }
 
 fn line(name: &str, points: Vec<(f64, f64)>) -> Series {
@@ -46,6 +47,21 @@ pub(super) fn of_one(run: &Gathered) -> Vec<(&'static str, Plot)> {
         .push(("scores", plot("BLEU and chrF of answers", "from 0 to 100", hundred.into_iter().map(metric).collect())));
     plots.push(("lengths", plot("Lengths of answers", "words", lengths.into_iter().map(metric).collect())));
     plots
+}
+
+/// How long examples are: the share of each bin. None of a run that has not written its facts.
+pub(super) fn of_lengths(run: &Gathered) -> Option<Plot> {
+    let data = &run.facts.as_ref()?.data;
+    let steps = |name: &str, set: &SetReport| {
+        let (bins, all) = (&set.histogram, set.histogram.counts.iter().sum::<usize>());
+        let share = |(i, n): (usize, &usize)| ((i * bins.width) as f64, 100.0 * *n as f64 / all.max(1) as f64);
+        let end = ((bins.counts.len() * bins.width) as f64, 0.0);
+        let points = bins.counts.iter().enumerate().map(share).chain((all > 0).then_some(end));
+        line(name, points.collect())
+    };
+    let series = vec![steps("training", &data.train), steps("validation", &data.validation)];
+    let plot = plot("Lengths of examples", "% of the examples", series);
+    Some(Plot { x: "tokens, before anything is cut off".to_owned(), shape: Shape::Steps, ..plot })
 }
 
 /// The plots of several runs, a line for each.

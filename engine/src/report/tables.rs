@@ -2,7 +2,7 @@
 
 use super::gathered::Gathered;
 use crate::units;
-use framework_report::page::Page;
+use framework_report::{page::Page, plot::Plot};
 use framework_text::data::SetReport;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(super) fn figures(run: &Gathered) -> Vec<(String, String)> {
 }
 
 /// What became of the data.
-pub(super) fn data(page: &mut Page, run: &Gathered) {
+pub(super) fn data(page: &mut Page, run: &Gathered, lengths: Option<&Plot>) {
     let Some(facts) = &run.facts else { return };
     let (train, validation) = (&facts.data.train, &facts.data.validation);
     page.heading("Data");
@@ -65,6 +65,7 @@ pub(super) fn data(page: &mut Page, run: &Gathered) {
     ];
     let said = |row: &Vec<String>| row[1..].iter().any(|cell| cell != "0");
     page.table(&row(&["", "training", "validation"]), &rows.into_iter().filter(said).collect::<Vec<_>>());
+    page.plots(lengths);
     let left_out =
         facts.data.datasets.iter().flat_map(|set| set.left_out().map(|line| format!("{}: {line}", set.name)));
     left_out.chain(facts.data.noted()).for_each(|line| page.paragraph(&line));
@@ -107,7 +108,9 @@ pub(super) fn plan(page: &mut Page, run: &Gathered) {
     ];
     page.heading("Plan and reality");
     page.table(&row(&["", "plan", "reality", "of the plan"]), &rows);
-    page.paragraph("Peak memory is that of the whole process on the host, with the program and what it reads; the plan counts the model's.");
+    page.paragraph(
+        "Peak memory is that of the whole process on the host. On a GPU, the plan counts what the model takes there.",
+    );
 }
 
 /// Where the run computes.

@@ -1,6 +1,7 @@
 //! Plots of lines as SVG: axes with units, a legend, colours that follow the page's.
 
 mod scale;
+mod steps;
 mod style;
 
 use crate::text::escaped;
@@ -18,6 +19,16 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// How points are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Points with lines between them.
+    #[default]
+    Lines,
+    /// Filled steps, from 0 up: each point is the left edge and the height of a bin, the last one the right edge of the last.
+    Steps,
+}
+
 /// A plot of one or several lines.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plot {
@@ -31,6 +42,8 @@ pub struct Plot {
     pub series: Vec<Series>,
     /// Whether a line alone is in the legend too: the title does not name it.
     pub named: bool,
+    /// How its points are drawn.
+    pub shape: Shape,
 }
 
 /// Small, so that text can be read when a phone shows the whole width.
@@ -69,7 +82,9 @@ impl Plot {
             points.map(axis).collect::<Vec<_>>()
         };
         let x = Scale::of(&finite(|point| point.0), 6, LEFT, WIDTH - RIGHT);
-        let y = Scale::of(&finite(|point| point.1), 5, HEIGHT - BOTTOM, TOP + self.legend_rows() * 18.0);
+        let mut heights = finite(|point| point.1);
+        heights.extend((self.shape == Shape::Steps).then_some(0.0));
+        let y = Scale::of(&heights, 5, HEIGHT - BOTTOM, TOP + self.legend_rows() * 18.0);
         let mut svg = format!(
             "<svg{namespace} class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
              aria-label=\"{title}\">{head}<title>{title}</title><text class=\"title\" x=\"{LEFT}\" y=\"18\">{title}</text>",
@@ -77,7 +92,10 @@ impl Plot {
         );
         self.axes(&mut svg, &x, &y);
         for (i, series) in self.series.iter().enumerate() {
-            series.draw(&mut svg, i % COLOURS.len(), &x, &y);
+            match self.shape {
+                Shape::Lines => series.draw(&mut svg, i % COLOURS.len(), &x, &y),
+                Shape::Steps => steps::draw(&mut svg, series, i % COLOURS.len(), &x, &y),
+            }
         }
         self.legend(&mut svg);
         svg + "</svg>"

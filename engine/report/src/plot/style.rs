@@ -24,7 +24,8 @@ pub fn style() -> String {
         ".plot{{font:12px system-ui,sans-serif;--ink:#222;--faint:#767676;--rule:#e3e3e3}}\
          .plot .title{{font-weight:600;font-size:14px;fill:var(--ink)}}.plot .tick{{fill:var(--ink)}}\
          .plot .label{{fill:var(--faint)}}.plot .grid{{stroke:var(--rule)}}.plot .axis{{stroke:var(--faint)}}\
-         .plot .line{{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}}.plot .dot{{fill:var(--c)}}{}\
+         .plot .line{{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}}.plot .dot{{fill:var(--c)}}\
+         .plot .filled{{fill:var(--c);fill-opacity:.25;stroke:var(--c);stroke-width:1.4}}{}\
          @media screen and (prefers-color-scheme:dark){{.plot{{--ink:#e6e6e6;--faint:#9a9a9a;--rule:#3a3a3a}}{}}}",
         colours(false),
         colours(true)

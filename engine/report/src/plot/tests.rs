@@ -2,7 +2,7 @@ use super::*;
 
 fn plot(series: &[(&str, &[(f64, f64)])]) -> Plot {
     let series = series.iter().map(|(name, points)| Series { name: (*name).into(), points: points.to_vec() });
-    Plot { title: "Loss".into(), x: "step".into(), y: "nats".into(), series: series.collect(), named: false }
+    Plot { title: "Loss".into(), x: "step".into(), y: "nats".into(), series: series.collect(), ..Plot::default() }
 }
 
 #[test]
@@ -43,4 +43,15 @@ fn long_lines_are_thinned() {
     let line = svg.split("class=\"line c0\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(line.matches(['M', 'L']).count(), 500);
     assert!(svg.len() < 20_000, "{}", svg.len());
+}
+
+#[test]
+fn steps_stand_on_zero() {
+    let histogram = Plot { shape: Shape::Steps, ..plot(&[("a", &[(0.0, 50.0), (5.0, 100.0), (10.0, 0.0)])]) };
+    let svg = histogram.to_element();
+    let (left, right, top, bottom) = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM);
+    let (middle, half) = ((left + right) / 2.0, (top + bottom) / 2.0);
+    let expected = format!("M{left:.1} {bottom:.1}V{half:.1}H{middle:.1}V{top:.1}H{right:.1}V{bottom:.1}\"");
+    assert!(svg.contains(&expected), "no {expected} in {svg}");
+    assert!(svg.contains("class=\"filled c0\""), "{svg}");
 }

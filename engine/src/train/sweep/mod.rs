@@ -15,6 +15,7 @@ use super::{
     train_until,
 };
 use crate::{
+    report,
     run::{Hold, RunFolder},
     session::{PluginSources, Session},
 };
@@ -116,6 +117,7 @@ impl Sweep {
         let _held = Hold::of(&folder)?;
         let of = trials.len();
         let metric = trials.first().map(|trial| trial.session.recipe.train.metric).unwrap_or_default();
+        let page = trials.first().is_some_and(|trial| trial.session.recipe.report.html);
         let mut table = Table { axes: definition.axes, metric, rows: Vec::new() };
         let mut earlier = None;
         for (i, Trial { name, values, session }) in trials.into_iter().enumerate() {
@@ -145,7 +147,7 @@ impl Sweep {
             };
             observe(&SweepEvent::End(&row));
             table.rows.push(row);
-            write(&folder, &table)?;
+            write(&folder, &table, page)?;
         }
         Ok(Some(table))
     }
@@ -173,14 +175,26 @@ fn label(name: &str, axes: &[Axis], values: &[String]) -> String {
     format!("{name}: {}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// Writes the table as Markdown and CSV, and the curves.
-fn write(folder: &Path, table: &Table) -> Result<()> {
-    let picture = plot::svg(folder, table)?;
+/// Writes the table as Markdown and CSV, the pictures, and the page with all runs.
+fn write(folder: &Path, table: &Table, page: bool) -> Result<()> {
+    let plots = [("curves.svg", Some(plot::curves(folder, table)?)), ("results.svg", plot::results(table))];
+    let plots = plots.map(|(file, plot)| (file, plot.filter(|plot| !plot.is_empty())));
     let mut markdown = table.markdown();
-    if let Some(svg) = picture {
-        files::write_bytes(&folder.join("curves.svg"), svg.as_bytes())?;
-        markdown += "\n![the loss of each run](curves.svg)\n";
+    for (file, plot) in plots.iter().filter_map(|(file, plot)| Some((file, plot.as_ref()?))) {
+        files::write_bytes(&folder.join(file), plot.to_svg().as_bytes())?;
+        markdown += &format!("\n![{}]({file})\n", plot.title);
     }
     files::write_bytes(&folder.join("table.md"), markdown.as_bytes())?;
-    files::write_bytes(&folder.join("table.csv"), table.csv().as_bytes())
+    files::write_bytes(&folder.join("table.csv"), table.csv().as_bytes())?;
+    if !page {
+        return Ok(());
+    }
+    let ended: Vec<_> = table.rows.iter().filter(|row| row.error.is_none()).collect();
+    let runs = ended.iter().map(|row| RunFolder::open(&folder.join(&row.run))).collect::<Result<Vec<_>>>()?;
+    let overlay = report::Overlay {
+        names: ended.iter().map(|row| plot::label(row)).collect(),
+        table: Some(table.cells()),
+        plots: plots.into_iter().filter_map(|(_, plot)| plot).collect(),
+    };
+    report::overlay(&runs, overlay, &folder.join("report.html"))
 }

@@ -1,84 +1,101 @@
-//! The curves of a sweep's runs, as a picture.
+//! Pictures of a sweep: the loss of each run as it falls, and what the runs came to over a key's values.
 
-use super::Table;
-use crate::run::{RunFolder, read_metrics};
-use framework_base::{Error, Result};
-use plotters::prelude::*;
+use super::{Row, Table};
+use crate::run::{Metrics, RunFolder, read_metrics};
+use framework_base::Result;
+use framework_report::plot::{Plot, Series};
 use std::path::Path;
 
-const SIZE: (u32, u32) = (960, 540);
-const FONT: &str = "sans-serif";
-
-/// A run's name and its points: passes over the data, and the loss.
-type Curve = (String, Vec<(f64, f64)>);
-
-/// Draws the validation loss of each run over the passes over its data, the training loss where there is none, as SVG.
-/// Nothing if no run has two points.
-pub(super) fn svg(folder: &Path, table: &Table) -> Result<Option<String>> {
-    let (mut evaluated, mut trained) = (Vec::<Curve>::new(), Vec::<Curve>::new());
-    for row in table.rows.iter().filter(|row| row.error.is_none()) {
-        let lines = read_metrics(&RunFolder::open(&folder.join(&row.run))?.metrics())?;
-        let points = |value: fn(&crate::run::Metrics) -> Option<f64>| {
-            let points = lines.iter().filter_map(|line| Some((line.epoch, value(line)?)));
-            points.filter(|(_, y)| y.is_finite()).collect::<Vec<_>>()
-        };
-        let label = format!("{}: {}", row.run, row.values.join(", "));
-        evaluated.push((label.clone(), points(|line| line.eval_loss)));
-        trained.push((label, points(|line| line.loss)));
-    }
-    let enough = |curves: &[Curve]| curves.iter().any(|(_, points)| points.len() > 1);
-    let (title, curves) = match (enough(&evaluated), enough(&trained)) {
-        (true, _) => ("validation loss", evaluated),
-        (false, true) => ("training loss", trained),
-        (false, false) => return Ok(None),
-    };
-    let mut text = String::new();
-    draw(&mut text, title, &curves).map_err(|e| Error::failed(format!("cannot draw the plot: {e}")))?;
-    Ok(Some(text))
+/// What the legend calls a run.
+pub(super) fn label(row: &Row) -> String {
+    format!("{}: {}", row.run, row.values.join(", "))
 }
 
-fn draw(text: &mut String, title: &str, curves: &[Curve]) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let points = || curves.iter().flat_map(|(_, points)| points);
-    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::MIN, f64::max);
-    let least = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::MAX, f64::min);
-    let (low, high) = (least(|p| p.1), most(|p| p.1));
-    let margin = (0.05 * (high - low)).max(1e-3);
-    let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(title, (FONT, 20))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(56)
-        .build_cartesian_2d(0.0..most(|p| p.0), low - margin..high + margin)?;
-    chart.configure_mesh().x_desc("epoch").y_desc("loss").max_light_lines(0).draw()?;
-    for (i, (label, points)) in curves.iter().enumerate() {
-        let colour = Palette99::pick(i).to_rgba();
-        let series = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
-        let legend = move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], colour.stroke_width(2));
-        chart.draw_series(series)?.label(label).legend(legend);
+/// The validation loss of each run over the passes over its data; the training loss where no run has two evaluations.
+pub(super) fn curves(folder: &Path, table: &Table) -> Result<Plot> {
+    let (mut evaluated, mut trained) = (Vec::new(), Vec::new());
+    for row in table.rows.iter().filter(|row| row.error.is_none()) {
+        let lines = read_metrics(&RunFolder::open(&folder.join(&row.run))?.metrics())?;
+        let series = |of: fn(&Metrics) -> Option<f64>| {
+            let points = lines.iter().filter_map(|line| Some((line.epoch, of(line)?))).collect();
+            Series { name: label(row), points }
+        };
+        evaluated.push(series(|line| line.eval_loss));
+        trained.push(series(|line| line.loss));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    area.present()?;
-    Ok(())
+    let (title, series) = match evaluated.iter().any(|series| series.points.len() > 1) {
+        true => ("Validation loss", evaluated),
+        false => ("Training loss", trained),
+    };
+    Ok(loss(title, "epochs", series))
+}
+
+/// The loss at the end over the values of the first key whose values are numbers: a line for each combination of the other
+/// keys' values.
+pub(super) fn results(table: &Table) -> Option<Plot> {
+    let number = |value: &str| value.parse::<f64>().ok();
+    let numeric = |axis: &&super::Axis| axis.values.iter().all(|value| number(value).is_some());
+    let axis = table.axes.iter().find(numeric)?;
+    let at = table.axes.iter().position(|other| other.key == axis.key)?;
+    let evaluated = table.rows.iter().any(|row| row.eval_loss.is_some());
+    let (title, name) =
+        if evaluated { ("Validation loss at the end", "validation") } else { ("Training loss at the end", "training") };
+    let mut series = Vec::<Series>::new();
+    for row in &table.rows {
+        let others = table.axes.iter().zip(&row.values).filter(|(other, _)| other.key != axis.key);
+        let others: Vec<_> = others.map(|(other, value)| format!("{}={value}", other.key)).collect();
+        let name = if others.is_empty() { name.to_owned() } else { others.join(", ") };
+        let loss = if evaluated { row.eval_loss } else { row.train_loss };
+        let Some(point) = row.values.get(at).and_then(|value| number(value)).zip(loss) else { continue };
+        match series.iter_mut().find(|series| series.name == name) {
+            Some(known) => known.points.push(point),
+            None => series.push(Series { name, points: vec![point] }),
+        }
+    }
+    series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+    Some(loss(title, &axis.key, series))
+}
+
+fn loss(title: &str, x: &str, series: Vec<Series>) -> Plot {
+    let (title, x, y) = (title.to_owned(), x.to_owned(), "nats per token".to_owned());
+    Plot { title, x, y, series, named: true, ..Plot::default() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Axis;
     use super::*;
+    use framework_recipe::Metric;
+
+    fn table(keys: &[(&str, &[&str])], rows: &[(&[&str], f64)]) -> Table {
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let row = |(i, (values, loss)): (usize, &(&[&str], f64))| Row {
+            eval_loss: Some(*loss),
+            error: None,
+            ..Row::failed(&format!("run-{}", i + 1), &texts(values), String::new())
+        };
+        let axis = |(key, values): &(&str, &[&str])| Axis { key: (*key).to_owned(), values: texts(values) };
+        Table {
+            axes: keys.iter().map(axis).collect(),
+            metric: Metric::Loss,
+            rows: rows.iter().enumerate().map(row).collect(),
+        }
+    }
 
     #[test]
-    fn every_curve_is_drawn_with_its_label() {
-        let curve = |name: &str, shift: f64| (name.to_owned(), vec![(1.0, 2.0 + shift), (2.0, 1.0 + shift)]);
-        let mut text = String::new();
-        draw(&mut text, "validation loss", &[curve("run-1: 3", 0.0), curve("run-2: 4 & more", 0.5)]).unwrap();
-        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{text}");
-        assert!(text.contains("run-1: 3") && text.contains("run-2: 4 &amp; more") && text.contains("validation loss"));
-        assert!(text.matches("<polyline").count() >= 2);
+    fn results_lie_over_the_first_key_of_numbers() {
+        let keys = [("adapter.targets", &["\"a\"", "\"b\""][..]), ("train.epochs", &["3", "10"])];
+        let rows =
+            [(&["\"a\"", "10"][..], 2.0), (&["\"a\"", "3"], 3.0), (&["\"b\"", "3"], 2.5), (&["\"b\"", "10"], 1.5)];
+        let plot = results(&table(&keys, &rows)).unwrap();
+        assert_eq!((plot.x.as_str(), plot.title.as_str()), ("train.epochs", "Validation loss at the end"));
+        let found: Vec<_> = plot.series.iter().map(|series| (series.name.as_str(), &series.points[..])).collect();
+        let (a, b) = ([(3.0, 3.0), (10.0, 2.0)], [(3.0, 2.5), (10.0, 1.5)]);
+        assert_eq!(found, [("adapter.targets=\"a\"", &a[..]), ("adapter.targets=\"b\"", &b[..])]);
+    }
+
+    #[test]
+    fn words_are_no_axis() {
+        assert_eq!(results(&table(&[("optimizer", &["\"adamw\"", "\"lion\""])], &[])), None);
     }
 }

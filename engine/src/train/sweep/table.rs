@@ -74,7 +74,7 @@ impl Table {
     }
 
     /// Headings and cells.
-    fn cells(&self) -> Vec<Vec<String>> {
+    pub(super) fn cells(&self) -> Vec<Vec<String>> {
         let metric = match self.metric {
             Metric::Loss => "best eval loss",
             Metric::Perplexity => "best perplexity",

@@ -4,6 +4,7 @@ use super::{
     Encoder, Example, Inputs, Sequence,
     apart::{Apart, of, of_sequence},
     flow::Flow,
+    histogram::Histogram,
     reading::Reading,
     refused::{Outcome, Together, reason},
     report::{Counted, DataReport, Lengths, SetReport, note},
@@ -145,6 +146,9 @@ fn weighed<T: Send>(
         |train| lengths.iter().filter(move |((set, _), _)| *set == train).map(|((_, length), n)| (*length, *n));
     report.train.lengths = Lengths::of_counts(lengths_of(true));
     report.validation.lengths = Lengths::of_counts(lengths_of(false));
+    let width = Histogram::width(report.train.lengths.max.max(report.validation.lengths.max));
+    report.train.histogram = Histogram::of(width, lengths_of(true));
+    report.validation.histogram = Histogram::of(width, lengths_of(false));
     Ok(report)
 }
 

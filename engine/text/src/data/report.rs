@@ -1,6 +1,6 @@
 //! What became of the data.
 
-use super::{Encoded, Example};
+use super::{Encoded, Example, histogram::Histogram};
 use framework_base::{Error, Problem};
 use framework_core::Omission;
 use framework_recipe::Split;
@@ -118,6 +118,9 @@ pub struct SetReport {
     pub supervised_tokens: usize,
     /// Lengths of all examples in tokens, before anything is cut off.
     pub lengths: Lengths,
+    /// The same, counted in bins.
+    #[serde(default)]
+    pub histogram: Histogram,
 }
 
 impl fmt::Display for DataReport {
