@@ -3,6 +3,8 @@
 mod backend;
 mod draw;
 #[cfg(test)]
+mod panicking;
+#[cfg(test)]
 mod tests;
 mod view;
 
