@@ -1,13 +1,12 @@
 //! What a batch's labels come to: their loss, and how many are the likeliest tokens.
 
 use super::{
-    Network, Value,
-    loss::{Cost, LOGITS, Want, projected_loss},
-    network::Picked,
+    Network,
+    loss::{Cost, Want, projected_loss},
     train::supervised,
 };
 use framework_base::Batch;
-use framework_core::{Op, Result, ffi::HostTensor};
+use framework_core::{PluginError, Result};
 use std::sync::Arc;
 
 /// What a batch's labels come to.
@@ -24,44 +23,23 @@ pub struct Evaluated {
 impl Network {
     /// The summed cross-entropy of a batch's labels, and how many they are.
     pub fn evaluate(self: &Arc<Self>, batch: &Batch) -> Result<(f64, usize)> {
-        Ok(self.summed_loss(batch)?.map_or((0.0, 0), |(loss, _, targets)| (loss, targets.len())))
+        let Evaluated { loss, tokens, .. } = self.evaluate_tokens(batch)?;
+        Ok((loss, tokens))
     }
 
-    /// The loss of a batch's labels and how many are right, in one pass; only the vocabulary projection is computed twice.
+    /// The loss of a batch's labels and how many are right.
     pub fn evaluate_tokens(self: &Arc<Self>, batch: &Batch) -> Result<Evaluated> {
-        let Some((loss, picked, targets)) = self.summed_loss(batch)? else { return Ok(Evaluated::default()) };
-        Ok(Evaluated { loss, tokens: targets.len(), right: self.right(picked, &targets)? })
-    }
-
-    /// The loss of a batch's labels, the hidden states that they are predicted from, and the labels; none without labels.
-    fn summed_loss(self: &Arc<Self>, batch: &Batch) -> Result<Option<(f64, Picked, Vec<i32>)>> {
         let targets = supervised(batch).1;
         if targets.is_empty() {
-            return Ok(None);
+            return Ok(Evaluated::default());
         }
         let picked = self.predicting(batch, false)?;
         let head = self.head_with(picked.added.clone())?;
-        let loss = projected_loss(picked.hidden.clone(), head, &Cost::plain(&targets, 1.0), Want::default())?;
-        Ok(Some((f64::from(loss.sum.scalar()?), picked, targets)))
-    }
-
-    /// How many targets have the highest logit.
-    fn right(&self, Picked { hidden, added, time }: Picked, targets: &[i32]) -> Result<usize> {
-        // Some rows at a time, so that the logits of all of them never exist.
-        let step = (LOGITS / self.spec().vocab_size).max(1);
-        let mut right = 0;
-        for (i, targets) in targets.chunks(step).enumerate() {
-            let (start, end) = ((i * step) as i64, (i * step + targets.len()) as i64);
-            let part = |value: &Value| Value::execute(Op::Slice { dim: 0, start, end }, vec![value.clone()]);
-            let added = match &added {
-                Some((features, weight)) => Some((part(features)?, weight.clone())),
-                None => None,
-            };
-            let logits = self.project(Picked { hidden: part(&hidden)?, added, time })?;
-            let found = Value::execute(Op::ArgMax { dim: -1 }, vec![logits])?.to_f32()?;
-            right += found.iter().zip(targets).filter(|(found, target)| **found as i32 == **target).count();
-        }
-        Ok(right)
+        let want = Want { below: true, ..Want::default() };
+        let loss = projected_loss(picked.hidden, head, &Cost::plain(&targets, 1.0), want)?;
+        let below = loss.below.ok_or_else(|| PluginError::new("nothing was compared"))?.to_f32()?;
+        let right = below.iter().filter(|below| **below <= 0.0).count();
+        Ok(Evaluated { loss: f64::from(loss.sum.scalar()?), tokens: targets.len(), right })
     }
 }
 

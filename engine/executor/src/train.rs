@@ -227,6 +227,7 @@ impl Step<'_> {
             hidden: true,
             weight: network.is_trained(weight_name),
             bias: bias_name.is_some_and(|name| network.is_trained(name)),
+            below: false,
         };
         let plain = |(features, weight): &(Value, Value)| (features.clone().plain(), weight.clone().plain());
         let rows = (hidden.clone().plain(), network.head_with(added.as_ref().map(plain))?);

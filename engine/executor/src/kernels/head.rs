@@ -45,7 +45,7 @@ pub(in super::super) struct How {
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnHead: OnCrossEntropy {
     /// `-log softmax(l)[target]` of each row `[n, 1]`, and the gradient of the hidden states `[n, width]`; without a factor
-    /// the losses again.
+    /// how far each target's logit is below the largest `[n, 1]`, which is 0 where the target is the likeliest.
     ///
     /// Hidden states `[n, width]`, weight `[vocab, width]`, bias `[1, vocab]` or `[1, 1]` for none, targets `[n, 1]`.
     fn head(
@@ -57,10 +57,12 @@ pub(in super::super) trait OnHead: OnCrossEntropy {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let logits = product_on::<Self>(hidden, Self::float_transpose(weight.clone()), how.half);
         let (logits, slopes) = how.squash.applied::<Self>(Self::float_add(logits, bias));
-        let (losses, grad) = Self::cross_entropy(logits, targets, how.factor.unwrap_or(1.0));
-        if how.factor.is_none() {
-            return (losses.clone(), losses);
-        }
+        let Some(factor) = how.factor else {
+            let most = Self::float_max_dim(logits.clone(), 1);
+            let below = Self::float_sub(most, Self::float_gather(1, logits.clone(), targets.clone()));
+            return (Self::cross_entropy(logits, targets, 1.0).0, below);
+        };
+        let (losses, grad) = Self::cross_entropy(logits, targets, factor);
         let grad = match slopes {
             Some(slopes) => Self::float_mul(grad, slopes),
             None => grad,
@@ -69,18 +71,18 @@ pub(in super::super) trait OnHead: OnCrossEntropy {
     }
 }
 
-/// Sums of losses and gradients of hidden states; see [`OnHead::head`].
+/// Losses, and gradients of hidden states or how far targets are below; see [`OnHead::head`].
 pub(in super::super) fn head(
     hidden: Burn<2>,
     weight: Burn<2>,
     bias: Option<Burn<2>>,
     targets: Burn<2, Int>,
     how: How,
-) -> (Burn<2>, Option<Burn<2>>) {
+) -> (Burn<2>, Burn<2>) {
     let bias = bias.unwrap_or_else(|| Burn::zeros([1, 1], &hidden.device()));
     let (hidden, weight, bias) = (hidden.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    let (losses, grad) = Dispatch::head(hidden, weight, bias, targets.into_dispatch(), how);
-    (Burn::from_dispatch(losses), how.factor.map(|_| Burn::from_dispatch(grad)))
+    let (losses, other) = Dispatch::head(hidden, weight, bias, targets.into_dispatch(), how);
+    (Burn::from_dispatch(losses), Burn::from_dispatch(other))
 }
 
 impl OnHead for Flex {
@@ -189,7 +191,9 @@ pub(in super::super) fn native<'a>(
     }
     let tensor = |data, columns| Flex::float_from_data(TensorData::new(data, [n, columns]), &Default::default());
     let losses = tensor(running.iter().map(Running::loss).collect(), 1);
-    let Some(factor) = how.factor else { return (losses.clone(), losses) };
+    let Some(factor) = how.factor else {
+        return (losses, tensor(running.iter().map(|row| row.most - row.target).collect(), 1));
+    };
     let factor = factor as f32 * how.squash.factor();
     grad.par_chunks_mut(width.max(1)).zip(&running).enumerate().for_each(|(i, (grad, running))| {
         let target = targets.at(i);

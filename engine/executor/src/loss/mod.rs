@@ -43,6 +43,8 @@ pub(super) struct Want {
     pub hidden: bool,
     pub weight: bool,
     pub bias: bool,
+    /// How far each target's logit is below the largest, where no gradient is wanted.
+    pub below: bool,
 }
 
 /// What is summed over rows.
@@ -68,6 +70,8 @@ pub(super) struct Loss {
     pub sum: Value,
     /// The loss of each row `[rows]`, without its weight.
     pub rows: Value,
+    /// How far each target's logit is below the largest `[rows]`.
+    pub below: Option<Value>,
     pub hidden: Option<Value>,
     pub weight: Option<Value>,
     pub bias: Option<Value>,
@@ -116,12 +120,18 @@ fn in_parts(at_once: usize, projection: &Projection, cost: &Cost, want: Want) ->
         let weights = weights.as_ref().map(part_of);
         if alone {
             let how = How { squash, factor: want.hidden.then_some(factor), half };
-            let (losses, grad) = weight.losses(part_of(hidden), bias.clone(), targets, how);
+            let (losses, other) = weight.losses(part_of(hidden), bias.clone(), targets, how);
             found.losses(losses, weights.as_ref());
-            found.hidden.extend(grad.map(|grad| weighed(grad, weights)));
+            match want.hidden {
+                true => found.hidden.push(weighed(other, weights)),
+                false => found.below.push(other),
+            }
             continue;
         }
         let (logits, slope) = projection.logits(rows.clone());
+        if want.below {
+            found.below.push(logits.clone().max_dim(1) - logits.clone().gather(1, targets.clone()));
+        }
         let (losses, d_logits) = criterion.of(logits, targets, rows.clone(), factor);
         found.losses(losses, weights.as_ref());
         let d_logits = match slope {
@@ -159,6 +169,7 @@ fn weighed(rows: Burn<2>, weights: Option<Burn<2>>) -> Burn<2> {
 struct Parts {
     sum: Option<Burn<2>>,
     rows: Vec<Burn<2>>,
+    below: Vec<Burn<2>>,
     hidden: Vec<Burn<2>>,
     weight: Option<Burn<2>>,
     bias: Option<Burn<2>>,
@@ -185,6 +196,7 @@ impl Parts {
         Ok(Loss {
             sum: value(self.sum, 1).ok_or_else(nothing)?,
             rows: value(joined(self.rows), 1).ok_or_else(nothing)?,
+            below: value(joined(self.below), 1),
             hidden: value(joined(self.hidden), 2),
             weight: value(self.weight, 2),
             bias: value(self.bias, 1),

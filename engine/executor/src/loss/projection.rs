@@ -42,14 +42,8 @@ impl Weight {
         }
     }
 
-    /// Losses and gradients of hidden states.
-    pub fn losses(
-        &self,
-        h: Burn<2>,
-        bias: Option<Burn<2>>,
-        targets: Burn<2, Int>,
-        how: How,
-    ) -> (Burn<2>, Option<Burn<2>>) {
+    /// Losses, and with a factor gradients of hidden states, without how far targets are below the largest logits.
+    pub fn losses(&self, h: Burn<2>, bias: Option<Burn<2>>, targets: Burn<2, Int>, how: How) -> (Burn<2>, Burn<2>) {
         match self {
             Weight::Dense(weight, _) => head(h, weight.clone(), bias, targets, how),
             Weight::Stored(stored) => stored.head(h, bias, targets, how),

@@ -6,7 +6,7 @@ use crate::{
 use burn::tensor::activation;
 use framework_core::ffi::HostTensor;
 
-const ALL: Want = Want { hidden: true, weight: true, bias: true };
+const ALL: Want = Want { hidden: true, weight: true, bias: true, below: false };
 const TARGETS: [i32; 5] = [3, 0, 6, 3, 2];
 const FACTOR: f64 = 0.3;
 
@@ -133,5 +133,27 @@ fn tokens_outside_of_the_vocabulary_are_refused() {
         let [h, w, b] = inputs();
         let error = cross_entropy_of(h, head(w, Some(b)), &[0, 1, bad, 2, 3], 1.0, ALL).err().unwrap();
         assert_eq!(error.message, format!("token id {bad} is outside of the model's vocabulary of 7"));
+    }
+}
+
+#[test]
+fn targets_are_so_far_below_the_largest_logits() {
+    let [h, w, b] = inputs();
+    let more = (floats(&[5, 2], 4), floats(&[7, 2], 5));
+    let below = |head: Head, at_once| {
+        let want = Want { below: true, ..Want::default() };
+        parts_of(at_once, h.clone(), head, &TARGETS, 1.0, want).unwrap().below.unwrap().to_f32().unwrap()
+    };
+    for added in [None, Some(more)] {
+        let head = || Head { added: added.clone(), ..head(w.clone(), Some(b.clone())) };
+        let (logits, _) = Projection::new(h.clone(), head(), 5).unwrap().logits(0..5);
+        let logits = logits.into_data().try_into_vec::<f32>().unwrap();
+        let expected =
+            |(row, target): (&[f32], &i32)| row.iter().copied().fold(f32::MIN, f32::max) - row[*target as usize];
+        let expected: Vec<f32> = logits.chunks(7).zip(&TARGETS).map(expected).collect();
+        assert!(expected.iter().any(|below| *below > 0.0));
+        for at_once in [2, 5] {
+            close(&below(head(), at_once), &expected, 1e-5);
+        }
     }
 }

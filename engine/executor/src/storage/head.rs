@@ -34,12 +34,12 @@ pub(super) fn head(
     bias: Option<Burn<2>>,
     targets: Burn<2, Int>,
     how: How,
-) -> (Burn<2>, Option<Burn<2>>) {
+) -> (Burn<2>, Burn<2>) {
     let bias = bias.unwrap_or_else(|| Burn::zeros([1, 1], &hidden.device()));
     let (words, scales) = (words.into_dispatch(), scales.into_dispatch());
     let (hidden, bias, targets) = (hidden.into_dispatch(), bias.into_dispatch(), targets.into_dispatch());
-    let (losses, grad) = Dispatch::coded_head(hidden, words, scales, coding, bias, targets, how);
-    (Burn::from_dispatch(losses), how.factor.map(|_| Burn::from_dispatch(grad)))
+    let (losses, other) = Dispatch::coded_head(hidden, words, scales, coding, bias, targets, how);
+    (Burn::from_dispatch(losses), Burn::from_dispatch(other))
 }
 
 impl OnCodedHead for Flex {
