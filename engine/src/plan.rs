@@ -150,7 +150,7 @@ fn plan_of(session: &Session, progress: &mut dyn FnMut(Progress)) -> Result<Plan
         teacher::check(session, &tokenizer, &corpus)?;
         plan.of_data(session, &blueprint, corpus, device)?;
     }
-    plan.fits = plan.free_memory.map(|free| plan.memory.total() <= free);
+    plan.fits = plan.free_memory.map(|free| plan.memory.needed() <= free);
     if plan.fits == Some(false) {
         plan.remedies = remedies(recipe, &kept(session, &blueprint)?, plan.memory.trains_all(), plan.largest_batch);
     }
@@ -217,6 +217,7 @@ impl fmt::Display for Plan {
             ("optimizer", m.optimizer),
             ("activations", m.activations),
             ("working", m.working),
+            ("program and data", m.program),
         ];
         let parts = parts.map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)));
         write!(f, "             {}", parts.join(", "))?;

@@ -6,8 +6,8 @@ use super::{
     loss,
 };
 
-/// The program with its tokenizer and data, and what products of matrices pack.
-pub const PROGRAM: u64 = 64 << 20;
+/// What products of matrices pack, and freed memory that the allocator has not given back yet.
+pub const SPARE: u64 = 24 << 20;
 
 /// Attention: scores, weights and slopes of some queries on each core, for so many heads of all rows.
 pub fn attention(heads: usize, tokens: usize) -> u64 {
@@ -37,9 +37,9 @@ impl Trained {
     }
 }
 
-/// The loss: logits of some rows at a time and what becomes of them, and the gradients of the hidden states. `plain`: it is
-/// a function of cross-entropies.
-pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained, plain: bool) -> u64 {
+/// The loss: logits of some rows at a time and what becomes of them, of which there are so many `copies`, and the gradients of
+/// the hidden states. `plain`: it is a function of cross-entropies.
+pub fn loss([rows, width, vocab]: [usize; 3], trained: Trained, plain: bool, copies: usize) -> u64 {
     let most = loss::at_most(plain);
     let logits = match trained {
         // Of the student and of the teacher, and what becomes of them.
@@ -48,7 +48,7 @@ pub fn loss(rows: usize, width: usize, vocab: usize, trained: Trained, plain: bo
         Trained::Nothing => 2 * head::TILE.max(rows * head::LEAST),
         // Those of a panel, packed in two orders, and what of the hidden states is packed.
         Trained::WeightInPanels => 3 * head::TILE.max(rows * head::LEAST) + 2 * rows * width,
-        _ => 3 * (rows * vocab).min(most),
+        _ => copies * (rows * vocab).min(most),
     };
     // The weight's gradient is a sum over parts.
     let parts = trained == Trained::Weight && rows * vocab > most;

@@ -11,13 +11,24 @@ use framework_base::Result;
 use framework_executor::Device;
 use framework_text::data::Corpus;
 
-/// Runs the model on shapes, and measures how fast the device multiplies matrices.
-pub(crate) fn expected(session: &Session, blueprint: &Blueprint, corpus: &Corpus, device: &Device) -> Result<Expected> {
+/// Runs the model on shapes, and measures how fast the device multiplies matrices. Weights that are there already are not
+/// counted twice.
+pub(crate) fn expected(
+    session: &Session,
+    blueprint: &Blueprint,
+    corpus: &Corpus,
+    device: &Device,
+    there: bool,
+) -> Result<Expected> {
     let batches = batches(corpus, &session.recipe, 0);
     let steps_per_epoch = batches.steps_per_epoch() as u64;
     let steps = total_steps(&session.recipe.train, steps_per_epoch);
     let pass = Pass::largest(session, blueprint, &batches)?;
-    let memory_bytes = Memory::of_parameters(session, blueprint)?.at_most(&pass).total();
+    let mut memory = Memory::of_parameters(session, blueprint)?;
+    if there {
+        memory.program = memory.program.saturating_sub(memory.weights);
+    }
+    let memory_bytes = memory.at_most(&pass).total();
     let flops =
         flops(&pass, corpus.report.train.tokens, batches.padding(), steps as f64 / steps_per_epoch.max(1) as f64);
     let seconds = device.flops_per_second().map(|speed| flops / speed);

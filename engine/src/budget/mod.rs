@@ -34,6 +34,9 @@ pub struct Memory {
     pub activations: u64,
     /// What operators take while they work: logits, scores of attentions, gradients on their way.
     pub working: u64,
+    /// What the process has when the plan is made: the program, the tokenizer, the data. On other devices than the processor it
+    /// is not where the model is, and 0 here.
+    pub program: u64,
     /// Of the weights, a teacher's.
     #[serde(skip)]
     teacher: u64,
@@ -46,8 +49,13 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn total(&self) -> u64 {
+    /// What is still to be taken.
+    pub(crate) fn needed(&self) -> u64 {
         self.weights + self.gradients + self.optimizer + self.activations + self.working
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.program + self.needed()
     }
 }
 
@@ -61,10 +69,10 @@ pub(crate) fn warn(session: &Session, blueprint: &Blueprint, corpus: &Corpus) ->
     let Some(free) = free_memory(&session.recipe) else { return Ok(()) };
     let pass = Pass::largest(session, blueprint, &batches(corpus, &session.recipe, 0))?;
     let memory = Memory::of_parameters(session, blueprint)?.at_most(&pass);
-    if memory.total() > free {
+    if memory.needed() > free {
         let keeping = kept(session, blueprint)?;
         let advice = remedies(&session.recipe, &keeping, memory.trains_all(), (pass.rows, pass.tokens)).join("; ");
-        let (needed, free) = (units::bytes(memory.total()), units::bytes(free));
+        let (needed, free) = (units::bytes(memory.needed()), units::bytes(free));
         tracing::warn!("the run takes about {needed} of memory, but {free} are free; to take less: {advice}");
     }
     Ok(())
@@ -127,7 +135,12 @@ impl Memory {
     /// What the parameters take: their values, gradients and the optimizer's states.
     pub(crate) fn of_parameters(session: &Session, blueprint: &Blueprint) -> Result<Self> {
         let teacher = teacher::bytes(session)?;
-        let mut memory = Memory { weights: weights(session, blueprint)? + teacher, teacher, ..Memory::default() };
+        let program = match session.recipe.backend.name {
+            BackendName::Cpu => memory::resident().unwrap_or(0),
+            BackendName::Wgpu | BackendName::Cuda => 0,
+        };
+        let weights = weights(session, blueprint)? + teacher;
+        let mut memory = Memory { weights, teacher, program, ..Memory::default() };
         let optimizer = session.optimizer()?;
         let params: Vec<_> = blueprint.trained().into_iter().cloned().collect();
         memory.trained = params.iter().map(|param| 4 * param.len() as u64).sum();

@@ -85,7 +85,7 @@ impl Pass {
         let back = if spec.params.iter().any(|param| trained.contains(&param.name)) { 3 } else { 2 };
         let gradients = Gradients::of(blueprint, train.gradient_accumulation > 1);
         let heads = spec.attentions.iter().map(|attention| attention.queries).max().unwrap_or(0);
-        let block = working::PROGRAM + 3 * cost.largest + working::attention(rows * heads, tokens);
+        let block = working::SPARE + 3 * cost.largest + working::attention(rows * heads, tokens);
         let (backend, objective) = (&session.recipe.backend, &session.recipe.objective);
         let of_output = match trained.contains(&spec.output) {
             true if is_plain(objective) && spec.output_bias.is_none() && backend.name == BackendName::Cpu => {
@@ -100,7 +100,13 @@ impl Pass {
             false => Trained::Nothing,
         };
         let plain = is_plain(objective);
-        let loss = working::PROGRAM + working::loss(rows * tokens, spec.hidden_size, spec.vocab_size, of_output, plain);
+        // The processor makes the gradient of logits in their place.
+        let copies = match backend.name {
+            BackendName::Cpu => 1 + usize::from(spec.output_softcap.is_some()),
+            BackendName::Wgpu | BackendName::Cuda => 3,
+        };
+        let sizes = [rows * tokens, spec.hidden_size, spec.vocab_size];
+        let loss = working::SPARE + working::loss(sizes, of_output, plain, copies);
         let hidden = 4 * (rows * tokens * spec.hidden_size) as u64;
         let parts: Vec<u64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // What is there when the way back has come down to a stage, and what of it is computed again there.
@@ -124,11 +130,11 @@ impl Pass {
         }));
         // Gradients of micro-batches are summed, and parameters moved, one after the other.
         let (all, before) = (gradients.all, gradients.before);
-        moments.push(Moment { gradients: all + before, activations: 0, working: working::PROGRAM + gradients.largest });
+        moments.push(Moment { gradients: all + before, activations: 0, working: working::SPARE + gradients.largest });
         moments.push(Moment {
             gradients: all,
             activations: 0,
-            working: working::PROGRAM + working::update(gradients.largest),
+            working: working::SPARE + working::update(gradients.largest),
         });
         Ok(Self { rows, tokens, flops: cost.flops * back, moments })
     }

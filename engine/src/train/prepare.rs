@@ -130,7 +130,7 @@ fn parts(
         trained_parameters: trained,
         parameters: blueprint.spec.params.iter().chain(&blueprint.adapted.params).map(|param| param.len()).sum(),
         data: corpus.report.clone(),
-        expected: budget::expected(session, &blueprint, &corpus, &place.device)?,
+        expected: budget::expected(session, &blueprint, &corpus, &place.device, network.is_some())?,
         machine: Machine::of(session),
     };
     // With `top_k` it is asked once, and loaded then.
