@@ -13,11 +13,15 @@ pub struct DecoderTraits {
     pub sample: bool,
     /// Whether scores are log-probabilities before the logit processors see them, as in beam search.
     pub log_probs: bool,
+    /// How many tokens of each row that end no sequence it looks at, the highest first, if it does not draw; 0: all of them.
+    /// The scores of the others may be negative infinity: they need not come from the device.
+    #[serde(default)]
+    pub best: usize,
 }
 
 impl Default for DecoderTraits {
     fn default() -> Self {
-        Self { rows_per_prompt: 1, sample: false, log_probs: false }
+        Self { rows_per_prompt: 1, sample: false, log_probs: false, best: 0 }
     }
 }
 
@@ -38,6 +42,12 @@ impl DecoderTraits {
     #[must_use]
     pub fn log_probs(self, log_probs: bool) -> Self {
         Self { log_probs, ..self }
+    }
+
+    /// The same, looking at this many of each row's tokens.
+    #[must_use]
+    pub fn best(self, best: usize) -> Self {
+        Self { best, ..self }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::golden::repository;
 use framework_core::{Kind, ffi::DecoderObject};
 use framework_engine::{
     PluginSources, Result,
+    executor::Wanted,
     generation::{Continuation, Generator, LanguageModel},
     recipe::GenerateSettings,
 };
@@ -30,7 +31,7 @@ impl<F: Fn(&[u32]) -> Vec<f32>> LanguageModel for Table<F> {
         self.positions
     }
 
-    fn begin(&self, prompts: &[Vec<u32>], _pad: u32) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
+    fn begin(&self, prompts: &[Vec<u32>], _pad: u32, _: Wanted) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
         let rows = Rows { table: self, rows: prompts.to_vec() };
         let logits = rows.logits();
         Ok((Box::new(rows), logits))

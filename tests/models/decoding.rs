@@ -2,7 +2,11 @@
 
 use crate::golden::{Golden, plugins};
 use framework_core::Kind;
-use framework_engine::{executor::Network, generation::Generator, recipe::GenerateSettings};
+use framework_engine::{
+    executor::{Network, Wanted},
+    generation::{Continuation, Generator, LanguageModel},
+    recipe::GenerateSettings,
+};
 use serde_json::json;
 use std::{cell::Cell, slice::from_ref, sync::Arc};
 
@@ -46,6 +50,56 @@ fn tokens_are_those_of_transformers() {
             assert_eq!(expected.len(), 40);
             assert_eq!(greedy(&network, &settings, from_ref(&prompt), &[])[0], expected, "{} {key}", golden.case);
             assert_eq!(uncached(&network, &settings, &prompt), expected, "{} {key} without a cache", golden.case);
+        }
+    });
+}
+
+/// A network whose scores are far away, as on a GPU.
+struct Far(Arc<Network>);
+
+impl LanguageModel for Far {
+    fn vocab(&self) -> usize {
+        self.0.vocab()
+    }
+
+    fn positions(&self) -> Option<usize> {
+        self.0.positions()
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    fn begin(
+        &self,
+        prompts: &[Vec<u32>],
+        pad: u32,
+        wanted: Wanted,
+    ) -> framework_engine::Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
+        assert!(wanted.best.is_some());
+        self.0.begin(prompts, pad, wanted)
+    }
+}
+
+#[test]
+fn the_highest_scores_are_enough() {
+    let sampled = GenerateSettings { temperature: 1.3, top_k: 20, top_p: 0.9, ..settings() };
+    let decoders = [
+        ("greedy", json!({}), settings()),
+        ("top-p", json!({}), sampled.clone()),
+        ("beam", json!({ "num_beams": 3 }), settings()),
+        ("beam", json!({ "num_beams": 3, "sample": true }), sampled),
+    ];
+    Golden::each(|golden| {
+        let network = golden.network("model", None);
+        let prompts = golden.rows("prompts");
+        for (name, options, settings) in &decoders {
+            let decoder = plugins().find(Kind::Decoder, name).unwrap().decoder(options).unwrap();
+            let with = |model: &dyn LanguageModel| {
+                let generator = Generator::new(model, &decoder, settings, &[3, 7], 0).unwrap();
+                generator.generate(&prompts, 5, &mut |_, _| {}).unwrap()
+            };
+            assert_eq!(with(&Far(network.clone())), with(&network), "{} {name} {options}", golden.case);
         }
     });
 }

@@ -5,7 +5,7 @@ use framework_core::{Kind, ModelSpec, Stored};
 use framework_engine::{
     ModelSource, build,
     data::{Batch, pack},
-    executor::{Device, Grads, Network},
+    executor::{Device, Grads, Network, Transfers},
     load_adapter,
     weights::{AdapterFolder, ModelFolder},
 };
@@ -99,6 +99,18 @@ fn of_lora_are_those_of_peft() {
                 same(&format!("{} {name} gradients", golden.case), &grads, &expected, GRADIENT);
             }
         }
+    });
+}
+
+/// Each mixture of experts waits for the device once, however many experts it has.
+#[test]
+fn experts_are_found_at_once() {
+    Golden::each(|golden| {
+        let network = adapted(golden, "full", &json!({}));
+        let before = Transfers::of_this_thread().read;
+        network.gradients(&golden.batch(), 1.0, 7, false).unwrap();
+        let mixtures = if golden.family() == "mixtral" { network.spec().blocks as u64 } else { 0 };
+        assert_eq!(Transfers::of_this_thread().read - before, 1 + mixtures, "{}", golden.case);
     });
 }
 

@@ -134,6 +134,11 @@ impl Device {
         Self { burn, half: None }
     }
 
+    /// Whether it is the processor, whose memory is the host's.
+    pub fn is_processor(&self) -> bool {
+        on_processor(&self.burn)
+    }
+
     /// The first processor device, which always answers.
     pub fn cpu() -> Self {
         Self::new(BurnDevice::flex())

@@ -1,6 +1,7 @@
 //! What a generation keeps of the tokens that it has already seen: keys and values, and the states of recurrent layers.
 
 use super::{
+    highest::Wanted,
     transfer,
     value::{R, Value},
 };
@@ -20,6 +21,8 @@ pub struct Cache {
     pub(super) length: usize,
     /// Padding in front of each row.
     pub(super) starts: Vec<usize>,
+    /// What is read of the scores of next tokens.
+    pub(super) wanted: Wanted,
 }
 
 /// Keys and values `[rows, heads, room, size]` of an attention, of which the first `length` are filled.

@@ -7,6 +7,8 @@ mod balance;
 mod cache;
 mod chain;
 mod frame;
+mod groups;
+mod highest;
 mod kernels;
 mod layout;
 mod loss;
@@ -29,6 +31,7 @@ pub mod working;
 pub use accuracy::Evaluated;
 pub use backend::{BackendInfo, BackendName, Device, backends};
 pub use cache::Cache;
+pub use highest::Wanted;
 pub use kernels::{Kernel, Processor};
 pub use loss::{Divergence, Tokens, TopK};
 pub use network::{Network, Parts};
@@ -39,6 +42,8 @@ pub use train::{Grads, How};
 pub use transfer::Transfers;
 pub use value::Value;
 
+#[cfg(all(test, feature = "wgpu"))]
+mod device_tests;
 #[cfg(test)]
 mod test;
 #[cfg(test)]

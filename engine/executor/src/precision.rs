@@ -4,10 +4,14 @@
 use super::{
     Device,
     backend::on_processor,
-    kernels::{has, product::of_matrices},
+    kernels::{
+        exact::{OnExact, stacks},
+        has,
+        product::of_matrices,
+    },
 };
 use burn::{
-    backend::{Backend, tensor::FloatTensor},
+    backend::tensor::FloatTensor,
     tensor::{DType, FloatDType, Tensor as Burn},
 };
 
@@ -30,6 +34,8 @@ pub enum Precision {
 /// A format of products that is narrower than 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Narrow {
+    /// 32-bit numbers of which tensor cores read 19 bits.
+    Tf32,
     /// Numbers as the sum of two bfloat16: three products in place of one (Henry, Tang and Heinecke, 2019, arXiv:1904.06376).
     High,
     Bf16,
@@ -40,10 +46,10 @@ pub enum Narrow {
 pub(super) type Half = Option<Narrow>;
 
 impl Narrow {
-    /// What tensors of this format hold; numbers in two parts are those of the processor's products alone.
+    /// What tensors of this format hold; in other formats they hold 32 bits, and the products alone are narrower.
     fn dtype(self) -> Option<FloatDType> {
         match self {
-            Self::High => None,
+            Self::High | Self::Tf32 => None,
             Self::Bf16 => Some(FloatDType::BF16),
             Self::F16 => Some(FloatDType::F16),
         }
@@ -55,13 +61,16 @@ impl Device {
     /// processors in IEEE half precision.
     pub fn with(mut self, precision: Precision) -> Self {
         let half = match precision {
-            Precision::F32 | Precision::Tf32 => None,
+            Precision::F32 => None,
+            Precision::Tf32 => Some(Narrow::Tf32),
             Precision::High => Some(Narrow::High),
             Precision::Bf16 => Some(Narrow::Bf16),
             Precision::F16 => Some(Narrow::F16),
         };
         let has = |half: &Narrow| match on_processor(&self.burn) {
             true => has(*half),
+            // Recipes ask for it on CUDA alone.
+            false if *half == Narrow::Tf32 => true,
             false => half.dtype().is_some_and(|dtype| self.burn.supports_dtype(dtype)),
         };
         self.half = half.filter(has);
@@ -71,6 +80,7 @@ impl Device {
     /// What products are computed in.
     pub fn precision(&self) -> Precision {
         match self.half {
+            Some(Narrow::Tf32) => Precision::Tf32,
             Some(Narrow::High) => Precision::High,
             Some(Narrow::Bf16) => Precision::Bf16,
             Some(Narrow::F16) => Precision::F16,
@@ -85,16 +95,18 @@ pub(super) fn product(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
         return of_matrices(a, b, half);
     }
     match half.and_then(Narrow::dtype) {
-        None => a.matmul(b),
+        None if half == Some(Narrow::Tf32) => a.matmul(b),
+        None => stacks(a, b),
         // What is kept for the way back has 16 bits, too.
         Some(half) => a.cast(half).matmul(b.cast(half)).cast(DType::F32),
     }
 }
 
 /// The same for a backend's own tensors.
-pub(super) fn product_on<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, half: Half) -> FloatTensor<B> {
+pub(super) fn product_on<B: OnExact>(a: FloatTensor<B>, b: FloatTensor<B>, half: Half) -> FloatTensor<B> {
     match half.and_then(Narrow::dtype) {
-        None => B::float_matmul(a, b),
+        None if half == Some(Narrow::Tf32) => B::float_matmul(a, b),
+        None => B::exact(a, b),
         Some(half) => {
             let product = B::float_matmul(B::float_cast(a, half), B::float_cast(b, half));
             B::float_cast(product, FloatDType::F32)

@@ -25,7 +25,7 @@ impl Transfers {
     }
 }
 
-fn sent() {
+pub(super) fn sent() {
     COUNTED.set(Transfers { sent: COUNTED.get().sent + 1, ..COUNTED.get() });
 }
 
@@ -42,6 +42,13 @@ pub(super) fn floats<const D: usize>(data: Vec<f32>, dims: [usize; D], device: &
 pub(super) fn ints<const D: usize>(data: Vec<i32>, dims: [usize; D], device: &Device) -> Burn<D, Int> {
     sent();
     Burn::from_data(TensorData::new(data, dims), device)
+}
+
+/// The same for integers.
+pub(super) fn read_ints(data: impl FnOnce() -> TensorData) -> Result<Vec<i32>> {
+    waited();
+    let numbers = data().convert::<i32>().try_into_vec::<i32>();
+    numbers.map_err(|e| PluginError::new(format!("cannot read a tensor: {e:?}")))
 }
 
 /// The elements of what a tensor is read into.

@@ -1,6 +1,13 @@
 //! Tensors of any rank and kind behind one type.
 
-use super::{Device, chain::Later, ops, storage::Stored, transfer};
+use super::{
+    Device,
+    chain::Later,
+    groups::{EqualTo, Groups},
+    ops,
+    storage::Stored,
+    transfer,
+};
 use burn::tensor::{Bool, Int, Tensor as Burn};
 use framework_core::{DType, Op, PluginError, Result, ffi::HostTensor};
 use std::sync::Arc;
@@ -13,6 +20,16 @@ pub(super) const R: usize = 5;
 pub struct Value {
     pub(super) held: Held,
     pub(super) rank: usize,
+    pub(super) about: Option<About>,
+}
+
+/// What is known about a tensor's elements.
+#[derive(Clone)]
+pub(super) enum About {
+    /// Of integers: where each is, once somebody has asked.
+    List(Groups),
+    /// Of a mask: that it says where a list of integers has a value.
+    Equal(Arc<EqualTo>),
 }
 
 #[derive(Clone)]
@@ -53,7 +70,8 @@ pub(super) use reshaped;
 
 impl Value {
     pub(super) fn dense(data: Data, rank: usize) -> Self {
-        Self { held: Held::Dense(data), rank }
+        let about = matches!(data, Data::Int(_)).then(|| About::List(Groups::default()));
+        Self { held: Held::Dense(data), rank, about }
     }
     pub(super) fn float(t: Burn<R>, rank: usize) -> Self {
         Self::dense(Data::Float(t), rank)
@@ -94,7 +112,7 @@ impl Value {
     /// A weight that is decoded where it is used.
     pub(super) fn constant(stored: Arc<Stored>) -> Self {
         let rank = stored.shape().len();
-        Self { held: Held::Stored(stored, false), rank }
+        Self { held: Held::Stored(stored, false), rank, about: None }
     }
 
     /// The weight, if it is one that is decoded where it is used.
@@ -200,7 +218,7 @@ impl Value {
             Held::Stored(stored, _) => Held::Stored(stored, true),
             Held::Later(later) => Held::Dense(Data::Float(later.computed().autodiff())),
         };
-        Self { held, rank: self.rank }
+        Self { held, rank: self.rank, about: None }
     }
 
     /// A leaf of a gradient graph.
@@ -218,7 +236,7 @@ impl Value {
             Held::Stored(stored, _) => Held::Stored(stored, false),
             later => later,
         };
-        Self { held, rank: self.rank }
+        Self { held, rank: self.rank, about: None }
     }
 }
 

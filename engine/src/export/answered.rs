@@ -7,7 +7,7 @@ use crate::{
 };
 use framework_base::Result;
 use framework_core::Record;
-use framework_executor::Network;
+use framework_executor::{Network, Wanted};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ impl Said {
             asked.prompts.iter().map(|prompt| network.logits(ids(prompt), 1)).collect::<framework_core::Result<_>>()?;
         let mut said = Self { logits, answer: Vec::new(), margins: Vec::new(), finish: Finish::Length, asked };
         let Some(first) = said.asked.prompts.first() else { return Ok(said) };
-        let (mut rows, mut scores) = network.begin(std::slice::from_ref(first), 0)?;
+        let (mut rows, mut scores) = network.begin(std::slice::from_ref(first), 0, Wanted::default())?;
         while said.answer.len() < said.asked.room {
             let (token, margin) = likeliest(&scores);
             said.answer.push(token);

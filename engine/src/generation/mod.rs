@@ -9,6 +9,7 @@ pub use processors::{Processor, pipeline, sampling_only};
 
 use framework_base::{Error, Result};
 use framework_core::{DecodeRequest, DecoderTraits, PluginError, Scores, ffi::DecoderObject};
+use framework_executor::Wanted;
 use framework_recipe::GenerateSettings;
 
 /// Generates with one model and one decoder.
@@ -18,6 +19,8 @@ pub struct Generator<'a> {
     traits: DecoderTraits,
     processors: Vec<Box<dyn Processor>>,
     settings: &'a GenerateSettings,
+    /// What the model is asked for.
+    wanted: Wanted,
     /// What stop strings are looked for with.
     reader: Option<Reader<'a>>,
     eos: Vec<u32>,
@@ -57,7 +60,9 @@ impl<'a> Generator<'a> {
     ) -> Result<Self> {
         let traits = decoder.traits()?;
         let processors = processors::pipeline_for(settings, traits, eos);
-        Ok(Self { model, decoder, traits, processors, settings, reader: None, eos: eos.to_vec(), pad })
+        let best = processors::looked_at(settings, traits, eos).filter(|_| model.is_far());
+        let wanted = Wanted { best, log_probs: best.is_some() && traits.log_probs };
+        Ok(Self { model, decoder, traits, processors, settings, wanted, reader: None, eos: eos.to_vec(), pad })
     }
 
     /// The same, ending sequences at the reader's stop strings, too. One that is a special token, which is not part of
@@ -69,6 +74,13 @@ impl<'a> Generator<'a> {
             }
         }
         self.processors = processors::pipeline_for(self.settings, self.traits, &self.eos);
+        if self.wanted.best.is_some() {
+            self.wanted.best = processors::looked_at(self.settings, self.traits, &self.eos);
+        }
+        // Any number of tokens may complete a stop string, and beams go on with those that do not.
+        if self.traits.rows_per_prompt > 1 && reader.stops() {
+            self.wanted = Wanted::default();
+        }
         self.reader = Some(reader);
         Ok(self)
     }
@@ -92,7 +104,7 @@ impl<'a> Generator<'a> {
         if budget == 0 || prompts.is_empty() {
             return Ok(session.finish()?);
         }
-        let (mut continuation, logits) = self.model.begin(prompts, self.pad)?;
+        let (mut continuation, logits) = self.model.begin(prompts, self.pad, self.wanted)?;
         let (vocab, beams) = (self.model.vocab(), self.traits.rows_per_prompt);
         // The model has a row for each prompt, the decoder sees as many as it wants.
         let mut origin: Vec<u32> = (0..prompts.len() as u32).flat_map(|p| std::iter::repeat_n(p, beams)).collect();
@@ -193,7 +205,7 @@ impl<'a> Generator<'a> {
 
     fn score(&self, scores: &mut [f32], rows: &Rows, prompts: &[Vec<u32>]) {
         for (i, row) in scores.chunks_exact_mut(self.model.vocab()).enumerate() {
-            if self.traits.log_probs {
+            if self.traits.log_probs && !self.wanted.log_probs {
                 log_softmax(row);
             }
             for processor in &self.processors {

@@ -1,7 +1,7 @@
 //! What gives next-token scores.
 
 use framework_base::Result;
-use framework_executor::{Cache, Network};
+use framework_executor::{Cache, Network, Wanted};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A model that scores next tokens: a network.
@@ -12,15 +12,20 @@ pub trait LanguageModel {
     /// Most tokens of a sequence, if there is a limit.
     fn positions(&self) -> Option<usize>;
 
-    /// Reads prompts; gives the logits `[prompts, vocab]` that follow, and what goes on from there. Shorter prompts are
-    /// filled up with `pad`, which takes no part.
-    fn begin(&self, prompts: &[Vec<u32>], pad: u32) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)>;
+    /// Whether all of its scores are far away, so that it is worth asking for the highest alone.
+    fn is_far(&self) -> bool {
+        false
+    }
+
+    /// Reads prompts; gives what is wanted of the logits `[prompts, vocab]` that follow, and what goes on from there.
+    /// Shorter prompts are filled up with `pad`, which takes no part.
+    fn begin(&self, prompts: &[Vec<u32>], pad: u32, wanted: Wanted) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)>;
 }
 
 /// Rows under way.
 pub trait Continuation {
-    /// Makes row `parents[i]`, with `tokens[i]` after it, the new row `i`; gives the logits `[rows, vocab]` that
-    /// follow.
+    /// Makes row `parents[i]`, with `tokens[i]` after it, the new row `i`; gives what was wanted of the logits
+    /// `[rows, vocab]` that follow.
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Vec<f32>>;
 }
 
@@ -33,13 +38,17 @@ impl LanguageModel for Arc<Network> {
         self.spec().max_positions.map(|most| most.saturating_sub(self.virtual_tokens().count()))
     }
 
-    fn begin(&self, prompts: &[Vec<u32>], pad: u32) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
-        let (cache, logits) = self.prefill(prompts, pad)?;
+    fn is_far(&self) -> bool {
+        !self.device().is_processor()
+    }
+
+    fn begin(&self, prompts: &[Vec<u32>], pad: u32, wanted: Wanted) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
+        let (cache, logits) = self.prefill_for(prompts, pad, wanted)?;
         let rows = self.spec().cache_until.map(|until| {
             let until = until.saturating_sub(self.virtual_tokens().count());
             Rows { until, pad, tokens: prompts.to_vec() }
         });
-        Ok((Box::new(Cached { network: self, cache, rows }), logits))
+        Ok((Box::new(Cached { network: self, cache, rows, wanted }), logits))
     }
 }
 
@@ -49,6 +58,7 @@ struct Cached<'a> {
     cache: Arc<Mutex<Cache>>,
     /// Kept if keys and values do not stay what they are.
     rows: Option<Rows>,
+    wanted: Wanted,
 }
 
 /// All tokens so far, for when they have to be read again.
@@ -64,7 +74,7 @@ impl Continuation for Cached<'_> {
         if let Some(rows) = &mut self.rows
             && rows.crossed(parents, tokens)
         {
-            let (cache, logits) = self.network.prefill(&rows.tokens, rows.pad)?;
+            let (cache, logits) = self.network.prefill_for(&rows.tokens, rows.pad, self.wanted)?;
             self.cache = cache;
             return Ok(logits);
         }

@@ -84,7 +84,8 @@ impl Decoder for Beam {
     }
 
     fn traits(&self) -> DecoderTraits {
-        DecoderTraits::default().rows_per_prompt(self.num_beams).sample(self.sample).log_probs(true)
+        let beams = self.num_beams;
+        DecoderTraits::default().rows_per_prompt(beams).sample(self.sample).log_probs(true).best(beams)
     }
 
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {

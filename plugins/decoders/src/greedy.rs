@@ -9,6 +9,10 @@ options! {
 }
 
 impl Decoder for Greedy {
+    fn traits(&self) -> DecoderTraits {
+        DecoderTraits::default().best(1)
+    }
+
     fn start(&self, request: DecodeRequest) -> Result<Box<dyn Decode>> {
         Ok(Box::new(Session(Chains::new(&request))))
     }

@@ -1,7 +1,7 @@
 //! Attention on each backend.
 
 use super::{Scores, Tile, few, heads, native, tiles};
-use crate::{random::OnRandom, value::R};
+use crate::{kernels::exact::OnExact, random::OnRandom, value::R};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -20,7 +20,7 @@ use burn::{
 const HIDDEN: f32 = -1e30;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
-pub(in super::super) trait OnAttention: OnRandom {
+pub(in super::super) trait OnAttention: OnRandom + OnExact {
     /// Queries `[1, batch, heads, time, size]`, keys and values `[1, batch, kv heads, all, size]`, spans
     /// `[batch or 1, 3, time]`.
     fn attend(

@@ -104,15 +104,15 @@ impl Later {
 impl Value {
     /// The same; what elementwise operators make of it is put off, where that is worth it.
     pub fn put_off(self) -> Self {
-        let rank = self.rank;
+        let Self { held, rank, about } = self;
         let worth =
             |t: &Burn<R>| t.dims().iter().product::<usize>() >= LEAST && !t.is_autodiff() && on_processor(&t.device());
-        match self.held {
+        match held {
             Held::Dense(Data::Float(t)) if worth(&t) && t.dtype() == burn::tensor::DType::F32 => {
                 let later = Later { dims: t.dims(), what: What::There(t) };
-                Self { held: Held::Later(Arc::new(later)), rank }
+                Self { held: Held::Later(Arc::new(later)), rank, about: None }
             }
-            held => Self { held, rank },
+            held => Self { held, rank, about },
         }
     }
 
@@ -171,5 +171,6 @@ pub(super) fn put_off(op: &Op, values: &[Value]) -> Option<Value> {
     let operands = operands.filter(|all| all.len() == count && all[0].dims == all[count - 1].dims)?;
     let [a, b] = [operands[0].clone(), operands[count - 1].clone()];
     let (dims, rank) = (a.dims, values[0].rank.max(values[count - 1].rank));
-    Some(Value { held: Held::Later(Arc::new(Later { dims, what: What::Computed(step, [a, b]) })), rank })
+    let later = Later { dims, what: What::Computed(step, [a, b]) };
+    Some(Value { held: Held::Later(Arc::new(later)), rank, about: None })
 }

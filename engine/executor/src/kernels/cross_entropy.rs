@@ -2,12 +2,13 @@
 
 use super::{
     Integers, Loop, contiguous,
+    exact::OnExact,
     rows::{exponentials, maximum},
     vectorised,
 };
 use burn::{
     backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
+        Autodiff, AutodiffBackend, Dispatch, Flex, TensorMetadata,
         autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         ops::FloatTensorOps,
@@ -18,7 +19,7 @@ use burn::{
 use rayon::prelude::*;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
-pub(in super::super) trait OnCrossEntropy: Backend {
+pub(in super::super) trait OnCrossEntropy: OnExact {
     /// `-log softmax(logits)[target]` of each row, and `factor` times its gradient.
     ///
     /// Logits `[rows, vocab]` and targets `[rows, 1]` to losses `[rows, 1]` and gradients `[rows, vocab]`.

@@ -151,7 +151,7 @@ pub fn split(half: Half) -> Option<bf16::Split> {
     let split = match half? {
         Narrow::Bf16 => bf16::Split::Rounded,
         Narrow::High => bf16::Split::HighLow,
-        Narrow::F16 => return None,
+        Narrow::F16 | Narrow::Tf32 => return None,
     };
     bf16::available(split).then_some(split)
 }

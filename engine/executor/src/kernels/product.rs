@@ -2,13 +2,14 @@
 //! the operands.
 
 use super::{
+    exact::OnExact,
     matrix::Matrix,
     multiply::{pays, product},
 };
 use crate::precision::{Half, product_on};
 use burn::{
     backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        Autodiff, Dispatch, Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -22,7 +23,7 @@ use burn::{
 };
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
-pub(in super::super) trait OnProduct: Backend {
+pub(in super::super) trait OnProduct: OnExact {
     /// `a · b` for matrices of 32-bit numbers.
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
         product_on::<Self>(a, b, half)

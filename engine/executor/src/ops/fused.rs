@@ -4,6 +4,7 @@ use super::{
     super::{
         backend::on_processor,
         kernels::{
+            exact::stacks,
             few::{FEW, few},
             norm::{Norm, normed},
         },
@@ -22,7 +23,9 @@ pub(super) fn fused(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
         Op::Matmul => {
             let y = rest.next()?;
             let rank = rank.max(y.rank);
-            Ok(Value::float(x.into_float()?.matmul(y.into_float()?), rank))
+            let (x, y) = (x.into_float()?, y.into_float()?);
+            let product = if on_processor(&x.device()) { x.matmul(y) } else { stacks(x, y) };
+            Ok(Value::float(product, rank))
         }
         Op::Linear => linear(x, rest.next()?, None, None),
         Op::LayerNorm { eps } => {

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        transfer,
-        value::{Data, R, Value, reshaped},
+        groups, transfer,
+        value::{About, Data, R, Value, reshaped},
     },
     Operands, axis,
 };
@@ -61,6 +61,9 @@ pub(super) fn index(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
         Op::NonZero => {
             if rank != 1 {
                 return Err(PluginError::new(format!("non_zero takes one dimension, not {:?}", x.shape())));
+            }
+            if let Some(About::Equal(mask)) = &x.about {
+                return Ok(Value::int(groups::index(mask.places()?), 1));
             }
             let n = x.dims()[R - 1];
             transfer::waited();

@@ -2,13 +2,15 @@
 
 use super::{
     super::{
+        groups::EqualTo,
         kernels::activation::{Curve, activated, gated},
-        value::{Data, R, Value},
+        value::{About, Data, Held, R, Value},
     },
     Operands,
 };
 use burn::tensor::{Int, Tensor as Burn, activation};
 use framework_core::{Activation, Op, PluginError, Result, ffi::HostTensor};
+use std::sync::Arc;
 
 fn unknown(op: &Op, x: &Value) -> PluginError {
     PluginError::new(format!("{op:?} is not defined for elements of type {:?}", x.dtype()))
@@ -138,18 +140,35 @@ pub(super) fn binary(op: &Op, x: Value, mut rest: Operands) -> Result<Value> {
 
 fn compare_scalar(op: &Op, x: Value, s: f64) -> Result<Value> {
     let rank = x.rank;
-    Ok(Value::bool(
+    let about = equal_to(op, &x, s);
+    let mask = Value::bool(
         match (op, x.into_data()) {
             (Op::EqualScalar(_), Data::Float(t)) => t.equal_scalar(s as f32),
             (Op::GreaterScalar(_), Data::Float(t)) => t.greater_scalar(s),
             (_, Data::Float(t)) => t.lower_scalar(s),
+            // No integer is equal to a fraction.
+            (Op::EqualScalar(_), Data::Int(t)) if s.fract() != 0.0 => t.clone().lower(t),
             (Op::EqualScalar(_), Data::Int(t)) => t.equal_scalar(s as i64),
-            (Op::GreaterScalar(_), Data::Int(t)) => t.greater_scalar(s as i64),
-            (_, Data::Int(t)) => t.lower_scalar(s as i64),
+            (Op::GreaterScalar(_), Data::Int(t)) => t.greater_scalar(s.floor() as i64),
+            (_, Data::Int(t)) => t.lower_scalar(s.ceil() as i64),
             (op, Data::Bool(t)) => return Err(unknown(op, &Value::bool(t, rank))),
         },
         rank,
-    ))
+    );
+    Ok(Value { about, ..mask })
+}
+
+/// What a mask is that compares a list of integers with one of them.
+fn equal_to(op: &Op, x: &Value, s: f64) -> Option<About> {
+    match (op, &x.held, &x.about) {
+        (Op::EqualScalar(_), Held::Dense(Data::Int(list)), Some(About::List(groups)))
+            if x.rank == 1 && s == f64::from(s as i32) =>
+        {
+            let (list, groups) = (list.clone(), groups.clone());
+            Some(About::Equal(Arc::new(EqualTo { list, groups, value: s as i32 })))
+        }
+        _ => None,
+    }
 }
 
 fn choose(mask: Value, a: Value, b: Value) -> Result<Value> {

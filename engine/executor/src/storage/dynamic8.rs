@@ -4,8 +4,9 @@
 use super::{
     Codec, Coded, Matrix,
     int8::{byte, packed},
+    tables,
 };
-use burn::tensor::{DType, Int, Tensor as Burn, TensorData};
+use burn::tensor::{DType, Int, Tensor as Burn};
 use framework_core::Result;
 use rayon::prelude::*;
 use std::sync::LazyLock;
@@ -72,7 +73,7 @@ impl Dynamic8 {
         let absmax = blocks.clone().max_abs_dim(1);
         let scaled = blocks * absmax.clone().clamp_min(LEAST).recip();
         let scaled: Burn<1> = scaled.clamp(-1.0, 1.0).reshape([count * BLOCK]);
-        let bounds: Burn<1> = Burn::from_data(TensorData::from(self.bounds), &device);
+        let bounds = tables::of_device(&self.bounds, &device);
         // Each round decides one bit, from the highest on.
         let mut codes: Burn<1, Int> = Burn::zeros([count * BLOCK], (&device, DType::I32));
         for bit in (0..8).rev().map(|shift| 1i32 << shift) {

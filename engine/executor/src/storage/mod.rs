@@ -15,6 +15,7 @@ mod kept;
 mod ops;
 mod portable;
 mod scales;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -240,14 +241,14 @@ impl Stored {
         ops::back(g, self.words.clone(), self.scales.clone(), self.coding)
     }
 
-    /// Losses and gradients of hidden states, as [`kernels::head`](super::kernels::head::head) gives them.
+    /// Losses, and gradients of hidden states or how far targets are below, as [`kernels::head`](super::kernels::head::head) gives them.
     pub(super) fn head(
         &self,
         hidden: Burn<2>,
         bias: Option<Burn<2>>,
         targets: Burn<2, Int>,
         how: How,
-    ) -> (Burn<2>, Option<Burn<2>>) {
+    ) -> (Burn<2>, Burn<2>) {
         head::head(hidden, (self.words.clone(), self.scales.clone(), self.coding), bias, targets, how)
     }
 

@@ -5,6 +5,7 @@ use super::{Coding, Matrix, portable::decoded};
 use crate::{
     kernels::{
         Integers, contiguous,
+        exact::OnExact,
         few::{FEW, Weights, native as few},
         matrix,
         multiply::Left,
@@ -13,7 +14,7 @@ use crate::{
 };
 use burn::{
     backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
+        Autodiff, AutodiffBackend, Dispatch, Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -33,7 +34,7 @@ const PANEL: usize = 1 << 22;
 
 /// Operators on coded weights, which are constants.
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
-trait OnCoded: Backend {
+trait OnCoded: OnExact {
     /// All numbers `[rows, width]`.
     fn coded_dense(words: IntTensor<Self>, scales: FloatTensor<Self>, coding: Coding) -> FloatTensor<Self> {
         decoded::<Self>(words, scales, coding)

@@ -1,12 +1,12 @@
 //! [`super::Codec::decode`] in a backend's operators: words are shifted and masked, codes are looked up in tables.
 
-use super::{Coding, Storage, block4, dynamic8, half, int8, scales};
+use super::{Coding, Storage, block4, dynamic8, half, int8, scales, tables};
 use burn::{
     backend::{
         Backend, TensorMetadata,
         tensor::{FloatTensor, IntTensor},
     },
-    tensor::{FloatDType, Shape, Slice, TensorData},
+    tensor::{FloatDType, Shape, Slice},
 };
 
 /// All numbers `[rows, width]`.
@@ -18,13 +18,13 @@ pub(super) fn decoded<B: Backend>(words: IntTensor<B>, scales: FloatTensor<B>, c
         Storage::F16 => halves::<B>(words, &half::F16),
         Storage::Int8 => {
             let codes = parts::<B>(words, &[0, 8, 16, 24], 255);
-            let numbers = first::<B>(looked_up::<B>(int8::table(), codes), shape.len());
+            let numbers = first::<B>(looked_up::<B>(&int8::table(), codes), shape.len());
             let numbers = B::float_reshape(numbers, Shape::from([shape.rows, shape.width]));
             let scales = B::float_reshape(scales, Shape::from([shape.rows, 1]));
             return B::float_mul(numbers, B::float_expand(scales, Shape::from([shape.rows, shape.width])));
         }
         Storage::Dynamic8 { signed } => {
-            let numbers = if signed { &dynamic8::SIGNED } else { &dynamic8::UNSIGNED }.numbers.to_vec();
+            let numbers = &if signed { &dynamic8::SIGNED } else { &dynamic8::UNSIGNED }.numbers;
             let codes = parts::<B>(words, &[0, 8, 16, 24], 255);
             scaled::<B>(looked_up::<B>(numbers, codes), scales, dynamic8::BLOCK)
         }
@@ -38,16 +38,15 @@ pub(super) fn decoded<B: Backend>(words: IntTensor<B>, scales: FloatTensor<B>, c
 fn parts<B: Backend>(words: IntTensor<B>, shifts: &[i32], mask: i64) -> IntTensor<B> {
     let (n, k) = (words.shape().num_elements(), shifts.len());
     let device = words.device();
-    let shifts = B::int_from_data(TensorData::new(shifts.to_vec(), [1, k]).convert_dtype(words.dtype()), &device);
+    let shifts = tables::ints::<B>(shifts, words.dtype(), &device);
     let words = B::int_expand(B::int_reshape(words, Shape::from([n, 1])), Shape::from([n, k]));
     let shifted = B::bitwise_right_shift(words, B::int_expand(shifts, Shape::from([n, k])));
     B::int_reshape(B::bitwise_and_scalar(shifted, mask.into()), Shape::from([n * k]))
 }
 
-fn looked_up<B: Backend>(table: Vec<f32>, codes: IntTensor<B>) -> FloatTensor<B> {
+fn looked_up<B: Backend>(table: &[f32], codes: IntTensor<B>) -> FloatTensor<B> {
     let device = codes.device();
-    let count = table.len();
-    B::float_select(B::float_from_data(TensorData::new(table, [count]), &device), 0, codes)
+    B::float_select(tables::floats::<B>(table, &device), 0, codes)
 }
 
 fn first<B: Backend>(numbers: FloatTensor<B>, count: usize) -> FloatTensor<B> {
@@ -63,8 +62,8 @@ fn halves<B: Backend>(words: IntTensor<B>, format: &half::Half) -> FloatTensor<B
     let exponents = B::bitwise_right_shift_scalar(bits.clone(), i64::from(format.fraction).into());
     let fraction = B::bitwise_and_scalar(bits, ((1i64 << format.fraction) - 1).into());
     let fraction = B::int_into_float(fraction, FloatDType::F32);
-    let steps = B::float_mul(fraction, looked_up::<B>(steps, exponents.clone()));
-    B::float_add(looked_up::<B>(bases, exponents), steps)
+    let steps = B::float_mul(fraction, looked_up::<B>(&steps, exponents.clone()));
+    B::float_add(looked_up::<B>(&bases, exponents), steps)
 }
 
 fn blocks<B: Backend>(
@@ -77,13 +76,13 @@ fn blocks<B: Backend>(
     let (codes, of_scales) = (count * block4::WORDS, words.shape().num_elements());
     let double = of_scales > codes;
     let numbers = B::int_slice(words.clone(), &[Slice::from(0..codes)]);
-    let numbers = looked_up::<B>(format.table.to_vec(), parts::<B>(numbers, &[4, 0, 12, 8, 20, 16, 28, 24], 15));
+    let numbers = looked_up::<B>(&format.table, parts::<B>(numbers, &[4, 0, 12, 8, 20, 16, 28, 24], 15));
     let scales = match double {
         false => scales,
         true => {
             let groups = count.div_ceil(scales::BLOCK);
             let codes = parts::<B>(B::int_slice(words, &[Slice::from(codes..of_scales)]), &[0, 8, 16, 24], 255);
-            let unit = first::<B>(looked_up::<B>(dynamic8::SIGNED.numbers.to_vec(), codes), count);
+            let unit = first::<B>(looked_up::<B>(&dynamic8::SIGNED.numbers, codes), count);
             let absmax = B::float_slice(scales.clone(), &[Slice::from(0..groups)]);
             let absmax = B::float_expand(
                 B::float_reshape(absmax, Shape::from([groups, 1])),

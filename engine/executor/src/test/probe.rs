@@ -1,6 +1,6 @@
 //! A model that says how it is run, and an adapter that trains what it is told to.
 
-use super::floats;
+use super::random;
 use crate::{Device, Network, Parts, Value};
 use framework_core::ffi;
 use framework_sdk::{
@@ -177,12 +177,18 @@ fn built(name: &str) -> ffi::Build {
 
 /// A network with random parameters.
 pub fn network(model: serde_json::Value, adapter: serde_json::Value) -> Arc<Network> {
+    network_on(&Device::cpu(), model, adapter)
+}
+
+/// The same on a device.
+pub fn network_on(device: &Device, model: serde_json::Value, adapter: serde_json::Value) -> Arc<Network> {
     let model = built("probe").model("probe", &model).unwrap();
     let adapter = built("chosen").adapter("chosen", &adapter).unwrap();
-    let network = Network::new(Parts { model, adapter: Some(adapter), device: Device::cpu() }).unwrap();
+    let network = Network::new(Parts { model, adapter: Some(adapter), device: device.clone() }).unwrap();
     let params: Vec<_> = network.spec().params.iter().chain(&network.plan().params).cloned().collect();
     for (seed, param) in (1..).zip(params) {
-        network.set(&param.name, floats(&param.shape, seed)).unwrap();
+        let numbers = random(param.shape.iter().product(), seed);
+        network.set(&param.name, Value::from_f32(numbers, &param.shape, device).unwrap()).unwrap();
     }
     Arc::new(network)
 }

@@ -51,7 +51,7 @@ pub(super) fn pipeline_for(
     if !decoder.sample {
         return all;
     }
-    let keep = if decoder.rows_per_prompt > 1 { (1 + eos.len()).max(2) } else { 1 };
+    let keep = kept(decoder, eos);
     if s.temperature != 1.0 {
         all.push(Box::new(Temperature(s.temperature as f32)));
     }
@@ -65,6 +65,24 @@ pub(super) fn pipeline_for(
         all.push(Box::new(MinP { p: s.min_p as f32, keep }));
     }
     all
+}
+
+/// What the filters leave of a row at least.
+fn kept(decoder: DecoderTraits, eos: &[u32]) -> usize {
+    if decoder.rows_per_prompt > 1 { (1 + eos.len()).max(2) } else { 1 }
+}
+
+/// How many of each row's highest scores decide what follows; none: all of them may.
+pub(super) fn looked_at(settings: &GenerateSettings, decoder: DecoderTraits, eos: &[u32]) -> Option<usize> {
+    let s = settings;
+    // These put others in their place.
+    if s.repetition_penalty != 1.0 || s.no_repeat_ngram_size > 0 || s.min_new_tokens > 0 {
+        return None;
+    }
+    match decoder.sample {
+        true => (s.top_k > 0).then(|| s.top_k.max(kept(decoder, eos))),
+        false => (decoder.best > 0).then(|| decoder.best + eos.len()),
+    }
 }
 
 /// The settings that are given but take part only if the decoder samples.

@@ -4,7 +4,7 @@ mod table;
 mod values;
 
 use crate::{
-    Value,
+    Transfers, Value,
     test::{beside, floats, ints, run, value},
 };
 use framework_core::{Activation, DType, Op, Rotary, ffi::HostTensor};

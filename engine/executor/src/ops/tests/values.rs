@@ -57,12 +57,46 @@ fn non_zero_is_as_long_as_there_are() {
     assert!(run(Op::NonZero, &[&run(Op::EqualScalar(0.0), &[&floats(&[2, 2], 1)]).unwrap()]).is_err());
 }
 
+/// Experts ask for each of them: only the first answer is waited for.
+#[test]
+fn a_list_is_read_once_for_all_its_values() {
+    let list = ints(&[2, 0, 2, 7, 0, 2], &[6]);
+    let places = |list: &Value, value: f64| {
+        let mask = Value::execute(Op::EqualScalar(value), vec![list.clone()]).unwrap();
+        Value::execute(Op::NonZero, vec![mask]).unwrap()
+    };
+    let before = Transfers::of_this_thread();
+    let found = [0., 1., 2., 7., 0.5].map(|value| places(&list, value));
+    // Half an expert is none, and is asked for in another way.
+    let after = Transfers::of_this_thread();
+    assert_eq!((after.read - before.read, after.sent - before.sent), (2, 1));
+    let expected: [&[f32]; 5] = [&[1., 4.], &[], &[0., 2., 5.], &[3.], &[]];
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!((found.to_f32().unwrap().as_slice(), found.shape()), (expected, vec![expected.len()]));
+    }
+    // What becomes of a mask is another one.
+    let mask = Value::execute(Op::EqualScalar(2.0), vec![list.clone()]).unwrap();
+    let both = Value::execute(Op::Mul, vec![mask.clone(), mask]).unwrap();
+    gives(Op::NonZero, &[&both], &[3], &[0., 2., 5.]);
+}
+
 #[test]
 fn where_broadcasts() {
     let mask = run(Op::GreaterScalar(0.0), &[&value(vec![1., -1.], &[2, 1])]).unwrap();
     gives(Op::Where, &[&mask, &row(&[1., 2., 3.]), &row(&[0.])], &[2, 3], &[1., 2., 3., 0., 0., 0.]);
     gives(Op::Where, &[&mask, &ints(&[1, 2], &[2]), &ints(&[9], &[1])], &[2, 2], &[1., 2., 9., 9.]);
     assert!(run(Op::Where, &[&mask, &row(&[1.]), &ints(&[9], &[1])]).is_err());
+}
+
+#[test]
+fn integers_are_compared_with_fractions() {
+    let list = ints(&[-1, 0, 1], &[3]);
+    let found = |op: Op| run(op, &[&list]).unwrap().to_f32().unwrap();
+    assert_eq!(found(Op::EqualScalar(0.5)), [0., 0., 0.]);
+    assert_eq!(found(Op::GreaterScalar(-0.5)), [0., 1., 1.]);
+    assert_eq!(found(Op::GreaterScalar(0.5)), [0., 0., 1.]);
+    assert_eq!(found(Op::LessScalar(0.5)), [1., 1., 0.]);
+    assert_eq!(found(Op::LessScalar(-0.5)), [1., 0., 0.]);
 }
 
 #[test]
