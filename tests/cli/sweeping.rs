@@ -58,7 +58,8 @@ fn each_run_is_as_if_trained_alone() {
     assert!(curves.matches("class=\"line").count() >= 12 && curves.contains(">run-4: 2, 1e-3</text>"), "{curves}");
     assert!(results.contains(">train.epochs</text>") && results.contains(">optimizer.learning_rate=2e-2</text>"));
     let page = setting.read(&format!("{folder}/report.html"));
-    for part in ["<th>run-6</th>", "aria-label=\"Validation loss at the end\"", ">run-4: 2, 1e-3</text>"] {
+    assert_eq!(page.matches(" (best)</th>").count(), 1);
+    for part in ["aria-label=\"Validation loss at the end\"", ">run-4: 2, 1e-3</text>"] {
         assert!(page.contains(part), "no {part}");
     }
     opens(&setting, &format!("{folder}/report.html"));

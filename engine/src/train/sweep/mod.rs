@@ -193,7 +193,7 @@ fn write(folder: &Path, table: &Table, page: bool) -> Result<()> {
     let runs = ended.iter().map(|row| RunFolder::open(&folder.join(&row.run))).collect::<Result<Vec<_>>>()?;
     let overlay = report::Overlay {
         names: ended.iter().map(|row| plot::label(row)).collect(),
-        table: Some(table.cells()),
+        table: Some(table.marked()),
         plots: plots.into_iter().filter_map(|(_, plot)| plot).collect(),
     };
     report::overlay(&runs, overlay, &folder.join("report.html"))

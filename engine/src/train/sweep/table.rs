@@ -73,8 +73,15 @@ impl Table {
         rows.reduce(|best, row| if better(row.1, best.1) { row } else { best }).map(|(row, _)| row)
     }
 
+    /// Headings and cells, with a word at the best run.
+    pub(super) fn marked(&self) -> Vec<Vec<String>> {
+        let (mut cells, best) = (self.cells(), self.best().map(|row| &row.run));
+        cells.iter_mut().filter(|row| Some(&row[0]) == best).for_each(|row| row[0] += " (best)");
+        cells
+    }
+
     /// Headings and cells.
-    pub(super) fn cells(&self) -> Vec<Vec<String>> {
+    fn cells(&self) -> Vec<Vec<String>> {
         let metric = match self.metric {
             Metric::Loss => "best eval loss",
             Metric::Perplexity => "best perplexity",
