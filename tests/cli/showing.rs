@@ -55,13 +55,13 @@ fn tables_and_backends_are_described() {
     let setting = Setting::new();
     insta::assert_snapshot!(setting.run(["describe", "Tokenizer.train"]).succeeded().out, @r#"
 [tokenizer.train] of the recipe
-Train one on the recipe's datasets instead.
+Trains a new tokenizer on the recipe's datasets instead of loading one.
 
-kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores every text. `wordpiece`: Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. Decoding does not restore white space. `unigram`: The pieces with the highest likelihood of the texts (Kudo, 2018, arXiv:1804.10959). `character`: One token for a character.
+kind            "byte-level-bpe", "wordpiece", "unigram" or "character"  required  The kind of tokenizer. `byte-level-bpe`: Byte-pair encoding on bytes, as in GPT-2 (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores any text exactly. `wordpiece`: Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144). Each Chinese character is a word of its own. Decoding does not restore white space. `unigram`: Pieces chosen to maximize the likelihood of the texts under a unigram model (Kudo, 2018, arXiv:1804.10959). `character`: One token per character.
 vocab_size      integer, at least 1                                      required  Maximum number of tokens, including special tokens.
-min_frequency   integer, at least 1                                      1         Minimum number of occurrences of a pair or character that enters the vocabulary.
-lowercase       boolean                                                  false     Convert all text to lower case without accents, which decoding cannot restore; `wordpiece` only.
-special_tokens  list of strings                                          -         Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
+min_frequency   integer, at least 1                                      1         Number of times that a pair or character must occur to enter the vocabulary.
+lowercase       boolean                                                  false     Convert all text to lower case and remove accents; decoding cannot restore either. `wordpiece` only.
+special_tokens  list of strings                                          -         Special tokens in addition to those of the kind, e.g. `["<|im_start|>", "<|im_end|>"]`.
 "#);
     let train = setting.run(["describe", "[train]"]).succeeded().out;
     assert!(train.starts_with("[train] of the recipe\n") && train.contains("\nbatch_size "), "{train}");

@@ -5,14 +5,14 @@ use framework_sdk::{adapter::Layers, prelude::*};
 options! {
     /// Trains the model's own parameters: all of them, or those of some blocks.
     ///
-    /// Nothing is added, and the result is a whole model rather than an adapter. Training the upper blocks only saves
-    /// the memory and time of the lower ones' backward pass.
+    /// No parameters are added, and the result is a whole model instead of an adapter. If only the upper blocks are
+    /// trained, the backward pass ends there, which saves memory and time.
     pub struct Full {
-        /// The blocks to train, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`. All if not given.
+        /// The blocks to train, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`. Default: all blocks.
         #[serde(default)]
         layers: Option<Layers>,
-        /// Whether to train what lies outside the blocks: embeddings, final norm and vocabulary projection. If not
-        /// given, only without `layers`.
+        /// Whether to train the embeddings, the final norm and the vocabulary projection. Default: true, unless
+        /// `layers` is set.
         #[serde(default)]
         embeddings: Option<bool>,
     }

@@ -7,13 +7,14 @@ use framework_sdk::{
 };
 
 options! {
-    /// (IA)³: learned factors on what projections give or take (Liu et al., 2022, arXiv:2205.05638), in PEFT's format.
+    /// (IA)³: learned factors that scale the outputs or inputs of projections (Liu et al., 2022, arXiv:2205.05638), in
+    /// PEFT's format.
     ///
-    /// A projection among `targets` becomes `l · (Wx + b)` with a factor for each output, one that is also among
-    /// `feed_forward` becomes `W(l · x) + b` with a factor for each input. All factors start at 1.
+    /// A projection in `targets` becomes `l · (Wx + b)`, with a factor per output. A projection that is also in
+    /// `feed_forward` becomes `W(l · x) + b`, with a factor per input. All factors start at 1.
     #[serde(default)]
     pub struct Ia3 {
-        /// What is adapted: module names or their last parts, what modules do (`"attention.key"`), or one regular
+        /// The modules to adapt: module names or their last parts, roles (`"attention.key"`), or one regular
         /// expression.
         targets: Targets,
         /// Targets whose inputs are scaled instead of their outputs.

@@ -16,55 +16,56 @@ use pissa::Start;
 options! {
     /// Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685), in PEFT's format.
     ///
-    /// A chosen projection `Wx` becomes `Wx + s · B(A · dropout(x))`, where `A` `[r, in]` starts at random, `B`
-    /// `[out, r]` at zero, and only these two are trained. The scale `s` is `alpha / r`, or `alpha / √r` if
+    /// A target projection `Wx` becomes `Wx + s · B(A · dropout(x))`. `A` `[r, in]` is initialised at random and `B`
+    /// `[out, r]` with zeros, and only these two are trained. The scale `s` is `alpha / r`, or `alpha / √r` if
     /// rank-stabilised.
     #[serde(default)]
     pub struct Lora {
         /// Rank of the added matrices.
         r: usize,
-        /// Scale of the added product; it is divided by the rank.
+        /// Scale of the added product, before the division by the rank: the product is multiplied by `alpha / r`.
         alpha: f64,
-        /// Probability with which an input of `A` is dropped while training.
+        /// Dropout probability of the inputs of `A` during training.
         dropout: f64,
-        /// What is adapted: a list of module names or their last parts, such as `["q_proj", "self_attn.o_proj"]`, of
-        /// what modules do in any architecture (`"attention"`, `"attention.query"`, `"mlp.down"`, `"embedding"`,
-        /// `"output"`), one regular expression that must match whole module names, or `"all-linear"`: every projection
-        /// of the blocks.
+        /// The modules to adapt. A list of module names or their last parts, such as `["q_proj", "self_attn.o_proj"]`;
+        /// a list of roles, which name modules in any architecture (`"attention"`, `"attention.query"`, `"mlp.down"`,
+        /// `"embedding"`, `"output"`); one regular expression that matches whole module names; or `"all-linear"`, every
+        /// projection of the blocks.
         targets: Targets,
-        /// Adapt these blocks only, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`.
+        /// Adapt these blocks only, counted from 0: `"23-27"`, `"0-2,5"`, `3` or `[3, 4]`. Default: all blocks.
         layers: Option<Layers>,
-        /// Divide `alpha` by the root of the rank (rsLoRA: Kalajdzievski, 2023, arXiv:2312.03732), so that high ranks
-        /// learn as fast as low ones.
+        /// Divide `alpha` by the square root of the rank instead of the rank (rsLoRA: Kalajdzievski, 2023,
+        /// arXiv:2312.03732), so that high ranks learn as fast as low ones.
         rank_stabilised: bool,
-        /// Which of the model's biases are trained too.
+        /// Which of the model's biases are trained as well.
         bias: Bias,
-        /// Modules to leave out of `targets`: names, or one regular expression.
+        /// Modules to exclude from `targets`: names, or one regular expression.
         exclude: Option<Targets>,
-        /// Other ranks for some modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or
-        /// its last parts; the first that matches counts.
+        /// Ranks of individual modules: `{ "down_proj" = 4 }`. A key is a regular expression for a module's name or its
+        /// last parts. The first key that matches applies.
         #[schemars(extend("x-expected" = "a table from module names to ranks"))]
         rank_pattern: Map<String, Value>,
-        /// Other values of `alpha` for some modules, as `rank_pattern`.
+        /// Values of `alpha` for individual modules, with keys as in `rank_pattern`.
         #[schemars(extend("x-expected" = "a table from module names to numbers"))]
         alpha_pattern: Map<String, Value>,
-        /// Modules that are trained and saved whole, by the ends of their names: `["lm_head", "embed_tokens"]`.
+        /// Modules to train and save as a whole, by the last parts of their names: `["lm_head", "embed_tokens"]`.
         modules_to_save: Vec<String>,
-        /// DoRA (Liu et al., 2024, arXiv:2402.09353): the adapted weight is rescaled to a length for each output, which
-        /// is trained, too. Projections only.
+        /// DoRA (Liu et al., 2024, arXiv:2402.09353): also train the magnitude of each row of the adapted weight.
+        /// Projections only.
         use_dora: bool,
-        /// How `A` and `B` start: `true` is at random and at zero. `"pissa"` (PiSSA: Meng et al., 2024, arXiv:2404.02948)
-        /// is at the part of the weight with the largest singular values, and only the rest of the weight stays as it
-        /// is. The adapter is saved as a plain LoRA of twice the rank, which fits the unchanged base model; PEFT converts
-        /// its own like that. PEFT's names of faster approximations, such as `"pissa_niter_4"`, mean the exact one here.
+        /// Initial values of `A` and `B`. `true`: `A` is random and `B` is zero. `"pissa"` (PiSSA: Meng et al., 2024,
+        /// arXiv:2404.02948): the part of the weight with the largest singular values, so that training changes this
+        /// part and the rest stays frozen. Such an adapter is saved as a plain LoRA of twice the rank, which fits the
+        /// unchanged base model, as PEFT converts its own. PEFT's faster approximations, such as `"pissa_niter_4"`, are
+        /// accepted and computed exactly.
         #[schemars(extend("x-expected" = "true or \"pissa\""))]
         init_lora_weights: Start,
-        /// `B` has a bias, which is trained.
+        /// Whether `B` has a bias, which is trained.
         lora_bias: bool,
-        /// LoRA+ (Hayou et al., 2024, arXiv:2402.12354): the learning rate of `B`, and of whatever is trained and has one
-        /// dimension, is this many times that of `A`; the paper has 16. Embeddings have the plain rate.
+        /// LoRA+ (Hayou et al., 2024, arXiv:2402.12354): ratio of the learning rate of `B`, and of all trained vectors,
+        /// to that of `A`. The paper uses 16. Adapted embeddings keep the learning rate of `A`.
         loraplus_lr_ratio: Option<f64>,
-        /// Ids of tokens whose embeddings are trained, e.g. of tokens that were added to the vocabulary.
+        /// Ids of tokens whose embeddings are trained, for example tokens that were added to the vocabulary.
         trainable_token_indices: Vec<usize>,
     }
 }

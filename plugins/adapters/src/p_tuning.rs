@@ -4,16 +4,16 @@ use crate::prompt::{self, Dense};
 use framework_sdk::prelude::*;
 
 options! {
-    /// P-tuning: the embeddings of virtual tokens before each sequence come out of a small network that is trained (Liu
-    /// et al., 2021, arXiv:2103.10385), in PEFT's format.
+    /// P-tuning: a small trained network produces the embeddings of virtual tokens before each sequence (Liu et al.,
+    /// 2021, arXiv:2103.10385), in PEFT's format.
     ///
-    /// The network has three layers with ReLU between them. What is saved is what it gives; a saved adapter is trained on
-    /// as plain embeddings.
+    /// The network has three layers with ReLU between them. The saved adapter contains its output, not the network;
+    /// training that continues from a saved adapter trains these embeddings directly.
     #[serde(default)]
     pub struct PTuning {
         /// Number of virtual tokens.
         virtual_tokens: usize,
-        /// Width of the network's inner layers; the model's width if not given, and no network at all if 0.
+        /// Size of the network's inner layers. Default: the model's hidden size. 0 means no network.
         #[serde(skip_serializing_if = "Option::is_none")]
         encoder_hidden_size: Option<usize>,
     }

@@ -4,18 +4,18 @@ use crate::prompt::{self, Dense};
 use framework_sdk::prelude::*;
 
 options! {
-    /// Prefix tuning: keys and values of virtual tokens before each sequence are learned for every attention (Li and
-    /// Liang, 2021, arXiv:2101.00190), in PEFT's format.
+    /// Prefix tuning: learned keys and values of virtual tokens before each sequence, in every attention (Li and Liang,
+    /// 2021, arXiv:2101.00190), in PEFT's format.
     ///
-    /// With `projection` they come out of a small network that is trained, with one inner layer and tanh; what is saved
-    /// is what it gives, and a saved adapter is trained on without it.
+    /// With `projection`, a small network with one inner layer and tanh produces them. The saved adapter contains its
+    /// output, not the network; training that continues from a saved adapter trains the keys and values directly.
     #[serde(default)]
     pub struct PrefixTuning {
         /// Number of virtual tokens.
         virtual_tokens: usize,
-        /// Learn through a network instead of directly.
+        /// Whether a network produces the keys and values, instead of training them directly.
         projection: bool,
-        /// Width of the network's inner layer; that of a token's keys if not given.
+        /// Size of the network's inner layer. Default: the size of a token's keys in one attention.
         #[serde(skip_serializing_if = "Option::is_none")]
         encoder_hidden_size: Option<usize>,
     }

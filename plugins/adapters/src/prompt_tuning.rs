@@ -4,18 +4,18 @@ use crate::prompt;
 use framework_sdk::prelude::*;
 
 options! {
-    /// Prompt tuning: the embeddings of virtual tokens before each sequence are learned (Lester et al., 2021,
+    /// Prompt tuning: learned embeddings of virtual tokens before each sequence (Lester et al., 2021,
     /// arXiv:2104.08691), in PEFT's format.
     #[serde(default)]
     pub struct PromptTuning {
         /// Number of virtual tokens.
         virtual_tokens: usize,
-        /// Start from the embeddings of this text's tokens, repeated or cut to the number of virtual tokens. Otherwise
-        /// they start at random.
+        /// Text whose token embeddings are the initial values, repeated or cut to the number of virtual tokens.
+        /// Default: random initial values.
         #[schemars(extend("x-tokens" = "init_ids"))]
         #[serde(skip_serializing_if = "Option::is_none")]
         init_text: Option<String>,
-        /// The text's tokens; filled in from `init_text`.
+        /// The token ids of `init_text`, which are filled in automatically.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         init_ids: Vec<usize>,
     }

@@ -8,7 +8,7 @@ use framework_sdk::{
 };
 use std::borrow::Cow;
 
-/// QLoRA (Dettmers et al., 2023, arXiv:2305.14314): low-rank adaptation over frozen projections of 4 bits.
+/// QLoRA (Dettmers et al., 2023, arXiv:2305.14314): low-rank adaptation of projections that are frozen in 4 bits.
 ///
 /// `lora` with all of its options. Unless `backend.frozen` says otherwise, projections that are not trained are kept as
 /// `nf4`: a 7B model takes 4 GB instead of 28. Its files are those of `lora`.

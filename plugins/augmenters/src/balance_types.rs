@@ -5,12 +5,12 @@ use framework_sdk::{prelude::*, serde_json, tracing};
 use std::collections::{BTreeMap, BinaryHeap};
 
 options! {
-    /// Evens out how many records there are of each value of a field, such as the `type` that `qa-pairs` sets.
+    /// Balances how many records there are for each value of a field, such as the `type` that `qa-pairs` sets.
     ///
-    /// Records are left out or repeated; which ones, is drawn with the seed. What stays keeps its order, and copies
-    /// follow at the end, in the order of their originals. The counts before and after are in the log. How many records
-    /// there are of each type is known only when all have been seen: they are held as text until then, with a `target`
-    /// no more than so many of each type. Training and validation records are balanced each for themselves.
+    /// Records are dropped or repeated, chosen at random by the seed. The remaining records keep their order; copies
+    /// follow at the end, in the order of their originals. The log has the counts before and after. The number of
+    /// records of each type is known only after the last one, so all records are held in memory as text until then;
+    /// with a `target`, at most that many of each type. Training and validation records are balanced separately.
     pub struct BalanceTypes {
         /// The field whose values are the types; each record must have it.
         #[serde(default = "kind")]
@@ -34,7 +34,7 @@ options! {
 }
 
 options! {
-    /// How types are made equal.
+    /// How types are balanced.
     #[derive(Copy)]
     #[serde(rename_all = "lowercase")]
     pub enum Method {

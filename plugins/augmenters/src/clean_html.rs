@@ -5,12 +5,12 @@ use framework_sdk::prelude::*;
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 options! {
-    /// Replaces HTML by its text, as a browser would show it.
+    /// Replaces HTML with the text that a browser would show.
     ///
-    /// Tags, comments, scripts and styles go, character references are resolved, and white space is what HTML makes of
-    /// it: headings, paragraphs, list items and table rows are lines of their own, anything else runs on; `<pre>`
-    /// keeps its lines. A line break between two Chinese characters in the source leaves no space. Texts without
-    /// markup stay as they are.
+    /// Removes tags, comments, scripts and styles, resolves character references, and treats white space as HTML does:
+    /// headings, paragraphs, list items and table rows become lines of their own, other text flows on, and `<pre>`
+    /// keeps its lines. A line break between two Chinese characters leaves no space. Texts without markup are
+    /// unchanged.
     pub struct CleanHtml {
         /// The fields to clean, which every record must have. Empty: all fields.
         #[serde(default = "fields")]

@@ -13,13 +13,13 @@ use wordings::{Script, label};
 mod wordings;
 
 options! {
-    /// Makes copies of records in which one field tells more of its context, taken from the record's other fields.
+    /// Makes copies of records in which one field is extended with context from the record's other fields.
     ///
-    /// A question about an article gets its title, author, volume, keywords or key sentences, and the sentences around
-    /// one that it quotes; an instruction gets its input, category or whatever the record has. What the text says
-    /// already is not repeated; what the record does not have is left out. Which wording and which order of context and
-    /// text a copy has is drawn with the seed. Copies that are like each other are left out; a record that gives no
-    /// copy passes as it is. Take no sources that give the answer away.
+    /// For example, a question about an article gets the article's title, author, volume, keywords or key sentences,
+    /// and the sentences around one that it quotes; an instruction gets its input or category. Context that the text
+    /// already contains is not repeated, and fields that the record lacks are ignored. The wording, and whether the
+    /// context comes before or after the text, are chosen at random by the seed. Identical copies are dropped; a record
+    /// without copies passes unchanged. Do not use sources that give the answer away.
     pub struct ContextExpansion {
         /// The field to expand, such as "question" or "instruction". It must be text.
         field: String,
@@ -33,7 +33,7 @@ options! {
         /// The field with the article, for the neighbours.
         #[serde(default = "content")]
         content: String,
-        /// Maximum number of sources in a copy, chosen at random. Default: all of them.
+        /// Maximum number of sources in a copy, which are chosen at random. Default: all of them.
         #[serde(default)]
         #[schemars(range(min = 1))]
         most: Option<usize>,
@@ -47,7 +47,8 @@ options! {
         /// Your own wordings, with `{text}` for the field's text and `{context}` for the context.
         #[serde(default)]
         templates: Vec<String>,
-        /// Empty the fields that a copy took over as a whole, for example `input` once `instruction` contains it.
+        /// Empty each field whose whole text the copy has taken over, for example `input` once `instruction` contains
+        /// it.
         #[serde(default)]
         move_sources: bool,
         /// Maximum number of changed copies of a record.

@@ -10,32 +10,32 @@ use std::collections::HashSet;
 mod near;
 
 options! {
-    /// Leaves out records that were seen before, keeping the first of each and the order.
+    /// Removes duplicate records. The first of each stays, in the original order.
     ///
-    /// Two records are the same if the chosen fields are exactly equal, and with `near`, if their texts are nearly the
-    /// same. What is remembered of a record is a 128-bit hash, however long the text. The seed plays no part: which
-    /// records are left out depends on the records and these options alone. Validation records come first: a training
-    /// record that is like one of them is left out. Repetitions by a dataset's `weight` are not duplicates.
+    /// Two records are duplicates if the chosen fields are exactly equal or, with `near`, if their texts are nearly the
+    /// same. Each record takes 128 bits of memory, however long its text. The result depends on the records and these
+    /// options only, not on the seed. Validation records come first: a training record that duplicates one of them is
+    /// removed. Repetitions due to a dataset's `weight` are not duplicates.
     #[schemars(extend("x-keeps" = "first"))]
     pub struct Deduplicate {
         /// The fields to compare. Empty: all fields.
         #[serde(default)]
         fields: Vec<String>,
-        /// Leave out near-duplicates too: `near = { similarity = 0.8 }`, or `near = {}`.
+        /// Remove near-duplicates as well: `near = { similarity = 0.8 }`, or `near = {}` for the defaults.
         #[serde(default)]
         near: Option<Near>,
     }
 }
 
 options! {
-    /// What makes texts nearly the same.
+    /// What counts as a near-duplicate.
     ///
-    /// Compared are the sets of runs of words (shingles) in the texts of the chosen fields, however deep. Words are in
-    /// small letters; a Chinese character is a word; white space and punctuation do not count. The similarity is
-    /// Jaccard's: the shingles that two texts have in common over those that either has, estimated by MinHash (Broder,
-    /// "On the resemblance and containment of documents", 1997) with a standard error of
+    /// Compares the sets of runs of words (shingles) in all texts of the chosen fields, including nested ones. Words
+    /// are lower-cased, each Chinese character is a word, and white space and punctuation are ignored. The similarity
+    /// is Jaccard's: the number of shingles that two texts share, divided by the number that either has. It is
+    /// estimated by MinHash (Broder, "On the resemblance and containment of documents", 1997) with a standard error of
     /// `sqrt(similarity * (1 - similarity) / permutations)`, 0.035 by default. Each record that is kept takes a byte
-    /// for each permutation and about 30 for each of some 20 bands: by default 0.8 KB.
+    /// per permutation and about 30 bytes for each of some 20 bands: 0.8 KB by default.
     pub struct Near {
         /// How similar texts are at least, above 0 and up to 1.
         #[serde(default = "similarity")]
@@ -44,7 +44,7 @@ options! {
         #[serde(default = "permutations")]
         #[schemars(range(min = 16, max = 4096))]
         permutations: usize,
-        /// How many words a shingle has. Of a text with fewer, all words together are one.
+        /// Number of words in a shingle. A text with fewer words is a single shingle.
         #[serde(default = "shingle")]
         #[schemars(range(min = 1))]
         shingle: usize,

@@ -6,11 +6,11 @@ use regex::Regex;
 use whatlang::Lang;
 
 options! {
-    /// Keeps the records of which one field has the right length and language and matches the right patterns.
+    /// Keeps records by the length, language and patterns of one field.
     ///
-    /// All conditions that are given must hold. Several filters may follow each other, for several fields. Patterns
-    /// are regular expressions (<https://docs.rs/regex#syntax>) and may match anywhere in the text; `^`, `$` and
-    /// `(?i)` work as usual.
+    /// A record must meet all conditions that are set. Use several filters for several fields. Patterns are regular
+    /// expressions (<https://docs.rs/regex#syntax>) and may match anywhere in the text; `^`, `$` and `(?i)` work as
+    /// usual.
     pub struct Filter {
         /// The field to test. It must be text.
         field: String,
@@ -23,11 +23,11 @@ options! {
         /// Keep only records in which this pattern is found.
         #[serde(default)]
         keep: Option<String>,
-        /// Leave out records in which this pattern is found.
+        /// Drop records in which this pattern is found.
         #[serde(default)]
         drop: Option<String>,
         /// Keep only records in one of these languages, by their ISO 639-3 codes: `cmn` is Chinese, `eng` English. The
-        /// language is guessed from the text, which is unreliable for a few words.
+        /// language is detected from the text, which is unreliable for short texts.
         #[serde(default)]
         languages: Vec<String>,
     }

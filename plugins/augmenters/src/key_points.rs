@@ -8,11 +8,11 @@ use framework_sdk::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 options! {
-    /// Finds the keywords and the key sentences of a text, and adds them to the record as `keywords` and
-    /// `key_sentences`.
+    /// Finds the keywords and key sentences of a text, and adds them to the record as `keywords` and `key_sentences`.
     ///
-    /// Words are found with a dictionary of Chinese; English works too. A sentence counts by the weights of its words
-    /// over the root of their number, a little more at the text's beginning and end. Key sentences keep their order.
+    /// Chinese text is split into words with a dictionary; English works as well. The score of a sentence is the sum of
+    /// its words' weights divided by the square root of their number, and a little higher at the beginning and end of
+    /// the text. Key sentences keep their order.
     pub struct KeyPoints {
         /// The field with the text, which every record must have.
         #[serde(default = "content")]

@@ -5,9 +5,9 @@ use framework_sdk::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 options! {
-    /// Writes texts in one way: Unicode form, width of letters and digits, punctuation, white space.
+    /// Normalizes texts: Unicode form, width of letters and digits, punctuation, white space.
     ///
-    /// The steps follow each other in the order of the options.
+    /// The steps run in the order of the options.
     pub struct NormalizeText {
         /// The fields to change, which every record must have. Empty: all fields.
         #[serde(default)]
@@ -33,7 +33,7 @@ options! {
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum Form {
-        /// As it is.
+        /// Unchanged.
         None,
         /// Composed characters.
         #[default]
@@ -49,7 +49,7 @@ options! {
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum Punctuation {
-        /// As it is.
+        /// Unchanged.
         #[default]
         Keep,
         /// Full-width after Chinese characters: `好,` becomes `好，`.

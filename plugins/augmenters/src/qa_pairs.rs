@@ -9,13 +9,13 @@ use framework_sdk::prelude::*;
 mod templates;
 
 options! {
-    /// Makes questions and structured answers of articles with `title`, `author`, `volume` and `content`.
+    /// Makes questions and structured answers from articles with `title`, `author`, `volume` and `content`.
     ///
-    /// Yields records with `question`, `answer` and `type`. The answer is an object: 文章信息 (标题, 作者, 卷期, 类别),
-    /// 主要内容 (概述, 关键段落), 关键词解释 and 关键句子解释. What it says is taken from the article: the content should be
-    /// text (`clean-html`), and keywords and key sentences come from the record's `keywords` and `key_sentences`
-    /// (`key-points`). Which wording a question has is drawn with the seed. Questions about an author, a volume, a
-    /// keyword or a sentence that the article does not have are left out.
+    /// Yields records with `question`, `answer` and `type`. The answer is an object: 文章信息 (标题, 作者, 卷期, 类别), 主要内容 (概述,
+    /// 关键段落), 关键词解释 and 关键句子解释. Its texts are taken from the article: the content should be plain text (see
+    /// `clean-html`), and keywords and key sentences are read from the fields `keywords` and `key_sentences` (see
+    /// `key-points`). The wording of a question is chosen at random by the seed. There are no questions about an
+    /// author, volume, keyword or sentence that the article lacks.
     pub struct QaPairs {
         /// The types of questions.
         #[serde(default = "all")]
@@ -66,7 +66,7 @@ options! {
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum Language {
-        /// The article's own.
+        /// The language of the article.
         #[default]
         Auto,
         /// Chinese.

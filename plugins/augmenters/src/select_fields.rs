@@ -5,9 +5,9 @@ use framework_sdk::prelude::*;
 use std::collections::BTreeMap;
 
 options! {
-    /// Keeps, leaves out or renames the fields of records.
+    /// Keeps, removes or renames fields of records.
     ///
-    /// Renaming goes first; `keep` and `drop` mean the new names. The fields stay in their order.
+    /// Fields are renamed first, so `keep` and `drop` refer to the new names. The order of fields does not change.
     pub struct SelectFields {
         /// The fields to keep, which every record must have. All other fields are removed.
         #[serde(default)]
@@ -15,8 +15,8 @@ options! {
         /// The fields to remove. A record may lack them.
         #[serde(default)]
         drop: Vec<String>,
-        /// New names of fields, as a table from old to new names. A record must have the old fields and must not have
-        /// the new ones.
+        /// Fields to rename, as a table from old to new names. A record must have the old fields and must not have the
+        /// new ones.
         #[serde(default)]
         rename: BTreeMap<String, String>,
     }

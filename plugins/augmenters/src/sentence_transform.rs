@@ -12,13 +12,13 @@ mod chinese;
 mod english;
 
 options! {
-    /// Makes copies of records in which some sentences are built in another way and mean the same.
+    /// Makes copies of records in which some sentences are rephrased without a change of meaning.
     ///
-    /// Only what is certain is changed: where clauses change places, none has a pronoun that might refer to the other,
-    /// and sentences that fit no pattern stay as they are; classical Chinese is only split. A sentence goes through the
-    /// transforms in their order, each of which may or may not apply. Left as they are: protected words wherever they
-    /// occur; names of fields; and what is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses).
-    /// Copies that are like the record or each other are left out; a record that gives no copy passes as it is.
+    /// The rules are conservative: clauses are reordered only if no pronoun can refer from one to the other, sentences
+    /// that fit no pattern stay unchanged, and classical Chinese is only split. The transforms are tried on each
+    /// sentence in their order. Protected words, field names, and quoted or non-prose text (`“…”`, `"…"`, 《…》, code,
+    /// tags, formulas, addresses) are never changed. Copies that equal the record or each other are dropped; a record
+    /// without copies passes unchanged.
     pub struct SentenceTransform {
         /// The fields to change, including all texts within them. Every record must have them.
         fields: Vec<String>,
@@ -48,7 +48,7 @@ options! {
 }
 
 options! {
-    /// Something that can be done with a sentence.
+    /// A transformation of a sentence.
     #[derive(Copy)]
     #[serde(rename_all = "kebab-case")]
     pub enum Transform {

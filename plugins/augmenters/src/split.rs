@@ -7,11 +7,13 @@ use std::ops::Range;
 options! {
     /// Splits a long text into several records; the other fields are copied.
     ///
-    /// Parts are as long as `max_chars` lets them be and end where a paragraph, a sentence or a character ends; where
-    /// one paragraph is longer, its sentences are taken, and where one sentence is, its characters. Sentences end as in
-    /// English and in Chinese. Texts that are short enough stay as they are. Characters are Unicode code points.
+    /// Each part is as long as `max_chars` allows and ends at the end of a paragraph, sentence or character. A
+    /// paragraph longer than that is divided at its sentences, and a sentence longer than that at its characters.
+    /// Sentence ends of English and Chinese are recognised. Texts that are short enough stay unchanged. Characters are
+    /// Unicode code points.
     ///
-    /// This is not what divides training from validation: that are `[validation]` and a `[[dataset]]`'s `split`.
+    /// This is unrelated to the division into training and validation data, which `[validation]` and the `split` of a
+    /// `[[dataset]]` set.
     pub struct Split {
         /// The field with the text, which every record must have.
         #[serde(default = "text")]

@@ -14,11 +14,11 @@ mod dictionary;
 options! {
     /// Makes copies of records in which some words are replaced by synonyms.
     ///
-    /// Only whole words are replaced, the longest that is known first; Chinese is cut into words with a dictionary.
-    /// English words keep their capitals, and what follows `a` or `an` still fits it. The built-in groups are of one
-    /// part of speech and one inflection. Left as they are: protected words wherever they occur, even within a longer
-    /// word; names of fields; and what is quoted or no prose (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses).
-    /// Copies that are like the record or each other are left out; a record that gives no copy passes as it is.
+    /// Only whole words are replaced, the longest known one first; Chinese text is split into words with a dictionary.
+    /// English words keep their capitals, and a replacement after `a` or `an` still fits the article. Each built-in
+    /// group contains words of one part of speech and one inflection. Protected words (even within a longer word),
+    /// field names, and quoted or non-prose text (`“…”`, `"…"`, 《…》, code, tags, formulas, addresses) are never
+    /// changed. Copies that equal the record or each other are dropped; a record without copies passes unchanged.
     pub struct Synonyms {
         /// The fields to change, including all texts within them. Every record must have them.
         fields: Vec<String>,
@@ -33,12 +33,12 @@ options! {
         /// Keep the original record, before its copies.
         #[serde(default = "copies::yes")]
         keep_original: bool,
-        /// A file with a group of interchangeable words on each line, with commas or tabs between them; lines that
-        /// start with `#` are comments. They take precedence over the built-in groups.
+        /// A file with one group of interchangeable words per line, separated by commas or tabs. Lines that start with
+        /// `#` are comments. These groups take precedence over the built-in ones.
         #[serde(default)]
         dictionary: Option<FilePath>,
-        /// Use the built-in groups for modern Chinese (simplified, and a few traditional) and English. For classical
-        /// Chinese, in which the same words have other meanings, use your own dictionary.
+        /// Use the built-in groups for modern Chinese (simplified, and a few traditional characters) and English. For
+        /// classical Chinese, where the same words have other meanings, use your own dictionary.
         #[serde(default = "copies::yes")]
         built_in: bool,
         /// Words that are never changed, regardless of case.

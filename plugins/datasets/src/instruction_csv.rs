@@ -14,8 +14,8 @@ use std::{
 options! {
     /// Instructions with their answers from a CSV file with a header line (RFC 4180).
     ///
-    /// Yields records with the fields `instruction`, `input` and `output`. A table without the `input` column has empty
-    /// inputs. The file may be packed with gzip or Zstandard.
+    /// Yields records with the fields `instruction`, `input` and `output`. If the table has no `input` column, the
+    /// inputs are empty. The file may be compressed with gzip or Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionCsv {
         /// The CSV file, or a folder of `.csv` and `.tsv` files, which are read in the order of their names.

@@ -11,16 +11,16 @@ use framework_sdk::prelude::*;
 options! {
     /// Instructions with their answers, or conversations, from a JSON array or JSON lines.
     ///
-    /// Yields records with the fields `instruction`, `input` and `output`; an object without the field `input` has an
-    /// empty one. Alpaca's `system` and `history` (earlier turns, pairs of instruction and answer) are kept, and
-    /// templates for conversations use them. `prompt` and `completion` stand for instruction and answer where those are
-    /// missing.
+    /// Yields records with the fields `instruction`, `input` and `output`; if an object has no field `input`, the input
+    /// is empty. Alpaca's `system` and `history` (earlier turns, pairs of instruction and answer) are kept, and
+    /// templates for conversations use them. If instruction and answer are missing, `prompt` and `completion` take
+    /// their places.
     ///
     /// An object with `messages` (OpenAI: `role`, `content`), with `conversations` (ShareGPT: `from`, `value`), or with
-    /// lists of messages in `prompt` and `completion` gives a record with `messages`, for templates such as `chat`.
-    /// Two answers in `chosen` and `rejected` (texts or messages) take the place of one, and a `label` says whether an answer
-    /// is wanted: see the recipe's `[objective]`. Messages keep all their keys. Both kinds of objects may be in one file. Files may be packed with gzip or
-    /// Zstandard.
+    /// lists of messages in `prompt` and `completion` gives a record with `messages`, for templates such as `chat`. For
+    /// preference objectives (`[objective]`), an object has two answers, `chosen` and `rejected` (texts or messages),
+    /// instead of one, or a `label` that says whether the answer is desirable. Messages keep all their keys. Both kinds
+    /// of objects may be in one file. Files may be compressed with gzip or Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct InstructionJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.

@@ -9,17 +9,17 @@ use framework_sdk::prelude::*;
 use std::collections::BTreeMap;
 
 options! {
-    /// Records from JSON lines, or from an array of objects, as they are.
+    /// Records from JSON lines or from a JSON array of objects, unchanged.
     ///
-    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`,
-    /// become `messages`. The file may be packed with gzip or Zstandard. Objects are read one at a time, however large
-    /// the file is.
+    /// Conversations in other shapes, `conversations` (`from`, `value`) or lists of messages in `prompt` and
+    /// `completion`, become `messages`. The file may be compressed with gzip or Zstandard. Objects are read one at a
+    /// time, so the file may be larger than the memory.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Jsonl {
         /// The file, or a folder of `.jsonl`, `.ndjson` and `.json` files, which are read in the order of their names.
         path: FilePath,
-        /// The fields to read, as a table from the record's name to the file's name: `{ instruction = "prompt", output
-        /// = "completion" }`. Default: all fields, under their own names.
+        /// The fields to read, as a table from names in the record to names in the file: `{ instruction = "prompt",
+        /// output = "completion" }`. Default: all fields, under their own names.
         #[serde(default)]
         columns: BTreeMap<String, String>,
         /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of

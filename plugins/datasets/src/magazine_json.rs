@@ -12,9 +12,9 @@ use std::ops::RangeInclusive;
 options! {
     /// Articles of a magazine from a JSON array, JSON lines or a folder of files.
     ///
-    /// Yields records with the fields `title`, `author`, `volume`, `content` and `date`, all of them text, and after
-    /// them whatever else the article has. Title and content must be there. The content is left as it is, HTML
-    /// included; augmenters make training data of it. Files may be packed with gzip or Zstandard.
+    /// Yields records with the text fields `title`, `author`, `volume`, `content` and `date`, followed by all other
+    /// fields of the article. Title and content are required. The content is unchanged, including HTML; augmenters turn
+    /// it into training data. Files may be compressed with gzip or Zstandard.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct MagazineJson {
         /// The file, or a folder of `.json`, `.jsonl` and `.ndjson` files, which are read in the order of their names.

@@ -29,21 +29,20 @@ mod thrift;
 mod bombs;
 
 options! {
-    /// Records from Parquet files, as they are.
+    /// Records from Parquet files, unchanged.
     ///
-    /// Conversations, which are `conversations` (`from`, `value`) or lists of messages in `prompt` and `completion`,
-    /// become `messages`; members of messages and tools that are null are left out.
+    /// Conversations in other shapes, `conversations` (`from`, `value`) or lists of messages in `prompt` and
+    /// `completion`, become `messages`; members of messages and tools that are null are left out.
     ///
-    /// Only the columns that are used are read, a page at a time. Lists and groups become JSON; times become text.
-    /// Files that would take more memory than sound ones do are refused: footers of more than 16 MiB, pages of more
-    /// than 256 MiB, pages that are held together of more than 512 MiB, and rows whose lists have more than a million
-    /// values.
+    /// Only the columns in use are read, a page at a time. Lists and groups become JSON, and times become text. Files
+    /// that need an unreasonable amount of memory are refused: those with a footer above 16 MiB, a page above 256 MiB,
+    /// pages above 512 MiB that must be held at once, or rows whose lists have more than a million values.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Parquet {
         /// The file, or a folder of `.parquet` files, which are read in the order of their names.
         path: FilePath,
-        /// The columns to read, as a table from the record's name to the file's name: `{ instruction = "prompt", output
-        /// = "completion" }`. Default: all columns, under their own names.
+        /// The columns to read, as a table from names in the record to names in the file: `{ instruction = "prompt",
+        /// output = "completion" }`. Default: all columns, under their own names.
         #[serde(default)]
         columns: BTreeMap<String, String>,
         /// What to do with a malformed row.

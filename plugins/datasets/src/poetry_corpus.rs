@@ -12,14 +12,14 @@ mod form;
 mod plain;
 
 options! {
-    /// Poems, to be learned as they stand, line by line.
+    /// Poems, which are trained as they are, line by line.
     ///
-    /// Yields records with the field `text`, and with `title` and `author` where they are known and `form` if asked
-    /// for. A JSON object is a poem; its lines are a list or a text in `paragraphs`, `para`, `lines`, `content`, `text`
-    /// or `poem`, whichever comes first. Objects inside of them are poems of their own, which have the outer title and
-    /// author unless they say otherwise. A title may be called `title`, `rhythmic`, `chapter` or `section`. In plain
-    /// text, poems are separated by blank lines, and a first line such as `《题目》作者` is the heading. Empty poems are left
-    /// out.
+    /// Yields records with the field `text`, with `title` and `author` where they are known, and with `form` if that
+    /// option is set. Each JSON object is a poem. Its lines are a list or a text in `paragraphs`, `para`, `lines`,
+    /// `content`, `text` or `poem`, whichever comes first. Objects inside it are poems of their own. They inherit the
+    /// outer title and author unless they have their own. A title may be called `title`, `rhythmic`, `chapter` or
+    /// `section`. In plain text, poems are separated by blank lines, and a first line such as `《题目》作者` is the heading.
+    /// Empty poems are skipped.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct PoetryCorpus {
         /// The file, or a folder of `.json`, `.jsonl`, `.ndjson` and `.txt` files, read in the order of their names.
@@ -38,13 +38,15 @@ options! {
         /// How plain text is divided into poems.
         #[serde(default)]
         unit: Unit,
-        /// The field that holds the poem, instead of the usual ones.
+        /// The field that holds the poem. Default: the first of `paragraphs`, `para`, `lines`, `content`, `text` and
+        /// `poem` that occurs.
         #[serde(default)]
         body: Option<String>,
-        /// The field that holds the title, instead of the usual ones.
+        /// The field that holds the title. Default: the first of `title`, `rhythmic`, `chapter` and `section` that
+        /// occurs.
         #[serde(default)]
         title: Option<String>,
-        /// The field that holds the author, instead of `author`.
+        /// The field that holds the author. Default: `author`.
         #[serde(default)]
         author: Option<String>,
         /// Encoding of the text. `auto` recognises UTF-8, UTF-16 with a byte order mark, and the usual encodings of
@@ -58,11 +60,11 @@ options! {
 }
 
 options! {
-    /// What a text begins with.
+    /// Heading that a text begins with.
     #[derive(Copy, Default)]
     #[serde(rename_all = "kebab-case")]
     pub enum Heading {
-        /// The poem's first line.
+        /// No heading.
         #[default]
         None,
         /// The title.
@@ -77,10 +79,10 @@ options! {
     #[derive(Copy, Default)]
     #[serde(rename_all = "kebab-case")]
     pub enum Unit {
-        /// Lines up to a blank one.
+        /// Each block of lines up to a blank line.
         #[default]
         Paragraph,
-        /// A line.
+        /// Each line.
         Line,
     }
 }

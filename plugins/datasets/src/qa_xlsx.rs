@@ -13,11 +13,11 @@ mod sheet;
 options! {
     /// Questions with their answers from an Excel workbook (`.xlsx`).
     ///
-    /// Yields records with the fields `question` and `answer`, and `input` if a context column is named. The first row
-    /// that is not empty holds the columns' names; small and capital letters are the same. Numbers and dates become
-    /// text as they are stored, not as they are shown; times and durations are `08:30:00`. Rows without question and
-    /// answer are left out. The columns that are read are held in memory: a workbook that unpacks to more than 256 MiB
-    /// is refused.
+    /// Yields records with the fields `question` and `answer`, and `input` if a context column is named. The first
+    /// non-empty row holds the column names, whose case does not matter. Numbers and dates become text as they are
+    /// stored, not as Excel displays them; times and durations are written as `08:30:00`. Rows without a question and
+    /// an answer are skipped. The columns are held in memory, so a workbook that unpacks to more than 256 MiB is
+    /// refused.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct QaXlsx {
         /// The workbook, or a folder of `.xlsx` files, which are read in the order of their names.

@@ -8,10 +8,10 @@ options! {
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum OnError {
-        /// The run does not start; the error says where the row stands.
+        /// The run does not start, and the error names the place of the row.
         #[default]
         Error,
-        /// It is left out; `check`, `prepare` and the log count such rows.
+        /// The row is left out. `check`, `prepare` and the log count such rows.
         Skip,
     }
 }

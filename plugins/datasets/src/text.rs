@@ -9,11 +9,11 @@ use framework_sdk::prelude::*;
 use std::{iter, path::Path};
 
 options! {
-    /// Running text to be learned as it stands: a plain text file, a folder of `.txt` files, or JSON lines.
+    /// Running text, which is trained as it is: a plain text file, a folder of `.txt` files, or JSON lines.
     ///
     /// Yields records with the field `text`. A folder's files are read in the order of their names, without
     /// sub-folders. Files that end in `.jsonl`, `.ndjson`, `.json-lines` or `.json` hold JSON objects. Files may be
-    /// packed with gzip or Zstandard. Blank texts are left out, and so is white space at a text's end.
+    /// compressed with gzip or Zstandard. Blank texts are skipped, and white space at the end of a text is removed.
     #[schemars(extend("x-reads" = "paths"))]
     pub struct Text {
         /// The file, or the folder of `.txt` files.
@@ -35,13 +35,13 @@ options! {
 }
 
 options! {
-    /// What one record is.
+    /// How plain text is divided into records.
     #[derive(Copy, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum Unit {
-        /// A non-empty line.
+        /// Each line that is not empty.
         Line,
-        /// Lines up to a blank one.
+        /// Each block of lines up to a blank line.
         #[default]
         Paragraph,
         /// The whole file.

@@ -7,28 +7,29 @@ use framework_sdk::prelude::*;
 use search::Search;
 
 options! {
-    /// Follows several sequences at once and returns the one with the highest score: its log-probability, divided by a
-    /// power of its length. Token for token what transformers' `generate` returns.
+    /// Beam search: extends several sequences in parallel and returns the one with the highest score, its
+    /// log-probability divided by a power of its length. Returns the same tokens as transformers' `generate`.
     ///
-    /// With `sample`, the continuations that compete at each step are drawn without replacement, in proportion to
-    /// their sequences' probabilities, instead of being the best: only then do `temperature`, `top_k`, `top_p` and
-    /// `min_p` take part. `repetition_penalty` and `no_repeat_ngram_size` always do. Answers come when they are
+    /// With `sample`, the candidates of each step are drawn without replacement, in proportion to the probabilities of
+    /// their sequences, instead of being the most likely ones. Only then do `temperature`, `top_k`, `top_p` and `min_p`
+    /// have an effect; `repetition_penalty` and `no_repeat_ngram_size` always have one. An answer is printed when it is
     /// complete, not token by token.
     pub struct Beam {
-        /// Number of beams. For a single one, use a decoder without beams.
+        /// Number of beams. For a single beam, use `greedy` or `top-p`.
         #[serde(default = "num_beams")]
         #[schemars(range(min = 2))]
         num_beams: usize,
-        /// The power of the number of new tokens that a finished sequence's log-probability is divided by: above 0
-        /// long sequences gain, below 0 short ones; 0 compares log-probabilities (Wu et al., 2016, arXiv:1609.08144).
+        /// The log-probability of a finished sequence is divided by the number of its new tokens to this power: above 0
+        /// favours long sequences, below 0 short ones, and 0 compares log-probabilities (Wu et al., 2016,
+        /// arXiv:1609.08144).
         #[serde(default = "length_penalty")]
         length_penalty: f64,
-        /// When a prompt is done, once `num_beams` sequences have ended: `true`, at once; `false`, when the best one
-        /// under way, were it to end now, scored no higher than the worst that has ended; `"never"`, when it can score
-        /// no higher however long it gets.
+        /// When the search for a prompt stops after `num_beams` sequences have ended. `true`: immediately. `false`:
+        /// when the best unfinished sequence, if it ended now, would not beat the worst finished one. `"never"`: when
+        /// no unfinished sequence can beat it at any length, which searches longest.
         #[serde(default)]
         early_stopping: EarlyStopping,
-        /// Draw the continuations at random.
+        /// Draw the candidates of each step at random.
         #[serde(default)]
         sample: bool,
     }
@@ -43,12 +44,12 @@ fn length_penalty() -> f64 {
 }
 
 options! {
-    /// When a prompt is done.
+    /// When the search for a prompt stops.
     #[serde(untagged)]
     #[schemars(extend("x-expected" = "true, false or \"never\""))]
     enum EarlyStopping {
-        /// `true`: at once. `false`: when the best sequence under way, were it to end now, scored no higher than the
-        /// worst one that has ended.
+        /// `true`: immediately. `false`: when the best unfinished sequence, if it ended now, would not beat the worst
+        /// finished one.
         At(bool),
         /// When none under way could.
         Word(Never),
@@ -59,8 +60,7 @@ options! {
     /// The third way.
     #[serde(rename_all = "lowercase")]
     enum Never {
-        /// When the best sequence under way can score no higher than the worst one that has ended, however long it
-        /// gets.
+        /// When no unfinished sequence can beat the worst finished one, at any length.
         Never,
     }
 }

@@ -4,7 +4,7 @@ use crate::chains::{Chains, highest};
 use framework_sdk::prelude::*;
 
 options! {
-    /// Takes the token with the highest score, every time; of equal ones the lowest id.
+    /// Selects the most likely token in every step; among equals, the one with the lowest id.
     pub struct Greedy {}
 }
 

@@ -5,12 +5,12 @@ use framework_sdk::prelude::*;
 use rand_chacha::ChaCha12Rng;
 
 options! {
-    /// Draws each token with its probability among those that the nucleus keeps (Holtzman et al., 2020,
+    /// Samples each token by its probability, among the tokens that nucleus sampling keeps (Holtzman et al., 2020,
     /// arXiv:1904.09751).
     ///
-    /// What may be drawn, and how sharply, is set beside the decoder: `temperature`, `top_p`, `top_k` and `min_p`
-    /// shape the scores before they come here. Without them, this is plain sampling from the model's distribution.
-    /// Each prompt has random numbers of its own, so its answer does not change with the prompts beside it.
+    /// `temperature`, `top_p`, `top_k` and `min_p`, keys of `[generate]`, set which tokens can be drawn and how likely.
+    /// Without them, tokens are drawn from the model's own distribution. Each prompt has random numbers of its own, so
+    /// its answer does not depend on the other prompts.
     pub struct TopP {}
 }
 

@@ -11,11 +11,11 @@ options! {
     /// Which of the two architectures.
     #[derive(Copy, Eq, Default)]
     pub enum Generation {
-        /// Scores and logits are limited; every other block has a window.
+        /// Softcaps on attention scores and logits; every other block has a sliding window.
         #[default]
         #[serde(rename = "gemma2")]
         Gemma2,
-        /// Queries and keys are normalised; five of six blocks have a window, and rotate by another base.
+        /// Norms of queries and keys; five of six blocks have a sliding window and a rotary base of their own.
         #[serde(rename = "gemma3_text")]
         Gemma3,
     }
@@ -34,7 +34,7 @@ options! {
 }
 
 options! {
-    /// The rotation as transformers 5 writes it: one for all blocks, or one for each type of block.
+    /// Rotary position embedding, as transformers 5 writes it: one for all blocks, or one for each type of block.
     #[serde(untagged)]
     pub enum Rotations {
         /// One for each type.
@@ -58,80 +58,81 @@ options! {
         /// `gemma2` or `gemma3_text`.
         #[serde(default)]
         model_type: Generation,
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         hidden_size: usize,
         /// Number of blocks.
         num_hidden_layers: usize,
         /// Number of attention heads.
         num_attention_heads: usize,
-        /// Number of heads of keys and values.
+        /// Number of key and value heads.
         num_key_value_heads: usize,
-        /// Elements of a head.
+        /// Size of an attention head.
         #[serde(default = "head_dim")]
         head_dim: usize,
-        /// Width of the feed-forward layers.
+        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default = "gelu")]
         hidden_activation: nn::HiddenAct,
-        /// In old files; not used, as in transformers.
+        /// Occurs in old files; ignored, as in transformers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hidden_act: Option<nn::HiddenAct>,
-        /// Added to the mean square in norms.
+        /// Epsilon of the RMS norms, added to the mean square.
         #[serde(default = "rms_norm_eps")]
         rms_norm_eps: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// The projections of the attention have biases.
+        /// Whether the attention projections have biases.
         #[serde(default)]
         attention_bias: bool,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default = "yes")]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default)]
         attention_dropout: f64,
-        /// The padding token, whose embedding is not trained.
+        /// Id of the padding token, whose embedding is not trained.
         #[serde(default = "padding")]
         pad_token_id: Option<i64>,
-        /// The scores are divided by the root of this.
+        /// Attention scores are divided by the square root of this.
         #[serde(default = "scalar")]
         query_pre_attn_scalar: f64,
-        /// A token of a block with a window sees at most this many tokens, itself included.
+        /// Size of the sliding window: in blocks that have one, a token attends to at most this many tokens, itself
+        /// included.
         #[serde(default = "window")]
         sliding_window: Option<usize>,
         /// Kind of attention of each block: `full_attention` or `sliding_attention`. Default: the architecture's
         /// pattern.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         layer_types: Option<Vec<LayerType>>,
-        /// Gemma 3: every n-th block has full attention; 6 if not given.
+        /// Gemma 3: every n-th block has full attention. Default: 6.
         #[serde(default, alias = "_sliding_window_pattern", skip_serializing_if = "Option::is_none")]
         sliding_window_pattern: Option<usize>,
-        /// Soft limit of the logits' absolute value; 30 in Gemma 2 if not given.
+        /// Softcap of the logits. Default: 30 in Gemma 2, none in Gemma 3.
         #[serde(default)]
         final_logit_softcapping: Option<f64>,
-        /// Soft limit of the attention scores' absolute value; 50 in Gemma 2 if not given. Gemma 3 does not use it.
+        /// Softcap of the attention scores. Default: 50 in Gemma 2. Gemma 3 ignores it.
         #[serde(default)]
         attn_logit_softcapping: Option<f64>,
-        /// Base of the rotation's angles; 10000 in Gemma 2 and 1000000 in Gemma 3 if not given.
+        /// Base of the rotary frequencies. Default: 10000 in Gemma 2, 1000000 in Gemma 3.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// Gemma 3: the base in blocks with a window; 10000 if not given.
+        /// Gemma 3: base of the rotary frequencies in blocks with a window. Default: 10000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_local_base_freq: Option<f64>,
-        /// The rotation as transformers 5 writes it.
+        /// Rotary position embedding, as transformers 5 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<Rotations>,
-        /// The rotation's scaling as transformers 4 writes it; of blocks without a window.
+        /// Rotary scaling, as transformers 4 writes it; only for blocks without a window.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Attention to later tokens; must be false.
+        /// Whether tokens attend to later ones; must be false.
         #[serde(default)]
         use_bidirectional_attention: Option<bool>,
     }

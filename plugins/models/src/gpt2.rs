@@ -9,69 +9,69 @@ options! {
     /// Numbers and parameter names are those of `GPT2LMHeadModel` in Hugging Face transformers; files may lack the
     /// prefix `transformer.`, as those on the hub do. The options are its `config.json`.
     pub struct Gpt2 {
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         n_embd: usize,
         /// Number of blocks.
         n_layer: usize,
         /// Number of attention heads.
         n_head: usize,
-        /// Width of the feed-forward layers; four times that of the hidden states if not given.
+        /// Size of the feed-forward layers. Default: `4 * n_embd`.
         #[serde(default)]
         n_inner: Option<usize>,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "positions")]
         n_positions: usize,
-        /// The same in old files.
+        /// The name of `n_positions` in old files.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         n_ctx: Option<usize>,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default = "gelu_new")]
         activation_function: nn::HiddenAct,
-        /// Added to the variance in layer norms.
+        /// Epsilon of the layer norms, added to the variance.
         #[serde(default = "epsilon")]
         layer_norm_epsilon: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// Dropout after attention and feed-forward layers, while training.
+        /// Dropout probability after attention and feed-forward layers during training.
         #[serde(default = "dropout")]
         resid_pdrop: f64,
-        /// Dropout after the embeddings, while training.
+        /// Dropout probability after the embeddings during training.
         #[serde(default = "dropout")]
         embd_pdrop: f64,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default = "dropout")]
         attn_pdrop: f64,
-        /// Scores are divided by the root of a head's size.
+        /// Whether attention scores are divided by the square root of the head size.
         #[serde(default = "yes")]
         scale_attn_weights: bool,
-        /// Scores are also divided by the block's number, counted from 1.
+        /// Whether attention scores are also divided by the number of the block, counted from 1.
         #[serde(default)]
         scale_attn_by_inverse_layer_idx: bool,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default = "yes")]
         tie_word_embeddings: bool,
-        /// Attention to another sequence; must be false.
+        /// Whether there is cross-attention to another sequence; must be false.
         #[serde(default)]
         add_cross_attention: bool,
-        /// Changes the order of two operations without changing the results; not used.
+        /// Changes the order of two operations but not the results; ignored.
         #[serde(default)]
         reorder_and_upcast_attn: bool,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary_type: Option<String>,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary_use_proj: Option<bool>,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary_activation: Option<String>,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary_proj_to_labels: Option<bool>,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary_first_dropout: Option<f64>,
     }

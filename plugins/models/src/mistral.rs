@@ -12,53 +12,54 @@ options! {
     /// Numbers and parameter names are those of `MistralForCausalLM` in Hugging Face transformers. The options are its
     /// `config.json`, in the layout of any version.
     pub struct Mistral {
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         hidden_size: usize,
         /// Number of blocks.
         num_hidden_layers: usize,
         /// Number of attention heads.
         num_attention_heads: usize,
-        /// Number of heads of keys and values; as many as attention heads if null.
+        /// Number of key and value heads; null means `num_attention_heads`.
         #[serde(default = "kv_heads")]
         num_key_value_heads: Option<usize>,
-        /// Elements of a head; `hidden_size / num_attention_heads` if not given.
+        /// Size of an attention head. Default: `hidden_size / num_attention_heads`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         head_dim: Option<usize>,
-        /// Width of the feed-forward layers.
+        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
-        /// A token sees at most this many tokens, itself included; all before it if null.
+        /// Size of the sliding window: a token attends to at most this many tokens, itself included. Null means no
+        /// window.
         #[serde(default = "window")]
         sliding_window: Option<usize>,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default = "silu")]
         hidden_act: nn::HiddenAct,
-        /// Added to the mean square in norms.
+        /// Epsilon of the RMS norms, added to the mean square.
         #[serde(default = "rms_norm_eps")]
         rms_norm_eps: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default)]
         attention_dropout: f64,
-        /// The padding token, whose embedding is not trained.
+        /// Id of the padding token, whose embedding is not trained.
         #[serde(default)]
         pad_token_id: Option<i64>,
-        /// Base of the rotation's angles; 10000 if not given.
+        /// Base of the rotary frequencies. Default: 10000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// The rotation as transformers 5 writes it.
+        /// Rotary position embedding, as transformers 5 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<nn::RopeTable>,
-        /// The rotation's scaling as transformers 4 writes it.
+        /// Rotary scaling, as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
     }

@@ -7,82 +7,83 @@ use framework_sdk::{
 };
 
 options! {
-    /// Phi-3 (Abdin et al., 2024, arXiv:2404.14219) and Phi-4-mini: fused projections, long sequences by LongRoPE.
+    /// Phi-3 (Abdin et al., 2024, arXiv:2404.14219) and Phi-4-mini: fused projections, and LongRoPE for long sequences.
     ///
     /// Numbers and parameter names are those of `Phi3ForCausalLM` in Hugging Face transformers. The options are its
     /// `config.json`, in the layout of any version.
     pub struct Phi3 {
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         hidden_size: usize,
         /// Number of blocks.
         num_hidden_layers: usize,
         /// Number of attention heads.
         num_attention_heads: usize,
-        /// Number of heads of keys and values; as many as attention heads if not given.
+        /// Number of key and value heads. Default: `num_attention_heads`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         num_key_value_heads: Option<usize>,
-        /// Width of the feed-forward layers.
+        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
-        /// The longest sequence before LongRoPE.
+        /// Maximum number of positions before LongRoPE extends it.
         #[serde(default = "max_positions")]
         original_max_position_embeddings: usize,
-        /// A token sees at most this many tokens, itself included; all before it if null.
+        /// Size of the sliding window: a token attends to at most this many tokens, itself included. Null means no
+        /// window.
         #[serde(default)]
         sliding_window: Option<usize>,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default = "silu")]
         hidden_act: nn::HiddenAct,
-        /// Added to the mean square in norms.
+        /// Epsilon of the RMS norms, added to the mean square.
         #[serde(default = "rms_norm_eps")]
         rms_norm_eps: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout after the attention and the feed-forward layers, while training.
+        /// Dropout probability after attention and feed-forward layers during training.
         #[serde(default)]
         resid_pdrop: f64,
-        /// Not used, as in transformers.
+        /// Ignored, as in transformers.
         #[serde(default)]
         embd_pdrop: f64,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default)]
         attention_dropout: f64,
-        /// The padding token, whose embedding is not trained.
+        /// Id of the padding token, whose embedding is not trained.
         #[serde(default)]
         pad_token_id: Option<i64>,
-        /// Share of each head that is rotated by position; all of it if not given.
+        /// Share of each head that the rotary embedding rotates. Default: 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         partial_rotary_factor: Option<f64>,
-        /// Base of the rotation's angles; 10000 if not given.
+        /// Base of the rotary frequencies. Default: 10000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// The rotation as transformers 5 writes it: of the type `default` or `longrope`.
+        /// Rotary position embedding, as transformers 5 writes it; of type `default` or `longrope`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<nn::RopeTable>,
-        /// The rotation's scaling as transformers 4 writes it.
+        /// Rotary scaling, as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Biases of the attention; must be false.
+        /// Whether the attention projections have biases; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_bias: Option<bool>,
-        /// Biases of the feed-forward layers; must be false.
+        /// Whether the feed-forward projections have biases; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mlp_bias: Option<bool>,
-        /// A bias of the vocabulary projection; must be false.
+        /// Whether the vocabulary projection has a bias; must be false.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lm_head_bias: Option<bool>,
-        /// In Phi-4-mini; must be 1.
+        /// Occurs in Phi-4-mini; must be 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         full_attn_mod: Option<usize>,
-        /// In Phi-4-mini; must be 1.
+        /// Occurs in Phi-4-mini; must be 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interpolate_factor: Option<usize>,
     }

@@ -12,47 +12,47 @@ options! {
     /// Numbers and parameter names are those of `GPTNeoXForCausalLM` in Hugging Face transformers. The options are its
     /// `config.json`, in the layout of any version.
     pub struct Pythia {
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         hidden_size: usize,
         /// Number of blocks.
         num_hidden_layers: usize,
         /// Number of attention heads.
         num_attention_heads: usize,
-        /// Width of the feed-forward layers.
+        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default)]
         hidden_act: nn::HiddenAct,
-        /// Added to the variance in layer norms.
+        /// Epsilon of the layer norms, added to the variance.
         #[serde(default = "layer_norm_eps")]
         layer_norm_eps: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// Attention and feed-forward both read the block's input, instead of one after the other.
+        /// Whether attention and feed-forward layers both read the block's input, instead of one after the other.
         #[serde(default = "yes")]
         use_parallel_residual: bool,
-        /// The projections of the attention have biases.
+        /// Whether the attention projections have biases.
         #[serde(default = "yes")]
         attention_bias: bool,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout after the embeddings, the attention and the feed-forward layers.
+        /// Dropout probability after embeddings, attention and feed-forward layers during training.
         #[serde(default)]
         hidden_dropout: f64,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default)]
         attention_dropout: f64,
-        /// Share of each head that is rotated by position; 0.25 if not given.
+        /// Share of each head that the rotary embedding rotates. Default: 0.25.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_pct: Option<f64>,
-        /// Base of the rotation's angles; 10000 if not given.
+        /// Base of the rotary frequencies. Default: 10000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_emb_base: Option<f64>,
         /// Another name of `rotary_pct`.
@@ -61,19 +61,19 @@ options! {
         /// Another name of `rotary_emb_base`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// The rotation as transformers 5 writes it.
+        /// Rotary position embedding, as transformers 5 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<nn::RopeTable>,
-        /// The rotation's scaling as transformers 4 writes it.
+        /// Rotary scaling, as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
-        /// Of classifiers; not used.
+        /// Only for classifiers; ignored.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         classifier_dropout: Option<f64>,
-        /// In old files; not used, as in transformers.
+        /// Occurs in old files; ignored, as in transformers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hidden_dropout_prob: Option<f64>,
-        /// In old files; not used, as in transformers.
+        /// Occurs in old files; ignored, as in transformers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_probs_dropout_prob: Option<f64>,
     }

@@ -11,7 +11,7 @@ options! {
     #[derive(Copy, Eq, Default)]
     #[serde(rename_all = "lowercase")]
     pub enum Generation {
-        /// Qwen 1.5, 2 and 2.5: biases at queries, keys and values.
+        /// Qwen 1.5, 2 and 2.5: biases of queries, keys and values.
         #[default]
         Qwen2,
         /// Qwen 3: norms of queries and keys.
@@ -41,65 +41,66 @@ options! {
         /// `qwen2` or `qwen3`.
         #[serde(default)]
         model_type: Generation,
-        /// Number of tokens.
+        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Width of the hidden states.
+        /// Size of the hidden states.
         hidden_size: usize,
         /// Number of blocks.
         num_hidden_layers: usize,
         /// Number of attention heads.
         num_attention_heads: usize,
-        /// Number of heads of keys and values; as many as attention heads if null.
+        /// Number of key and value heads; null means `num_attention_heads`.
         #[serde(default = "kv_heads")]
         num_key_value_heads: Option<usize>,
-        /// Elements of a head; if not given, `hidden_size / num_attention_heads` in Qwen2 and 128 in Qwen3.
+        /// Size of an attention head. Default: `hidden_size / num_attention_heads` in Qwen2, 128 in Qwen3.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         head_dim: Option<usize>,
-        /// Width of the feed-forward layers.
+        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// The longest sequence.
+        /// Maximum number of positions in a sequence.
         #[serde(default = "max_positions")]
         max_position_embeddings: usize,
-        /// Some blocks attend to `sliding_window` tokens only.
+        /// Whether blocks from `max_window_layers` on use a sliding window.
         #[serde(default)]
         use_sliding_window: bool,
-        /// A token of those blocks sees at most this many tokens, itself included.
+        /// Size of the sliding window: in blocks that have one, a token attends to at most this many tokens, itself
+        /// included.
         #[serde(default = "window")]
         sliding_window: Option<usize>,
-        /// Index of the first block with a sliding window; all later blocks have one, too.
+        /// Index of the first block with a sliding window; all later blocks have one as well.
         #[serde(default = "max_window_layers")]
         max_window_layers: usize,
-        /// `full_attention` or `sliding_attention` for each block; goes before `max_window_layers`.
+        /// `full_attention` or `sliding_attention` for each block; takes precedence over `max_window_layers`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         layer_types: Option<Vec<LayerType>>,
         /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
         #[serde(default = "silu")]
         hidden_act: nn::HiddenAct,
-        /// Added to the mean square in norms.
+        /// Epsilon of the RMS norms, added to the mean square.
         #[serde(default = "rms_norm_eps")]
         rms_norm_eps: f64,
-        /// Standard deviation of weights at the start, when training from scratch.
+        /// Standard deviation of the initial weights when training from scratch.
         #[serde(default = "initializer_range")]
         initializer_range: f64,
-        /// Qwen3: the projections of the attention have biases.
+        /// Qwen3: whether the attention projections have biases.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_bias: Option<bool>,
-        /// The vocabulary projection is the embedding table.
+        /// Whether the vocabulary projection is the embedding table.
         #[serde(default)]
         tie_word_embeddings: bool,
-        /// Dropout of attention weights, while training.
+        /// Dropout probability of attention weights during training.
         #[serde(default)]
         attention_dropout: f64,
-        /// The padding token, whose embedding is not trained.
+        /// Id of the padding token, whose embedding is not trained.
         #[serde(default)]
         pad_token_id: Option<i64>,
-        /// Base of the rotation's angles; 10000 if not given.
+        /// Base of the rotary frequencies. Default: 10000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// The rotation as transformers 5 writes it.
+        /// Rotary position embedding, as transformers 5 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<nn::RopeTable>,
-        /// The rotation's scaling as transformers 4 writes it.
+        /// Rotary scaling, as transformers 4 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
         /// Multi-dimensional positions, for images; must be false.

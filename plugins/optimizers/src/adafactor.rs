@@ -6,8 +6,8 @@ use framework_sdk::prelude::*;
 options! {
     /// Adafactor (Shazeer and Stern, 2018, arXiv:1804.04235), as `transformers.Adafactor`.
     ///
-    /// Of the running average of a matrix's squared gradients, only the means of rows R and of columns C are kept. For the
-    /// gradient g at step t, with d = `clip_threshold`:
+    /// For each matrix, only the row means R and the column means C of the running average of squared gradients are
+    /// kept. For the gradient g at step t, with d = `clip_threshold`:
     ///
     /// ```text
     /// β ← 1 − t^decay_rate
@@ -17,27 +17,29 @@ options! {
     /// θ ← θ − γu
     /// ```
     ///
-    /// Weight decay is decoupled. The Trainer of transformers sets `lr`, `scale_parameter=False` and `relative_step=False`:
-    /// so are the defaults here.
+    /// Weight decay is decoupled. The defaults are those of transformers' Trainer: a fixed learning rate,
+    /// `scale_parameter=False` and `relative_step=False`.
     #[serde(default)]
     pub struct Adafactor {
         /// The learning rate γ at the schedule's peak. Default: 1e-3; with `relative_step` it cannot be set.
         learning_rate: Option<f64>,
-        /// Added to squared gradients, and the least that `scale_parameter` takes for the size of a parameter.
+        /// Two constants: one that is added to squared gradients, and the lower bound of a parameter's size for
+        /// `scale_parameter`.
         epsilon: [f64; 2],
-        /// What the root mean square of an update is cut to.
+        /// Upper bound of the root mean square of an update; larger updates are scaled down to it.
         clip_threshold: f64,
-        /// Exponent of the running average's decay.
+        /// Exponent of the decay of the running average: at step `t`, its decay rate is `1 - t^decay_rate`.
         decay_rate: f64,
-        /// Decay rate of a running average of the updates, which takes as much memory as the parameter; none if not given.
+        /// Decay rate of a running average of the updates, which takes as much memory as the parameter. Default: no
+        /// average.
         beta1: Option<f64>,
         /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         weight_decay: f64,
-        /// Which parameters decay.
+        /// Which parameters weight decay applies to.
         decay: Decay,
-        /// Multiply the learning rate by the parameter's root mean square.
+        /// Whether to multiply the learning rate by the parameter's root mean square.
         scale_parameter: bool,
-        /// The learning rate is min(0.01, 1 / √t) times the factor of `train.schedule`.
+        /// Whether to replace the learning rate by min(0.01, 1 / √t) at step t, times the factor of `train.schedule`.
         relative_step: bool,
     }
 }

@@ -20,11 +20,11 @@ options! {
         pub learning_rate: f64,
         /// Decay rates of the running averages of the gradient and of its square.
         pub betas: [f64; 2],
-        /// Added to the denominator.
+        /// Epsilon, added to the denominator.
         pub epsilon: f64,
         /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         pub weight_decay: f64,
-        /// Which parameters decay.
+        /// Which parameters weight decay applies to.
         pub decay: Decay,
     }
 }

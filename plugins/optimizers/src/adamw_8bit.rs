@@ -4,25 +4,25 @@ use crate::{adamw::AdamW, decay::Decay};
 use framework_sdk::prelude::*;
 
 options! {
-    /// AdamW whose averages are kept in 8 bits between steps (Dettmers et al., 2022, arXiv:2110.02861), as
+    /// AdamW that keeps its running averages in 8 bits between steps (Dettmers et al., 2022, arXiv:2110.02861), as
     /// `bitsandbytes.optim.AdamW8bit`.
     ///
-    /// A step is that of `adamw`, in 32 bits. Then both averages are coded in blocks of 256 numbers, each with a scale: the
-    /// nearest of 256 numbers that are denser near zero. They take about a quarter of the memory. Small parameters keep 32
-    /// bits.
+    /// A step is computed as in `adamw`, in 32 bits. Then both averages are quantized in blocks of 256 numbers with a
+    /// scale each, to the nearest of 256 values that are denser near zero. They take about a quarter of the memory.
+    /// Averages of small parameters keep 32 bits.
     #[serde(default)]
     pub struct AdamW8bit {
         /// The learning rate at the schedule's peak.
         learning_rate: f64,
         /// Decay rates of the running averages of the gradient and of its square.
         betas: [f64; 2],
-        /// Added to the denominator.
+        /// Epsilon, added to the denominator.
         epsilon: f64,
         /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         weight_decay: f64,
-        /// Which parameters decay.
+        /// Which parameters weight decay applies to.
         decay: Decay,
-        /// The least number of elements of a parameter whose averages are kept in 8 bits.
+        /// Minimum number of elements of a parameter for its averages to be kept in 8 bits.
         min_size: usize,
     }
 }

@@ -3,13 +3,13 @@
 use framework_sdk::prelude::*;
 
 options! {
-    /// Which parameters decay.
+    /// Which parameters weight decay applies to.
     #[derive(Copy)]
     #[serde(rename_all = "lowercase")]
     pub enum Decay {
-        /// Neither norms nor biases nor other vectors, as nanoGPT has it.
+        /// Matrices only, not norms, biases and other vectors, as in nanoGPT.
         Matrices,
-        /// Neither norms nor biases, as Hugging Face's Trainer has it. Other vectors, such as those of DoRA and IA3, decay.
+        /// All but norms and biases, as in Hugging Face's Trainer. Other vectors, such as those of DoRA and IA3, decay.
         Transformers,
         /// All of them.
         All,

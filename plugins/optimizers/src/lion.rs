@@ -4,7 +4,8 @@ use crate::{check, decay::Decay};
 use framework_sdk::prelude::*;
 
 options! {
-    /// Lion (Chen et al., 2023, arXiv:2302.06675), as `bitsandbytes.optim.Lion`: every number moves by the same amount.
+    /// Lion (Chen et al., 2023, arXiv:2302.06675), as `bitsandbytes.optim.Lion`: every number changes by the same
+    /// amount in a step.
     ///
     /// For the gradient g with learning rate γ, weight decay λ and betas β₁, β₂:
     ///
@@ -14,17 +15,17 @@ options! {
     /// m ← β₂m + (1 − β₂)g
     /// ```
     ///
-    /// It keeps half of what AdamW keeps. The learning rate is a third to a tenth of AdamW's, the weight decay as many
-    /// times larger.
+    /// Its state takes half of AdamW's memory. Use a third to a tenth of AdamW's learning rate, and a weight decay that
+    /// is larger by the same factor.
     #[serde(default)]
     pub struct Lion {
         /// The learning rate at the schedule's peak.
         learning_rate: f64,
-        /// Shares of the momentum in the step and in the next momentum.
+        /// Weights of the old momentum in the update and in the new momentum.
         betas: [f64; 2],
         /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         weight_decay: f64,
-        /// Which parameters decay.
+        /// Which parameters weight decay applies to.
         decay: Decay,
     }
 }

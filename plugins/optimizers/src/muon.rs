@@ -16,34 +16,35 @@ options! {
     /// θ ← θ − γλθ − γ · adjustment · u
     /// ```
     ///
-    /// Embeddings, the vocabulary projection and whatever has not two dimensions are moved by AdamW.
+    /// AdamW updates the embeddings, the vocabulary projection and all parameters that do not have two dimensions.
     #[serde(default)]
     pub struct Muon {
         /// The learning rate of matrices at the schedule's peak.
         learning_rate: f64,
         /// Decay rate of the running average of the gradient.
         momentum: f64,
-        /// Look ahead by one step.
+        /// Whether to use Nesterov momentum.
         nesterov: bool,
         /// Decoupled weight decay: each step subtracts this share of a parameter, times the learning rate.
         weight_decay: f64,
-        /// Which of the parameters that AdamW moves decay.
+        /// Which of the parameters that AdamW updates weight decay applies to.
         decay: Decay,
-        /// How the step depends on the shape `[a, b]` of a matrix.
+        /// Factor of the update that depends on the shape `[a, b]` of a matrix.
         adjustment: Adjustment,
-        /// The learning rate of what AdamW moves. Default: 3e-4 where `adjustment` is `original`, else that of matrices.
+        /// The learning rate of the parameters that AdamW updates. Default: 3e-4 if `adjustment` is `original`,
+        /// otherwise `learning_rate`.
         adamw_learning_rate: Option<f64>,
     }
 }
 
 options! {
-    /// How the step depends on the shape `[a, b]` of a matrix.
+    /// Factor of the update that depends on the shape `[a, b]` of a matrix.
     #[derive(Copy)]
     #[serde(rename_all = "kebab-case")]
     pub enum Adjustment {
-        /// By √max(1, a / b).
+        /// √max(1, a / b).
         Original,
-        /// By 0.2 √max(a, b), so that steps are as large as AdamW's (Liu et al., 2025, arXiv:2502.16982).
+        /// 0.2 √max(a, b), which makes updates as large as AdamW's (Liu et al., 2025, arXiv:2502.16982).
         MatchRmsAdamw,
     }
 }

@@ -19,7 +19,7 @@ options! {
         learning_rate: f64,
         /// Momentum: decay rate of the accumulated gradient; 0 turns it off.
         momentum: f64,
-        /// Look ahead by one step (Nesterov, 1983).
+        /// Whether to use Nesterov momentum (Nesterov, 1983).
         nesterov: bool,
         /// Weight decay: this share of a parameter is added to its gradient.
         weight_decay: f64,

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HiddenAct {
-    /// GELU by the error function.
+    /// Exact GELU, computed with the error function.
     #[default]
     #[serde(alias = "gelu_python")]
     Gelu,
-    /// GELU by the hyperbolic tangent, also called `gelu_fast` and `gelu_pytorch_tanh`.
+    /// The tanh approximation of GELU, also called `gelu_fast` and `gelu_pytorch_tanh`.
     #[serde(alias = "gelu_fast", alias = "gelu_pytorch_tanh", alias = "gelu_python_tanh")]
     GeluNew,
-    /// The positive part.
+    /// `max(0, x)`.
     Relu,
     /// `x · sigmoid(x)`, also called `swish`.
     #[serde(alias = "swish")]

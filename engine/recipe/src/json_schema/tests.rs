@@ -34,7 +34,7 @@ fn a_table_lists_the_plugins_and_asks_each_in_turn() {
     assert_eq!(
         model["else"]["properties"]["config"]["anyOf"][1],
         json!({
-            "type": "object", "additionalProperties": true, "description": "The same keys in the recipe."
+            "type": "object", "additionalProperties": true, "description": "The keys of `config.json`, in the recipe."
         })
     );
 }

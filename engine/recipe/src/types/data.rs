@@ -44,16 +44,16 @@ pub const TEMPLATES: [&str; 9] =
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prompt {
-    /// `alpaca`, `chatml`, `deepseek`, `deepseek-r1`, `phi-3`, `plain`, `think`, `zephyr`, `chat` (the tokenizer's
-    /// own; `chat:NAME` is one of its others), a Jinja template that contains `{{ response }}` or `{{ output }}` once,
-    /// at the end, or a chat template that reads `messages`.
+    /// `alpaca`, `chatml`, `deepseek`, `deepseek-r1`, `phi-3`, `plain`, `think`, `zephyr`, `chat` (the tokenizer's own
+    /// template; `chat:NAME` selects one of several), a Jinja template that contains `{{ response }}` or `{{ output }}`
+    /// once, at the end, or a chat template that reads `messages`.
     pub template: String,
     /// System message of conversations that begin without one. Not for Jinja templates with `{{ output }}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// Which messages of the assistant in a conversation are trained.
+    /// Which of the assistant's messages in a conversation are trained.
     pub turns: Turns,
-    /// What `strftime_now` in a chat template takes for today, e.g. `2026-01-31`. Default: the day of the call.
+    /// The date that `strftime_now` in a chat template returns, e.g. `2026-01-31`. Default: today.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub date: Option<String>,
@@ -62,7 +62,7 @@ pub struct Prompt {
     pub max_length: usize,
     /// Train on the tokens of the prompt as well as on those of the response.
     pub train_on_prompt: bool,
-    /// More variables for the template, e.g. `{ enable_thinking = false }`.
+    /// Additional variables for the template, e.g. `{ enable_thinking = false }`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
 }
@@ -71,7 +71,7 @@ pub struct Prompt {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Turns {
-    /// Every one.
+    /// All of them.
     #[default]
     All,
     /// Only the last one; the messages before it are the prompt.
@@ -82,16 +82,16 @@ pub enum Turns {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Validation {
-    /// Share of the training records, from 0 to below 1.
+    /// Share of the training records to hold back, at least 0 and below 1.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub fraction: f64,
 }
 
-/// What happens to rows that cannot be trained, and what is kept of the data between runs.
+/// How to handle rows that cannot be trained, and whether to cache tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// Keep the tokens in a cache. A later run with the same data, template and tokenizer reads them from there.
+    /// Cache the tokens, so that a later run with the same data, template and tokenizer reads them from the cache.
     pub cache: bool,
     /// What happens when the prompt template refuses a row, or when a row has no answer to train.
     pub bad_rows: BadRows,

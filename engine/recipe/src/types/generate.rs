@@ -10,7 +10,7 @@ pub struct Generate {
     /// The decoder's plugin.
     #[serde(default = "super::d::decoder")]
     pub plugin: String,
-    /// Prompts, each an instruction, that are answered at every evaluation and at the end, into `samples.md`.
+    /// Instructions to answer at every evaluation and at the end of a run. The answers are written to `samples.md`.
     #[serde(default)]
     pub prompts: Vec<String>,
     /// The engine's own settings.
@@ -32,24 +32,24 @@ pub struct GenerateSettings {
     pub max_length: usize,
     /// Minimum number of tokens to generate. The end token is excluded until then.
     pub min_new_tokens: usize,
-    /// Temperature: the logits are divided by it before sampling, so values below 1 favour likely tokens (only decoders
-    /// that sample).
+    /// Temperature: the logits are divided by it before sampling, so values below 1 favour likely tokens. Only for
+    /// decoders that sample.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
-    /// Sample from this many of the most likely tokens; 0 means all (only decoders that sample).
+    /// Sample from this many of the most likely tokens; 0 means all. Only for decoders that sample.
     pub top_k: usize,
     /// Sample from the smallest set of most likely tokens whose total probability is at least this (Holtzman et al.,
-    /// 2020, arXiv:1904.09751); 1 is all (decoders that sample).
+    /// 2020, arXiv:1904.09751); 1 means all. Only for decoders that sample.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub top_p: f64,
     /// Exclude tokens whose probability is below this share of the most likely token's (Nguyen et al., 2024,
-    /// arXiv:2407.01082); 0 excludes none (decoders that sample).
+    /// arXiv:2407.01082); 0 excludes none. Only for decoders that sample.
     #[schemars(range(min = 0, max = 1))]
     pub min_p: f64,
-    /// Lowers the probability of tokens that already occurred (Keskar et al., 2019, arXiv:1909.05858); 1 is off.
+    /// Lowers the probability of tokens that already occurred (Keskar et al., 2019, arXiv:1909.05858); 1 turns it off.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub repetition_penalty: f64,
-    /// Length of token sequences that must not occur twice; 0 is off.
+    /// Length of token sequences that must not occur twice; 0 turns it off.
     pub no_repeat_ngram_size: usize,
     /// Strings that end an answer, even if they begin or end within a token. The text ends before the first of them;
     /// the token ids end with the token that completes it.

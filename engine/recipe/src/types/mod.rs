@@ -93,7 +93,7 @@ pub struct Recipe {
     /// The tokenizer. Default: the one in the weights' folder.
     #[serde(default)]
     pub tokenizer: Tokenizer,
-    /// Where records come from; several are mixed.
+    /// A source of records. Several datasets are mixed.
     #[serde(default)]
     pub dataset: Vec<Dataset>,
     /// Augmenters, which change, add or remove records, in the order in which they are applied.
@@ -105,25 +105,25 @@ pub struct Recipe {
     /// Records that are held back for evaluation.
     #[serde(default)]
     pub validation: Validation,
-    /// What happens to rows that cannot be trained, and what is kept of the data between runs.
+    /// How to handle rows that cannot be trained, and whether to cache tokens.
     #[serde(default)]
     pub data: Data,
-    /// What is trained.
+    /// What is trained: parameters added to the base model, or the model's own.
     #[serde(default = "d::adapter")]
     pub adapter: Adapter,
-    /// What is minimised: cross-entropy of answers, the distance from a teacher, or a preference.
+    /// The loss that training minimises: cross-entropy of answers, distance from a teacher, or a preference loss.
     #[serde(default)]
     pub objective: Objective,
     /// The optimizer.
     #[serde(default = "d::optimizer")]
     pub optimizer: Component,
-    /// Length, batches, schedule, evaluation and checkpoints of the training.
+    /// Length of the training, batches, learning-rate schedule, evaluation and checkpoints.
     #[serde(default)]
     pub train: Train,
-    /// How text is generated, for samples and by `generate` and `chat`.
+    /// How text is generated: for the samples of a run, and by `generate` and `chat`.
     #[serde(default = "d::generate")]
     pub generate: Generate,
-    /// What is written for people to look at while the run goes on.
+    /// Reports that a run writes while it trains: curves, a page, metrics of answers.
     #[serde(default)]
     pub report: Report,
 }
@@ -136,13 +136,13 @@ pub struct Backend {
     pub name: BackendName,
     /// Index of the device, in the order of `list-plugins --kind backend`, from 0.
     pub device: usize,
-    /// Number format of products of matrices. What is trained, norms, sums and the loss have 32 bits in any case.
+    /// Number format of matrix products. Trained parameters, norms, sums and the loss always have 32 bits.
     pub precision: Precision,
-    /// Number format in which weights that are not trained are kept in memory. Default: the adapter's, which is `nf4` for
-    /// `qlora`, or that of `precision`.
+    /// Number format in which frozen weights, those that are not trained, are kept in memory. Default: what the adapter
+    /// asks for (`nf4` for `qlora`), otherwise the format of `precision`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
-    /// Quantize the scales of `nf4` and `fp4` too, to 8 bits: half a bit less for each weight.
+    /// Quantize the scales of `nf4` and `fp4` as well, to 8 bits. This saves 0.37 bits per weight.
     pub double_quant: bool,
 }
 
@@ -150,58 +150,58 @@ pub struct Backend {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendName {
-    /// Central processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// Any GPU, through WebGPU's shading language.
+    /// Any GPU, through WebGPU.
     Wgpu,
     /// NVIDIA GPUs.
     Cuda,
 }
 
-/// Number format of products of matrices.
+/// Number format of matrix products.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     #[default]
     F32,
-    /// 32 bits, of which NVIDIA's tensor cores read 19; for `cuda`.
+    /// 32-bit numbers of which NVIDIA's tensor cores use 19 bits; `cuda` only.
     Tf32,
-    /// 32 bits, each number as the sum of two in `bf16`, which keeps 16 bits of its mantissa; for processors with AMX, which
-    /// multiply so two to three times as fast as in `f32`. Other devices compute in `f32`.
+    /// Splits each 32-bit number into the sum of two `bf16` numbers, which keeps 16 bits of its mantissa. On CPUs with
+    /// AMX, this is two to three times as fast as `f32`. Other devices compute in `f32`.
     High,
-    /// 16 bits with the range of `f32`. Where a device has no such products, they are computed in 32 bits, and weights
-    /// that are not trained take half the memory.
+    /// 16 bits with the range of `f32`. A device without `bf16` products computes them in 32 bits; frozen weights take
+    /// half the memory in any case.
     Bf16,
-    /// 16 bits, IEEE half precision; the loss is scaled so that gradients are not lost. Where a device has no such
-    /// products, as for `bf16`.
+    /// 16 bits, IEEE half precision. The loss is scaled so that small gradients do not vanish. For a device without
+    /// `f16` products, the same holds as for `bf16`.
     F16,
 }
 
-/// Number format in which weights that are not trained are kept in memory.
+/// Number format in which frozen weights are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Frozen {
     /// 32 bits.
     F32,
-    /// In the format of the folder. 16-bit weights take half the memory and are converted to 32 bits, exactly, whenever
-    /// they are used, which takes time.
+    /// The format of the model's files. 16-bit weights take half the memory. They are converted to 32 bits, exactly,
+    /// each time they are used, which takes time.
     Stored,
     /// 16 bits with the range of `f32`.
     Bf16,
     /// 16 bits, IEEE half precision.
     F16,
-    /// Projections as 8-bit integers, with a scale for each row; the rest as `stored`.
+    /// Projections as 8-bit integers with a scale per row; everything else as `stored`.
     Int8,
-    /// Projections as quantiles of a normal distribution in 4 bits, in blocks of 64 with a scale (QLoRA: Dettmers et al.,
-    /// 2023, arXiv:2305.14314); the rest as `stored`.
+    /// Projections in 4 bits, as quantiles of a normal distribution, with a scale per block of 64 (QLoRA: Dettmers et
+    /// al., 2023, arXiv:2305.14314); everything else as `stored`.
     Nf4,
-    /// Projections as 4-bit floating-point numbers in blocks of 64; the rest as `stored`.
+    /// Projections as 4-bit floating-point numbers, with a scale per block of 64; everything else as `stored`.
     Fp4,
 }
 
-/// What is trained.
+/// What is trained: parameters added to the base model, or the model's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Adapter {
     /// The adapter's plugin.

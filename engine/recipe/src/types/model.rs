@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// The base model: weights, or a configuration to start from scratch.
+/// The base model: trained weights, or a configuration to start from scratch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The architecture's plugin, or a `model_type` of transformers that it knows. It may be left out where `weights`
-    /// is a folder, or `config` names a `model_type`.
+    /// The architecture's plugin, or a `model_type` of transformers that the plugin implements. It may be left out if
+    /// `weights` is a model folder or an id on the hub, or if `config` names a `model_type`.
     pub plugin: String,
     /// A Hugging Face model folder (`config.json`, safetensors), relative to the recipe's folder, or an id on the hub:
     /// `owner/name`, `owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "model"))]
     pub weights: Option<PathBuf>,
-    /// From scratch: the configuration as a table, or the path of a `config.json`.
+    /// To train from scratch: the model's configuration, as a table or as the path of a `config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ModelConfig>,
-    /// Keys of `config.json` to leave out, at your own risk: those that the plugin refuses because it does not know
-    /// them.
+    /// Keys of `config.json` to ignore, at your own risk. Use it for keys that the plugin refuses because it does not
+    /// know them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_keys: Vec<String>,
 }
@@ -34,7 +34,7 @@ pub struct Model {
 pub enum ModelConfig {
     /// Path of a `config.json`.
     File(#[schemars(with = "FilePath")] PathBuf),
-    /// The same keys in the recipe.
+    /// The keys of `config.json`, in the recipe.
     Table(Map<String, Value>),
 }
 
@@ -47,7 +47,7 @@ pub struct Tokenizer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>", extend("x-path" = "tokenizer"))]
     pub path: Option<PathBuf>,
-    /// Train one on the recipe's datasets instead.
+    /// Trains a new tokenizer on the recipe's datasets instead of loading one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<TokenizerTraining>,
 }
@@ -61,14 +61,14 @@ pub struct TokenizerTraining {
     /// Maximum number of tokens, including special tokens.
     #[schemars(range(min = 1))]
     pub vocab_size: usize,
-    /// Minimum number of occurrences of a pair or character that enters the vocabulary.
+    /// Number of times that a pair or character must occur to enter the vocabulary.
     #[serde(default = "super::d::one_usize")]
     #[schemars(range(min = 1))]
     pub min_frequency: usize,
-    /// Convert all text to lower case without accents, which decoding cannot restore; `wordpiece` only.
+    /// Convert all text to lower case and remove accents; decoding cannot restore either. `wordpiece` only.
     #[serde(default)]
     pub lowercase: bool,
-    /// Special tokens beside those that the kind has, e.g. `["<|im_start|>", "<|im_end|>"]`.
+    /// Special tokens in addition to those of the kind, e.g. `["<|im_start|>", "<|im_end|>"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub special_tokens: Vec<String>,
 }
@@ -77,16 +77,16 @@ pub struct TokenizerTraining {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenizerKind {
-    /// Byte-pair encoding on bytes, as GPT-2 has it (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores every
-    /// text.
+    /// Byte-pair encoding on bytes, as in GPT-2 (Sennrich et al., 2016, arXiv:1508.07909). Decoding restores any text
+    /// exactly.
     ByteLevelBpe,
-    /// Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144); Chinese characters one by one. Decoding does not
-    /// restore white space.
+    /// Word pieces, as in BERT (Wu et al., 2016, arXiv:1609.08144). Each Chinese character is a word of its own.
+    /// Decoding does not restore white space.
     #[serde(rename = "wordpiece")]
     WordPiece,
-    /// The pieces with the highest likelihood of the texts (Kudo, 2018, arXiv:1804.10959).
+    /// Pieces chosen to maximize the likelihood of the texts under a unigram model (Kudo, 2018, arXiv:1804.10959).
     Unigram,
-    /// One token for a character.
+    /// One token per character.
     Character,
 }
 

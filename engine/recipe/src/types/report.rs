@@ -5,26 +5,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What is written for people to look at while a run goes on, besides `metrics.jsonl` and `train.log`.
+/// Reports that a run writes while it trains, besides `metrics.jsonl` and `train.log`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
-    /// Write event files for TensorBoard into the run's folder `tensorboard`: losses, learning rate, norm of the gradient,
-    /// speed, sampled answers and settings.
+    /// Write event files for TensorBoard into the folder `tensorboard` of the run: losses, learning rate, gradient
+    /// norm, speed, sampled answers and settings.
     pub tensorboard: bool,
-    /// Write the run as a page, `report.html`, and its curves as SVG into the folder `plots`; anew at every evaluation, and
-    /// every some seconds.
+    /// Write a page about the run, `report.html`, and its curves as SVG into the folder `plots`. Both are rewritten at
+    /// every evaluation and every 15 seconds.
     pub html: bool,
-    /// Metrics of answers to the prompts of the validation data, which are generated as `[generate]` says, at every
-    /// evaluation of a run and by `framework eval`.
+    /// Metrics of answers to the validation prompts, computed at every evaluation of a run and by `framework eval`. The
+    /// answers are generated with the settings of `[generate]`.
     pub metrics: Vec<AnswerMetric>,
-    /// Number of validation examples that are answered for the metrics at each evaluation of a run, the first ones; 0
-    /// means all. `framework eval` has `--limit` instead.
+    /// Number of validation examples, from the first on, that are answered for the metrics at each evaluation of a run;
+    /// 0 means all. `framework eval` has `--limit` instead.
     pub metric_examples: usize,
-    /// What texts are split into for the metrics that count words.
+    /// What counts as a word in the metrics that count words.
     pub segmentation: Segmentation,
-    /// A JSON Schema for the metric `schema`, relative to the recipe's folder. Default: the form of what the augmenter
-    /// `qa-pairs` writes.
+    /// A JSON Schema for the metric `schema`, relative to the recipe's folder. Default: the schema of the answers that
+    /// the augmenter `qa-pairs` writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>")]
     pub schema: Option<PathBuf>,
@@ -41,43 +41,43 @@ pub enum AnswerMetric {
     Bleu,
     /// Agreement of character n-grams, 0 to 100; sacrebleu's chrF2 (Popović, 2015).
     Chrf,
-    /// Common words, 0 to 1; rouge-score's F-measure (Lin, 2004).
+    /// Overlap of words, 0 to 1; rouge-score's F-measure (Lin, 2004).
     #[serde(rename = "rouge-1")]
     Rouge1,
-    /// Common pairs of words.
+    /// Overlap of pairs of words.
     #[serde(rename = "rouge-2")]
     Rouge2,
     /// Longest common subsequence of words.
     RougeL,
-    /// Share of words of all answers that are different (Li et al., 2016, arXiv:1510.03055).
+    /// Number of different words divided by the number of words, over all answers (Li et al., 2016, arXiv:1510.03055).
     #[serde(rename = "distinct-1")]
     Distinct1,
-    /// Share of pairs of words of all answers that are different.
+    /// The same for pairs of words.
     #[serde(rename = "distinct-2")]
     Distinct2,
-    /// Share of an answer's 4-grams that it had before (Welleck et al., 2020, arXiv:1908.04319).
+    /// Share of an answer's 4-grams that occurred earlier in it (Welleck et al., 2020, arXiv:1908.04319).
     Repetition,
-    /// Words of an answer.
+    /// Number of words of an answer.
     Length,
-    /// Words of the answers for each word of the references.
+    /// Number of words of the answers divided by that of the references.
     LengthRatio,
     /// Share of answers that are a JSON object.
     Json,
-    /// Share of answers that are JSON of the form that `schema` describes.
+    /// Share of answers that are JSON and conform to `schema`.
     Schema,
-    /// Share of answers with the reference's title, of references that are JSON with one (标题, `title`).
+    /// Share of answers with the reference's title (标题, `title`), among references that are JSON and have one.
     Title,
-    /// The same of the author (作者, `author`).
+    /// The same for the author (作者, `author`).
     Author,
-    /// The same of the issue (卷期, `volume`).
+    /// The same for the issue (卷期, `volume`).
     Volume,
-    /// F-measure of keywords (关键词解释, `keywords`), of references that are JSON with some.
+    /// F-measure of keywords (关键词解释, `keywords`), among references that are JSON and have some.
     Keywords,
-    /// F-measure of the sources that are cited: titles in 《》, issues such as 第3期.
+    /// F-measure of cited sources: titles in 《》, and issues such as 第3期.
     Citations,
 }
 
-/// What texts are split into for metrics.
+/// What counts as a word in metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Segmentation {
@@ -86,11 +86,11 @@ pub enum Segmentation {
     Auto,
     /// Words and punctuation (sacrebleu's `13a`).
     Words,
-    /// The same, with each Chinese character by itself (sacrebleu's `zh`).
+    /// As `words`, and each Chinese character is a word (sacrebleu's `zh`).
     Chinese,
-    /// Characters (sacrebleu's `char`).
+    /// Each character (sacrebleu's `char`).
     Characters,
-    /// Chinese words, by jieba.
+    /// Chinese words, as found by jieba.
     Jieba,
 }
 

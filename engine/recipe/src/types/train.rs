@@ -4,7 +4,7 @@ use framework_base::Float;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Length, batches, schedule, evaluation and checkpoints of the training.
+/// Length of the training, batches, learning-rate schedule, evaluation and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
@@ -16,15 +16,15 @@ pub struct Train {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_steps: Option<u64>,
-    /// Number of sequences in a forward pass.
+    /// Number of sequences per forward pass.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
-    /// Number of forward passes in an optimizer step.
+    /// Number of forward passes per optimizer step.
     #[schemars(range(min = 1))]
     pub gradient_accumulation: usize,
     /// How the learning rate changes after the warm-up.
     pub schedule: Schedule,
-    /// The exponent of `polynomial`: 1 is a line, 2 falls faster at first. Default: 1.
+    /// Exponent of `polynomial`: 1 is linear, 2 falls faster at first. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub schedule_power: Option<f64>,
@@ -36,18 +36,18 @@ pub struct Train {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub schedule_cycles: Option<u64>,
-    /// How slowly `inverse-sqrt` falls: to half of the learning rate in three times so many steps. Default: the steps of the
-    /// warm-up, or 10000 without one.
+    /// Time scale of `inverse-sqrt`, in steps: the learning rate has halved after three times this number. Default: the
+    /// number of warm-up steps, or 10000 without a warm-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub schedule_timescale: Option<u64>,
     /// Number of steps in which the learning rate rises from 0 to its full value.
     pub warmup_steps: u64,
-    /// The same as a share of all steps, rounded up; instead of `warmup_steps`.
+    /// The warm-up as a share of all steps, rounded up, instead of `warmup_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub warmup_ratio: Option<f64>,
-    /// Maximum norm of the gradient, which is scaled down to it; 0 turns clipping off.
+    /// Maximum norm of the gradient. A larger gradient is scaled down to it. 0 turns clipping off.
     #[schemars(range(min = 0))]
     pub max_grad_norm: f64,
     /// Shuffle the examples anew in every epoch.
@@ -58,31 +58,32 @@ pub struct Train {
     pub packing: bool,
     /// Keep only the inputs of each block and recompute the rest for the gradients: less memory, a third more time.
     pub activation_checkpointing: bool,
-    /// Noise on the embeddings while training (NEFTune: Jain et al., 2023, arXiv:2310.05914): uniform numbers of at most
-    /// `neftune_alpha` divided by the root of the numbers in a row's embeddings. The paper has 5, 10 and 15.
+    /// Adds uniform noise to the embeddings during training (NEFTune: Jain et al., 2023, arXiv:2310.05914). Its largest
+    /// value is `neftune_alpha / √(L · d)` for a row of `L` tokens and embeddings of size `d`. The paper uses 5, 10 and
+    /// 15.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub neftune_alpha: Option<f64>,
-    /// Parameters to leave as they are, of those that the adapter trains: regular expressions that are found anywhere in a
-    /// parameter's name, such as `["embed_tokens", "layers\\.[0-3]\\."]`.
+    /// Parameters to leave unchanged although the adapter would train them: regular expressions that match anywhere in
+    /// a parameter's name, such as `["embed_tokens", "layers\\.[0-3]\\."]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,
     /// Number of steps between lines of `metrics.jsonl`.
     #[schemars(range(min = 1))]
     pub log_every: u64,
-    /// When to evaluate on the validation data, besides the end of the run.
+    /// When to evaluate on the validation data. The end of the run is always evaluated.
     pub eval_every: Every,
     /// When to write a checkpoint.
     pub save_every: Every,
     /// Number of checkpoints to keep, not counting the best one.
     pub keep_checkpoints: usize,
-    /// What evaluations are compared by, for `load_best` and `early_stopping`.
+    /// The metric by which `load_best` and `early_stopping` compare evaluations.
     pub metric: Metric,
-    /// Finish with the weights that were best on the validation data instead of the last ones.
+    /// Finish with the weights of the best evaluation instead of the last ones.
     pub load_best: bool,
     /// Number format of the saved adapter or model.
     pub save_dtype: SaveDtype,
-    /// Stop when evaluations get no better.
+    /// Stop when evaluations no longer improve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
 }
@@ -92,9 +93,9 @@ pub struct Train {
 #[serde(untagged)]
 #[schemars(extend("x-expected" = "\"epoch\", \"end\", a number of steps or a share of the run below 1"))]
 pub enum Every {
-    /// Every so many steps.
+    /// Every given number of steps.
     Steps(#[schemars(range(min = 1))] u64),
-    /// Every so large a share of the run's steps, rounded up.
+    /// Every given share of the run's steps, rounded up.
     Share(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] f64),
     /// At a named time.
     Named(EveryName),
@@ -121,11 +122,11 @@ pub enum Schedule {
     Linear,
     /// Falls along half a cosine to `schedule_end` at the last step (Loshchilov and Hutter, 2017, arXiv:1608.03983).
     Cosine,
-    /// The same, to zero, `schedule_cycles` times one after the other.
+    /// Like `cosine`, but falls to zero `schedule_cycles` times in succession.
     CosineRestarts,
-    /// Falls to `schedule_end` as the power `schedule_power` of the share of steps that are left.
+    /// Falls to `schedule_end` in proportion to the remaining share of steps, raised to the power `schedule_power`.
     Polynomial,
-    /// Falls as one over the root of the step (Vaswani et al., 2017, arXiv:1706.03762), never to zero.
+    /// Falls with the inverse square root of the step (Vaswani et al., 2017, arXiv:1706.03762), and never reaches zero.
     InverseSqrt,
 }
 
@@ -142,16 +143,16 @@ pub enum SaveDtype {
     F16,
 }
 
-/// What evaluations are compared by.
+/// The metric by which evaluations are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// The lowest mean cross-entropy per predicted token.
     #[default]
     Loss,
-    /// The lowest perplexity, which is e to the power of the loss.
+    /// The lowest perplexity, e to the power of the loss.
     Perplexity,
-    /// The highest share of predicted tokens that are the likeliest.
+    /// The highest share of predicted tokens to which the model gives the highest probability.
     Accuracy,
 }
 
@@ -162,14 +163,14 @@ impl Metric {
     }
 }
 
-/// Stop when evaluations get no better.
+/// Stop when evaluations no longer improve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Number of evaluations that are not better than the best after which the run stops.
+    /// Number of consecutive evaluations without improvement after which the run stops.
     #[schemars(range(min = 1))]
     pub patience: u64,
-    /// By how much an evaluation has to be better to count.
+    /// Smallest improvement over the best evaluation so far that counts as one.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub min_delta: f64,
