@@ -35,7 +35,7 @@ pub fn train_tokenizer(training: &TokenizerTraining, texts: &Texts) -> Result<To
 fn read(file: &PathBuf) -> Result<String> {
     let wrong = |message: String| {
         let place = Some(Place { file: file.clone(), position: None });
-        Error::invalid(Problem { place, ..Problem::new(message) }.help("expected are text files in UTF-8"))
+        Error::invalid(Problem { place, ..Problem::new(message) }.help("expected text files in UTF-8"))
     };
     let bytes = fs::read(file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
     String::from_utf8(bytes).map_err(|e| {

@@ -114,7 +114,7 @@ error: the recipe has no `tokenizer.train`
     let bad = ["tokenizer", "train", "bad.txt", "--kind", "character", "--vocab-size", "99", "--to", "bad"];
     insta::assert_snapshot!(setting.run(bad).failed(2), @r"
 error: bad.txt: line 2 is not UTF-8
-    expected are text files in UTF-8
+    expected text files in UTF-8
 ");
     assert!(base().join("tokenizer.json").exists() && !setting.path("bad").exists());
 }

@@ -190,12 +190,12 @@ fn weights_that_do_not_fit() {
     assert!(config.contains("\"intermediate_size\": 64"), "{config}");
     setting.write("other/config.json", &config.replace("\"intermediate_size\": 64", "\"intermediate_size\": 80"));
     insta::assert_snapshot!(told(&setting, &["model.weights=other"]), @r"
-error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected is [80, 32]
+error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected [80, 32]
     the configuration and the weights do not belong together
 ");
     std::fs::remove_file(setting.path("other/tokenizer.json")).unwrap();
     insta::assert_snapshot!(told(&setting, &["model.weights=other"]), @r"
-error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected is [80, 32]
+error: other/model.safetensors: `model.weights`: tensor `gpt_neox.layers.0.mlp.dense_h_to_4h.weight` has the shape [64, 32]; expected [80, 32]
     the configuration and the weights do not belong together
 other: `tokenizer`: no `tokenizer.json` is here
     found tokenizer_config.json, special_tokens_map.json, chat_template.jinja; make a `tokenizer.json` from them with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`

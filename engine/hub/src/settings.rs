@@ -30,7 +30,7 @@ impl Hub {
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if !["https://", "http://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
-            let message = format!("HF_ENDPOINT is {endpoint}; expected is an address like https://huggingface.co");
+            let message = format!("HF_ENDPOINT is {endpoint}; expected an address like https://huggingface.co");
             return Err(Error::invalid(Problem::new(message)));
         }
         let cache = path("HF_HUB_CACHE").or_else(|| Some(home.as_ref()?.join("hub")));

@@ -97,7 +97,7 @@ impl Hub {
 /// A content is not what the hub said it is.
 pub(super) fn damaged(id: &Id, file: &str, expected: &str, found: &str) -> Error {
     Error::failed(format!(
-        "{file} of {id} has the hash {found}, twice; expected is {expected}\n    \
+        "{file} of {id} has the hash {found}, twice; expected {expected}\n    \
          a proxy or mirror changes it: set HF_ENDPOINT to another, or {}",
         by_hand(id)
     ))

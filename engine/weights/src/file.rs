@@ -45,7 +45,7 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self> {
         let invalid = |message: String, help: &str| Error::invalid(at(path, message).help(help));
         let map = Mapped::open(path)
-            .map_err(|e| invalid(format!("cannot be read: {e}"), "expected is a safetensors file"))?;
+            .map_err(|e| invalid(format!("cannot be read: {e}"), "expected a safetensors file"))?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| {
             let help = "the file may be damaged, half downloaded, or a Git LFS pointer: fetch it again";
             invalid(format!("is not a whole safetensors file: {e}"), help)
@@ -168,7 +168,7 @@ impl TensorFile {
     pub fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
         match self.info(name) {
             Some(found) if found.shape != shape => {
-                let message = format!("tensor `{name}` has the shape {:?}; expected is {shape:?}", found.shape);
+                let message = format!("tensor `{name}` has the shape {:?}; expected {shape:?}", found.shape);
                 let help = "the configuration and the weights do not belong together";
                 Err(Error::invalid(at(&self.path, message).help(help)))
             }

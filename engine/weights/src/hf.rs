@@ -185,7 +185,7 @@ pub fn config(folder: &Path) -> Result<Map<String, Value>> {
 }
 
 fn raw_config(folder: &Path) -> Result<Map<String, Value>> {
-    let expected = "expected is a Hugging Face model folder: `config.json` and `model.safetensors`";
+    let expected = "expected a Hugging Face model folder: `config.json` and `model.safetensors`";
     read_object(&folder.join("config.json"), expected)
 }
 
@@ -209,7 +209,7 @@ fn sharded(
     for (tensor, name) in map {
         let name = name.as_str().filter(|name| is_file_name(name)).ok_or_else(|| {
             let message =
-                format!("tensor `{tensor}` is said to be in {name}; expected is the name of a file beside it");
+                format!("tensor `{tensor}` is said to be in {name}; expected the name of a file beside it");
             Error::invalid(at(index, message).help("do not use weights from a source that you do not trust"))
         })?;
         let number = match numbers.get(name) {

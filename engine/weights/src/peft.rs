@@ -11,7 +11,7 @@ use std::{
 };
 
 const EXPECTED: &str =
-    "expected is an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
+    "expected an adapter folder as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`";
 
 /// What to do about adapters that only PEFT can use.
 /// What is advised for an adapter that cannot be read.

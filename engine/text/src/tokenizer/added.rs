@@ -18,7 +18,7 @@ pub(super) fn add(inner: &mut Inner, files: &Special) -> Result<(), Problem> {
             let read = id.parse().ok().zip(serde_json::from_value(with_defaults(token)).ok());
             tokens.push(read.ok_or_else(|| {
                 Problem::new(format!("`added_tokens_decoder` of `tokenizer_config.json` has {token} for the id {id}"))
-                    .help("expected is a number, and an object with the token's `content`")
+                    .help("expected a number, and an object with the token's `content`")
             })?);
         }
     } else {
@@ -26,7 +26,7 @@ pub(super) fn add(inner: &mut Inner, files: &Special) -> Result<(), Problem> {
         let special = |token: &str| named.values().chain(&more).any(|value| is(value, token));
         for (token, id) in &files.added {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
-                Problem::new(format!("`added_tokens.json` has {id} for the token `{token}`")).help("expected is its id")
+                Problem::new(format!("`added_tokens.json` has {id} for the token `{token}`")).help("expected its id")
             })?;
             tokens.push((id, AddedToken::from(token.clone(), special(token))));
         }

@@ -80,7 +80,7 @@ impl Tokenizer {
                 let inner = parsed(&bytes).map_err(|e| {
                     let problem = at(&file, format!("is not a tokenizer that can be read: {e}"));
                     Error::invalid(
-                        problem.help("expected is the `tokenizer.json` of the Hugging Face tokenizers library"),
+                        problem.help("expected the `tokenizer.json` of the Hugging Face tokenizers library"),
                     )
                 })?;
                 files.insert("tokenizer.json".to_owned(), bytes);

@@ -57,7 +57,7 @@ pub(super) fn bert(vocab: &[u8], config: &mut Map<String, Value>, map: &Map<Stri
     for token in [&cls, &sep, &unk] {
         if !vocab.contains_key(token) {
             let problem = Problem::new(format!("`vocab.txt` does not have the token `{token}`"));
-            return Err(problem.help("expected is BERT's vocabulary, a token a line, with [CLS], [SEP] and [UNK]"));
+            return Err(problem.help("expected BERT's vocabulary, a token a line, with [CLS], [SEP] and [UNK]"));
         }
     }
     let accents = config.get("strip_accents").and_then(Value::as_bool);
