@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Parser)]
 #[command(name = "framework", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// Tell more (-v) or everything (-vv) on stderr.
+    /// Log more (-v) or everything (-vv) on stderr.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub struct Cli {
 
 #[derive(Args)]
 struct Plugins {
-    /// A dynamic library with plugins, or a folder of them; may be given several times.
+    /// A dynamic library with plugins, or a folder of libraries; may be given several times.
     #[arg(long = "plugin", value_name = "PATH", global = true)]
     libraries: Vec<PathBuf>,
     /// Leave out the built-in plugins.
@@ -89,7 +89,7 @@ impl Cli {
     }
 }
 
-/// How a result is printed.
+/// Format of a printed result.
 #[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people.
@@ -99,7 +99,7 @@ pub enum Format {
     Json,
 }
 
-/// How an answer is printed.
+/// Format of a printed answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum TextFormat {
     /// For people.

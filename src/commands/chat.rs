@@ -22,14 +22,14 @@ pub struct Chat {
     /// Whether earlier turns are part of the prompt.
     #[arg(long, value_enum, default_value_t, conflicts_with = "raw")]
     memory: Keep,
-    /// Take what is typed as it is, without a template; each line on its own.
+    /// Use each line as a prompt by itself, without a template.
     #[arg(long)]
     raw: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
 enum Keep {
-    /// If the template is a format of conversations.
+    /// If the template is a format for conversations.
     #[default]
     Auto,
     /// Always.

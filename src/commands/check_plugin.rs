@@ -6,21 +6,21 @@ use framework_registry::{
 };
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-/// Load a dynamic library and try out every plugin in it.
+/// Load a dynamic library and test every plugin in it.
 #[derive(clap::Args)]
 pub struct CheckPlugin {
     /// The library.
     library: PathBuf,
-    /// A Hugging Face folder whose architecture is in the library: its logits are compared with `--reference`.
+    /// A Hugging Face folder of an architecture in the library, whose logits are compared with `--reference`.
     #[arg(long, value_name = "FOLDER", requires = "reference")]
     model: Option<PathBuf>,
-    /// A safetensors file with `input_ids`, and the `logits` that transformers gives for them.
+    /// A safetensors file with `input_ids` and the `logits` that transformers computes for them.
     #[arg(long, value_name = "FILE", requires = "model")]
     reference: Option<PathBuf>,
-    /// Seconds in which the checks of each plugin must come to an end.
+    /// Time limit for the checks of each plugin, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = TIME_LIMIT.as_secs())]
     time_limit: u64,
-    /// Keys of the folder's configuration that are passed over: `model.ignore_keys=["KEY"]`.
+    /// Keys of the folder's configuration to ignore: `model.ignore_keys=["KEY"]`.
     #[arg(long, value_name = "KEY=VALUE", requires = "model")]
     set: Option<String>,
 }

@@ -5,27 +5,27 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode};
 
-/// Compare models: the same prompts answered by each, with metrics and how sure these are. A run alone is compared with the
-/// model that it was trained from.
+/// Compare models by their answers to the same prompts, with metrics and confidence intervals. A single run is compared
+/// with its base model.
 #[derive(clap::Args)]
 pub struct Compare {
     /// Runs' folders, model folders or ids on the hub.
     #[arg(required = true, value_name = "RUN|DIR")]
     targets: Vec<PathBuf>,
-    /// Compare the model that the first run was trained from, too.
+    /// Also compare the base model of the first run.
     #[arg(long)]
     base: bool,
-    /// A file with a prompt on each line, or JSON lines with "prompt" and "reference". Default: the validation data of the
-    /// runs.
+    /// A file with one prompt per line, or JSON lines with "prompt" and "reference". Default: the validation data of
+    /// the runs.
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Compare by these metrics. Default: `report.metrics` of the first run, or what is usual.
+    /// Metrics to compute. Default: `report.metrics` of the first run, otherwise common ones.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     metrics: Option<Vec<String>>,
-    /// Use only this many prompts, the first ones.
+    /// Use only the first N prompts.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Print the answers to this many prompts.
+    /// Number of prompts whose answers are printed.
     #[arg(long, value_name = "N", default_value_t = 5)]
     show: u32,
     /// Write compare.html, compare.md and compare.json into this folder.

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 ///
 /// PowerShell: framework completions powershell >> $PROFILE
 ///
-/// The names are those of the plugins that are found now; print the script anew after adding some. bash, zsh and fish
-/// complete names, the others commands and options.
+/// The script contains the names of the plugins that are found now; print it again after adding plugins. bash, zsh and
+/// fish complete names, the other shells only commands and options.
 #[derive(clap::Args)]
 pub struct Completions {
     /// The shell.

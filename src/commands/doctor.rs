@@ -9,14 +9,13 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-/// Look at what runs find on this machine: processor, memory, disks, GPUs, plugins, hub. Exits with 1 if something is
-/// broken that every run needs.
+/// Examine this machine: processor, memory, disks, GPUs, plugins, hub. Exits with 1 if a fault prevents every run.
 #[derive(clap::Args)]
 pub struct Doctor {
-    /// The folder that runs are to be written into.
+    /// The folder into which runs will be written.
     #[arg(long, value_name = "DIR", default_value = runs::DEFAULT)]
     output: PathBuf,
-    /// Seconds in which the hub must answer.
+    /// Time limit for the hub's answer, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     #[arg(long, value_enum, default_value_t)]

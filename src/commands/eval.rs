@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Evaluate a recipe's model as it starts, a run's as it ended, or a model folder: loss, perplexity, accuracy of tokens, and
+/// Evaluate the untrained model of a recipe, a finished run, or a model folder: loss, perplexity, token accuracy, and
 /// metrics of answers.
 #[derive(clap::Args)]
 pub struct Eval {
@@ -23,20 +23,20 @@ pub struct Eval {
     /// A PEFT adapter folder for the model.
     #[arg(long, requires = "model")]
     adapter: Option<PathBuf>,
-    /// Evaluate on this text instead of the validation data; metrics of answers are left out.
+    /// Evaluate on this text file instead of the validation data, without metrics of answers.
     #[arg(long, conflicts_with_all = ["metrics", "answers", "limit"])]
     text: Option<PathBuf>,
-    /// Answer the prompts of the validation data as `[generate]` says, and compare with the references: bleu, chrf, rouge-l, …
-    /// Default: `report.metrics`.
+    /// Answer the validation prompts with the settings of `[generate]`, and compute these metrics against the
+    /// references: bleu, chrf, rouge-l, … Default: `report.metrics`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     metrics: Option<Vec<String>>,
-    /// Answer only this many prompts, the first ones.
+    /// Answer only the first N prompts.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Write prompts, answers and references into this file, a line of JSON for each.
+    /// Write prompts, answers and references to this file, as JSON lines.
     #[arg(long, value_name = "FILE", requires = "metrics")]
     answers: Option<PathBuf>,
-    /// Cut sequences at this many tokens; the same as --set prompt.max_length=N.
+    /// Cut sequences after N tokens; the same as --set prompt.max_length=N.
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
     /// Override a key of the recipe; may be given several times.

@@ -8,8 +8,8 @@ use std::{
     process::ExitCode,
 };
 
-/// Write what a run has trained, or a model folder, for use elsewhere: a folder for transformers and PEFT, or a GGUF file
-/// for llama.cpp and Ollama. What was written is read again and compared; `export.json` in it says what was found.
+/// Export the result of a run, or a model folder: a folder for transformers and PEFT, or a GGUF file for llama.cpp and
+/// Ollama. The export is read back and compared with the run; its `export.json` contains the findings.
 #[derive(clap::Args)]
 pub struct Export {
     /// A run's folder.
@@ -18,19 +18,19 @@ pub struct Export {
     /// Without a run: a model folder, or an id on the hub.
     #[arg(long)]
     model: Option<PathBuf>,
-    /// A PEFT adapter folder for the model, to be folded into it; needs --merge, or --format gguf.
+    /// A PEFT adapter folder to merge into the model; needs --merge or --format gguf.
     #[arg(long, requires = "model")]
     adapter: Option<PathBuf>,
-    /// The folder to make.
+    /// The folder to create.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Fold the adapter into the base model and write the whole model; GGUF always is one.
+    /// Merge the adapter into the base model and write the whole model; always done for GGUF.
     #[arg(long)]
     merge: bool,
-    /// What is written.
+    /// What to write.
     #[arg(long, value_enum, default_value = "hf")]
     format: Kind,
-    /// Number format of the weights. Default: that in which the base model, or what was trained, is stored.
+    /// Number format of the weights. Default: the format of the base model's files, or of the trained weights.
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
 }
@@ -54,7 +54,7 @@ enum Dtype {
     /// 16-bit, IEEE 754.
     #[value(aliases = ["fp16", "float16"])]
     F16,
-    /// 8-bit with a scale for 32 numbers; GGUF only.
+    /// 8-bit with a scale per 32 numbers; GGUF only.
     #[value(name = "q8_0", aliases = ["q8-0", "q8"])]
     Q8,
 }

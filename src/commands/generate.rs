@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-/// What is to speak, and how.
+/// The model to generate with, and its settings.
 #[derive(clap::Args)]
 pub struct ModelArgs {
     /// A run's folder, or a model folder.
@@ -27,10 +27,10 @@ pub struct ModelArgs {
     /// The decoder's plugin.
     #[arg(long)]
     decoder: Option<String>,
-    /// End an answer before this string, as it is, line breaks included; may be given several times.
+    /// Stop string: the answer ends before it. Taken literally, including line breaks; may be given several times.
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Seed of what is drawn at random. Default: the recipe's.
+    /// Seed for sampling. Default: the recipe's seed.
     #[arg(long)]
     seed: Option<u64>,
     /// Override a setting of `[generate]`, e.g. --set max_new_tokens=20, or any key of the recipe.
@@ -92,19 +92,19 @@ fn is_model(folder: &Path) -> bool {
 pub struct Generate {
     #[command(flatten)]
     from: ModelArgs,
-    /// A prompt: an instruction, put into the recipe's template.
+    /// A prompt: an instruction that is put into the template.
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
     /// A prompt; may be given several times.
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
-    /// A file with a prompt on each line; - is standard input.
+    /// A file with one prompt per line; - is standard input.
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Take prompts as they are, without a template.
+    /// Use prompts without a template.
     #[arg(long)]
     raw: bool,
-    /// Prompts that are answered together.
+    /// Number of prompts to answer at a time.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
     #[arg(long, value_enum, default_value_t)]

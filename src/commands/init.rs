@@ -15,29 +15,29 @@ const PRINTED: [(&str, &str, &str); 2] = [
     ("scratch", "a small model and its tokenizer from scratch, on a text", include_str!("recipes/scratch.toml")),
 ];
 
-/// Begin: print a commented recipe, write one that runs at once (--like), or one for your own data (--data).
+/// Get started: print a commented recipe, write one that runs immediately (--like), or one for your own data (--data).
 #[derive(clap::Args)]
 pub struct Init {
-    /// With --like: the folder to write recipe, data and base model into. With --data: the recipe's file; without it,
-    /// the recipe is printed.
+    /// With --like: the folder for the recipe, data and base model. With --data: the recipe file; without it, the
+    /// recipe is printed.
     #[arg(value_name = "TO")]
     to: Option<PathBuf>,
-    /// What to begin with; --list lists the names.
+    /// The sample to start from; --list lists the names.
     #[arg(long, value_name = "NAME", conflicts_with = "data")]
     like: Option<String>,
     /// A file with your data: CSV, JSON, JSON lines, Parquet, XLSX or text.
     #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
-    /// The model to begin from: a folder, or an id on the hub.
+    /// The base model: a folder, or an id on the hub.
     #[arg(long, value_name = "MODEL", requires = "data")]
     model: Option<PathBuf>,
-    /// The column or field that holds the instruction, where its name does not tell.
+    /// The column or field that holds the instruction, if its name is not recognised.
     #[arg(long, value_name = "COLUMN", requires = "data")]
     instruction: Option<String>,
-    /// The column or field that holds the answer, where its name does not tell.
+    /// The column or field that holds the answer, if its name is not recognised.
     #[arg(long, value_name = "COLUMN", requires = "data")]
     output: Option<String>,
-    /// List what to begin with.
+    /// List the samples.
     #[arg(long, conflicts_with_all = ["like", "data", "to"])]
     list: bool,
 }

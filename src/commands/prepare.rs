@@ -8,7 +8,8 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode};
 
-/// Write what would be trained as JSON lines or Parquet, with a `split` of `train` or `validation` in every row.
+/// Write the training data of a recipe as JSON lines or Parquet, with a `split` of `train` or `validation` in every
+/// row.
 #[derive(clap::Args)]
 pub struct Prepare {
     /// The recipe.
@@ -16,7 +17,7 @@ pub struct Prepare {
     /// The file: .jsonl, .jsonl.gz, .jsonl.zst or .parquet.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// What of the examples.
+    /// The form of the rows.
     #[arg(long = "as", value_enum, default_value_t)]
     form: What,
     /// Override a key of the recipe; may be given several times.
@@ -28,10 +29,10 @@ pub struct Prepare {
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum What {
-    /// Records as they come out of the augmenters.
+    /// Records after the augmenters.
     #[default]
     Records,
-    /// Prompts and responses as the template writes them.
+    /// Prompts and responses after the template.
     Text,
     /// Token ids and labels.
     Tokens,

@@ -11,7 +11,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 pub struct Preview {
     /// The recipe.
     recipe: PathBuf,
-    /// How many examples.
+    /// Number of examples to show.
     #[arg(short = 'n', default_value_t = 3)]
     number: usize,
     /// Check every training record.

@@ -5,7 +5,7 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode};
 
-/// Write a run's report.html anew, or a page that shows several runs over each other.
+/// Write a run's report.html again, or a page that compares several runs.
 #[derive(clap::Args)]
 pub struct Report {
     /// Folders of runs.

@@ -8,7 +8,7 @@ use framework_engine::{
 };
 use std::{path::Path, path::PathBuf, process::ExitCode};
 
-/// List runs with their states, losses and sizes, or remove old checkpoints of some.
+/// List runs with their states, losses and sizes, or remove old checkpoints.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Runs {
@@ -25,16 +25,16 @@ enum Command {
     Prune(Prune),
 }
 
-/// Remove the checkpoints of runs but for the newest ones and the best one. What a run has saved as its result stays.
+/// Remove the checkpoints of runs, except for the newest ones and the best one. The results of the runs stay.
 #[derive(clap::Args)]
 struct Prune {
     /// Folders of runs.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Keep so many of the newest checkpoints, besides the best one; 0 keeps none, of a run that has come to its end.
+    /// Number of the newest checkpoints to keep, besides the best one; 0 removes all checkpoints of a finished run.
     #[arg(long, value_name = "N")]
     keep: usize,
-    /// Say what would be removed, and remove nothing.
+    /// Print what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
     #[arg(long, value_enum, default_value_t)]

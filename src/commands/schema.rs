@@ -10,7 +10,7 @@ use std::{path::PathBuf, process::ExitCode};
 pub struct Schema {
     /// Add the plugins of the libraries that this recipe names.
     recipe: Option<PathBuf>,
-    /// Write it into this file, in place of an earlier one.
+    /// Write it to this file, replacing an earlier one.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }

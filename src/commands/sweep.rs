@@ -9,9 +9,9 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
-/// Train a recipe several times with other values, and compare the runs.
+/// Train a recipe several times with different values, and compare the runs.
 ///
-/// The same command goes on with a sweep that was interrupted.
+/// The same command continues an interrupted sweep.
 #[derive(clap::Args)]
 pub struct Sweep {
     /// The recipe.
@@ -20,16 +20,16 @@ pub struct Sweep {
     /// trained. A single value overrides the key in all runs.
     #[arg(long, value_name = "KEY=VALUE,…")]
     set: Vec<String>,
-    /// Train so many of the combinations, drawn at random by the recipe's seed.
+    /// Train only this many of the combinations, drawn at random by the recipe's seed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     trials: Option<u64>,
-    /// The sweep's folder. Default: the run's, with -sweep behind it.
+    /// The sweep's folder. Default: the run's folder with -sweep appended.
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
     /// Compute on cpu, wgpu or cuda.
     #[arg(long)]
     backend: Option<String>,
-    /// How the table is printed.
+    /// Format of the printed table.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

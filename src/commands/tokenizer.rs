@@ -23,25 +23,25 @@ struct Train {
     /// Text files.
     #[arg(required_unless_present = "recipe", conflicts_with = "recipe")]
     files: Vec<PathBuf>,
-    /// Train on this recipe's records; what is not given here is taken from its `tokenizer.train`.
+    /// Train on this recipe's records; settings that are not given are taken from its `tokenizer.train`.
     #[arg(long)]
     recipe: Option<PathBuf>,
     /// Override a key of the recipe; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", requires = "recipe")]
     set: Vec<String>,
-    /// What kind of tokenizer.
+    /// Kind of tokenizer.
     #[arg(long, value_enum, required_unless_present = "recipe")]
     kind: Option<Kind>,
-    /// Most tokens, special ones included.
+    /// Maximum number of tokens, including special tokens.
     #[arg(long, required_unless_present = "recipe")]
     vocab_size: Option<usize>,
-    /// Leave out pairs and characters that are rarer. Default: 1.
+    /// Number of times that a pair or character must occur. Default: 1.
     #[arg(long, value_name = "COUNT")]
     min_frequency: Option<usize>,
-    /// Write everything in lower case and without accents; wordpiece only.
+    /// Convert all text to lower case and remove accents; wordpiece only.
     #[arg(long)]
     lowercase: bool,
-    /// A special token beside those that the kind has; may be given several times.
+    /// A special token in addition to those of the kind; may be given several times.
     #[arg(long = "special-token", value_name = "TOKEN")]
     special_tokens: Vec<String>,
     /// The folder for the tokenizer.
@@ -51,13 +51,13 @@ struct Train {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    /// Byte-pair encoding on bytes, as GPT-2 has it.
+    /// Byte-pair encoding on bytes, as in GPT-2.
     ByteLevelBpe,
-    /// Pieces of words, as BERT has them.
+    /// Word pieces, as in BERT.
     Wordpiece,
-    /// The pieces that make the texts most likely.
+    /// Pieces chosen to maximize the likelihood of the texts.
     Unigram,
-    /// A token for each character.
+    /// One token per character.
     Character,
 }
 

@@ -19,7 +19,7 @@ use std::{
     },
 };
 
-/// Train what a recipe describes.
+/// Train a recipe.
 #[derive(clap::Args)]
 pub struct Train {
     /// The recipe.
@@ -27,17 +27,17 @@ pub struct Train {
     /// Override a key of the recipe, e.g. --set train.batch_size=4; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Go on from the run's newest checkpoint.
+    /// Continue from the run's newest checkpoint.
     #[arg(long)]
     resume: bool,
-    /// Refuse if data, weights, tokenizer, template, plugins or the framework are not those of a lock: of the run in the
-    /// recipe's `output`, or of FILE.
+    /// Do not start unless data, weights, tokenizer, template, plugins and the framework are those of a lock: that of
+    /// the run in the recipe's `output`, or FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     locked: Option<Option<PathBuf>>,
     /// Compute on cpu, wgpu or cuda.
     #[arg(long)]
     backend: Option<String>,
-    /// Show the run on a screen: curves, figures, answers. q or Ctrl-C saves and ends it.
+    /// Show the run full-screen: curves, figures, answers. q or Ctrl-C saves and ends the run.
     #[arg(long)]
     tui: bool,
 }

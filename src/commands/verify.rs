@@ -12,15 +12,15 @@ use framework_engine::{
 };
 use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
-/// Train a run's first steps again, and compare them with what the run has recorded.
+/// Train a run's first steps again, and compare them with the recorded run.
 ///
-/// Checkpoints of these steps are compared byte by byte, metrics digit by digit. What the run was made of is compared with
-/// its lock.toml first. The exit code is 1 if anything differs. The run's folder is left as it is.
+/// Checkpoints of these steps are compared byte by byte, and metrics digit by digit. Data, weights and versions are
+/// first compared with the run's lock.toml. The exit code is 1 if anything differs. The run's folder is not changed.
 #[derive(clap::Args)]
 pub struct Verify {
     /// The run's folder.
     run: PathBuf,
-    /// How many steps to train. Default: 10, or up to the first recorded step if that is later.
+    /// Number of steps to train. Default: 10, or up to the first recorded step if that is later.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     #[arg(long, value_enum, default_value_t)]

@@ -6,16 +6,16 @@ use crate::{
 use framework_engine::{PluginSources, Result, Session, train::verify};
 use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
-/// Train a recipe's first steps without and with an interruption, and compare the two.
+/// Train a recipe's first steps with and without an interruption, and compare the results.
 ///
-/// The second training is interrupted halfway and resumed from its checkpoint. Weights, the optimizer's state, the
-/// position in the data, losses and metrics are compared byte by byte, everything but times; the exit code is 1 if anything
-/// differs. The learning rate is that of the whole run. Both trainings take place in a temporary folder.
+/// The second training is interrupted halfway and resumed from its checkpoint. Weights, optimizer state, position in
+/// the data, losses and metrics are compared byte by byte, except for times; the exit code is 1 if anything differs.
+/// The learning rate follows the schedule of the whole run. Both trainings run in a temporary folder.
 #[derive(clap::Args)]
 pub struct VerifyResume {
     /// The recipe.
     recipe: PathBuf,
-    /// How many steps to train; the interruption is after half of them.
+    /// Number of steps to train; the interruption comes after half of them.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(2..))]
     steps: u64,
     /// Override a key of the recipe; may be given several times.

@@ -33,6 +33,33 @@ fn records_come_after_the_augmenters_with_their_split() {
     assert_eq!((sum("records_in"), sum("records_out")), (10, 9));
 }
 
+/// `deduplicate` itself, on rows that are there twice, and once more in other letters.
+#[test]
+fn no_row_is_both_trained_and_evaluated() {
+    for (near, kept) in [("", 80), ("near = { similarity = 0.8 }\n", 40)] {
+        let stages = format!("[[augment]]\nplugin = \"deduplicate\"\n{near}\n[validation]\nfraction = 0.3\n\n[prompt]");
+        let setting = Setting::with(&[("[prompt]", &stages), ("path = \"data.csv\"", "path = \"data.csv\"\nweight = 2.0")]);
+        let row = |i: usize| {
+            let asked = format!("Which number follows {i} if they are counted one after the other?");
+            let once = format!("\"{asked}\",,{}\n", i + 1);
+            once.repeat(2) + &once.replace("Which", "which").replace('?', "!")
+        };
+        setting.write("data.csv", &format!("instruction,input,output\n{}", (0..40).map(row).collect::<String>()));
+        setting.run(["prepare", "recipe.toml", "--to", "out.jsonl"]).succeeded();
+        let rows = rows(&setting.read("out.jsonl"));
+        let of = |split: &str| -> std::collections::BTreeSet<String> {
+            let text = |row: &serde_json::Value| row["instruction"].as_str().unwrap().to_owned();
+            let bare = |text: String| text.to_lowercase().replace(['?', '!'], "");
+            let texts = rows.iter().filter(|row| row["split"] == split).map(text);
+            if near.is_empty() { texts.collect() } else { texts.map(bare).collect() }
+        };
+        let (train, validation) = (of("train"), of("validation"));
+        assert!(train.is_disjoint(&validation), "{near}: {:?}", train.intersection(&validation).next());
+        assert_eq!(train.len() + validation.len(), kept, "{near}");
+        assert!(validation.len() * 6 > kept, "{near}: {} of {kept}", validation.len());
+    }
+}
+
 #[test]
 fn rows_that_are_skipped_are_counted_with_their_reason() {
     let setting = Setting::new();

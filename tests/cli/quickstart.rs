@@ -137,6 +137,18 @@ fn evaluation_tells_loss_perplexity_and_tokens() {
     assert!(plain.out.starts_with(&format!("loss {:.6}  perplexity ", tuned.0)), "{}", plain.out);
     let err = run.run(["eval", "recipe.toml"]).failed(2);
     assert!(err.starts_with("error: there is nothing to evaluate on\n    Give --text FILE"), "{err}");
+    // A share that is held back now was trained by then.
+    let err = run.run(["eval", "runs/colours"]).failed(2);
+    assert!(err.contains("the run held nothing back, and has trained on all of its data"), "{err}");
+    let warned = run.run(["eval", "runs/colours", "--set", "validation.fraction=0.3"]).succeeded().err;
+    assert!(warned.contains("rows that the run was trained on may be among those that are evaluated"), "{warned}");
+    // Texts are cut into pieces of this length, whatever the model is.
+    let cut = ["--max-length", "8"];
+    for target in [&["runs/colours"][..], &["--model", &model, "--adapter", "runs/colours/adapter"]] {
+        let pieces = eval(&[target, &["--text", "text.txt"], &cut].concat());
+        assert_eq!(pieces, eval(&[target, &["--text", "text.txt", "--set", "prompt.max_length=8"]].concat()));
+        assert!(pieces.1 < tuned.1, "{pieces:?}");
+    }
 }
 
 /// A model from scratch is saved whole, with the tokenizer that was trained with it, and speaks from its run.

@@ -107,6 +107,12 @@ fn a_message_of_weight_0_and_one_that_answers_nothing_are_not_trained() {
     assert!(e.contains("all messages of the assistant have the `weight` 0"), "{e}");
     let e = template.examples(&record(json!({ "messages": messages[..1] }))).unwrap_err().to_string();
     assert!(e.contains("answer nothing: no message of a user"), "{e}");
+    for weight in [json!(0.5), json!("0"), json!(false)] {
+        let mut answer = say("assistant", "b");
+        answer["weight"] = weight.clone();
+        let e = template.examples(&record(json!({ "messages": [say("user", "a"), answer] }))).unwrap_err().to_string();
+        assert!(e.contains(&format!("message 2: its `weight` is {weight}; expected 0 or 1")), "{e}");
+    }
 }
 
 #[test]

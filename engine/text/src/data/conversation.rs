@@ -166,6 +166,13 @@ pub(super) fn message((number, message): (usize, &Value)) -> Result<Value> {
     };
     let mut fields: Map<_, _> =
         fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    // As in OpenAI's format. A share would have to weigh the loss, and must not count as 1 without a word.
+    if let Some(weight) = fields.get("weight").filter(|w| fields["role"] == "assistant" && w.as_f64() != Some(0.0))
+        && weight.as_f64() != Some(1.0)
+    {
+        let what = format!("message {}: its `weight` is {weight}; expected 0 or 1", number + 1);
+        return Err(Error::invalid(problem(what).help("0 leaves the message out of the loss, 1 trains it")));
+    }
     if let Some(thoughts) = THOUGHTS.iter().find_map(|name| fields.get(*name).cloned()) {
         fields.entry("thinking").or_insert(thoughts.clone());
         fields.insert("reasoning_content".into(), thoughts);
