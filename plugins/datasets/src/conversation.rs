@@ -2,7 +2,8 @@
 //!
 //! Messages with a `role` are handed on as they are, with all their keys: templates know more of them than we do. Other
 //! shapes become such messages: ShareGPT's `conversations` (`from`, `value`), also with `function_call` and
-//! `observation`, and lists of messages in `prompt` and `completion`.
+//! `observation`, lists of messages in `prompt` and `completion`, and OpenAI's earlier form of tools (`functions`,
+//! `function_call`, the role `function`), which templates leave out without a word.
 
 use crate::{fields, input::Place, rows::Fault};
 use framework_sdk::{
@@ -48,17 +49,32 @@ fn answers(object: &mut Record, place: &Place) -> Result<bool, Fault> {
 /// Fields of two answers to one task.
 pub const COMPARED: [&str; 2] = ["chosen", "rejected"];
 
-/// `tools` as a list: many data sets store it as JSON text.
+/// `tools` as a list: many data sets store it as JSON text. OpenAI's `functions` are tools of one type.
 fn tools(object: &mut Record, place: &Place) -> Result<(), Fault> {
-    let Some(Value::String(text)) = object.get("tools") else { return Ok(()) };
+    listed(object, "tools", place)?;
+    if object.get("tools").is_some_and(|tools| !tools.is_null()) || !object.contains_key("messages") {
+        return Ok(());
+    }
+    listed(object, "functions", place)?;
+    if let Some(Value::Array(functions)) = object.get("functions") {
+        let tools = functions.iter().map(|function| json!({"type": "function", "function": function})).collect();
+        object.shift_remove("functions");
+        object.insert("tools".into(), tools);
+    }
+    Ok(())
+}
+
+/// A field that is JSON text of a list, as the list.
+fn listed(object: &mut Record, field: &str, place: &Place) -> Result<(), Fault> {
+    let Some(Value::String(text)) = object.get(field) else { return Ok(()) };
     if text.trim().is_empty() {
-        object.shift_remove("tools");
+        object.shift_remove(field);
         return Ok(());
     }
     let wrong =
-        |what: String| place.wrong(format!("the field `tools` is text {what}; expected JSON of a list of tools"));
+        |what: String| place.wrong(format!("the field `{field}` is text {what}; expected JSON of a list of tools"));
     match serde_json::from_str(text) {
-        Ok(list @ Value::Array(_)) => object.insert("tools".into(), list),
+        Ok(list @ Value::Array(_)) => object.insert(field.into(), list),
         Ok(other) => return Err(wrong(format!("with {}", fields::kind(&other)))),
         Err(e) => return Err(wrong(format!("that is not JSON ({e})"))),
     };
@@ -119,10 +135,27 @@ fn answered(messages: &[Value], field: &str, place: &Place) -> Result<(), Fault>
     }
 }
 
-fn read(turns: Vec<Value>, field: &str, place: &Place) -> Result<Vec<Value>, Fault> {
+fn read(mut turns: Vec<Value>, field: &str, place: &Place) -> Result<Vec<Value>, Fault> {
+    functions(&mut turns);
     let read =
         |(i, turn)| message(turn).map_err(|wrong| place.wrong(format!("message {} of `{field}` {wrong}", i + 1)));
     turns.into_iter().enumerate().map(read).collect()
+}
+
+/// Calls and results in OpenAI's earlier form, as calls of tools.
+fn functions(turns: &mut [Value]) {
+    let calls = |turn: &Value| turn["function_call"].is_object();
+    if !turns.iter().any(calls) {
+        return;
+    }
+    for turn in turns.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(call @ Value::Object(_)) = turn.shift_remove("function_call") {
+            turn.insert("tool_calls".into(), json!([{"type": "function", "function": call}]));
+        }
+        if turn.get("role").is_some_and(|role| role == "function") {
+            turn.insert("role".into(), "tool".into());
+        }
+    }
 }
 
 /// One message; what is wrong with it otherwise.

@@ -59,6 +59,38 @@ fn messages_stay_as_they_are() {
     }
 }
 
+/// OpenAI's form before `tools`, in which fine-tuning data were written until 2023.
+#[test]
+fn functions_are_tools() {
+    let function = json!({"name": "weather", "parameters": {"type": "object"}});
+    let call = json!({"name": "weather", "arguments": "{\"city\": \"Bern\"}"});
+    let row = |functions: Value| {
+        json!({"functions": functions, "messages": [
+            {"role": "user", "content": "Weather in Bern?"},
+            {"role": "assistant", "content": "Let me see.", "function_call": call},
+            {"role": "function", "name": "weather", "content": "sunny"},
+            {"role": "assistant", "content": "Sunny.", "function_call": null},
+        ]})
+    };
+    let expected = json!([
+        {"role": "user", "content": "Weather in Bern?"},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [{"type": "function", "function": call}]},
+        {"role": "tool", "name": "weather", "content": "sunny"},
+        {"role": "assistant", "content": "Sunny."},
+    ]);
+    for plugin in ["jsonl", "instruction-json"] {
+        for functions in [json!([function]), json!([function]).to_string().into()] {
+            let record = read(plugin, &row(functions));
+            let tools = json!([{"type": "function", "function": function}]);
+            assert_eq!((&record["messages"], &record["tools"]), (&expected, &tools), "{plugin}");
+            assert!(record.get("functions").is_none(), "{plugin}: {record}");
+        }
+    }
+    // A template may know the role, where no call says that it is this form.
+    let messages = json!([{"role": "function", "content": "a"}, {"role": "assistant", "content": "b"}]);
+    assert_eq!(read("jsonl", &json!({"messages": messages}))["messages"], messages);
+}
+
 /// TRL's prompt-completion form: the loss counts the completion.
 #[test]
 fn prompt_and_completion() {

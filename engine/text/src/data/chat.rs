@@ -11,6 +11,7 @@ use framework_base::{Error, Result};
 use framework_core::Record;
 use jiff::civil::Date;
 use minijinja::Environment;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -158,24 +159,29 @@ impl Chat {
     /// Where the answers stand in `full`, which has at least all messages up to the last of them; `None` if the
     /// template renders one of them, or what comes before it, otherwise than when it is the last: then training on
     /// `full` would not be training on what is generated.
+    ///
+    /// Only renderings tell, two for each answer: templates may look at what follows a message. So that a long
+    /// conversation does not wait for one core, all work on it.
     pub fn spans(&self, talk: &Conversation, full: &Rendered, answers: &[usize]) -> Result<Option<Vec<Range<usize>>>> {
-        let mut spans = Vec::new();
-        for &answer in answers {
-            let prompt = self.render(talk, answer, true)?.text;
-            let Some(rest) = full.text.strip_prefix(&prompt) else { return Ok(None) };
-            let through = self.render(talk, answer + 1, false)?.text;
-            let Some(alone) = through.strip_prefix(&prompt) else { return Ok(None) };
-            let alone = self.ended(alone, &talk.messages[answer]);
-            let core = self.core(alone);
-            let end = self.end(&alone[core.len()..]);
-            let Some(after) = rest.strip_prefix(core).filter(|after| end == 0 || self.end(after) == end) else {
-                return Ok(None);
-            };
-            let last = answer + 1 == talk.messages.len();
-            let length = if last { alone.len() } else { core.len() + self.end(after) };
-            spans.push(prompt.len()..prompt.len() + length);
-        }
-        Ok(Some(spans))
+        let all = || answers.par_iter().map(|answer| self.span(talk, &full.text, *answer)).collect();
+        // Of several errors, the first is told, whichever core was faster.
+        all().or_else(|_: Error| answers.iter().map(|answer| self.span(talk, &full.text, *answer)).collect())
+    }
+
+    fn span(&self, talk: &Conversation, full: &str, answer: usize) -> Result<Option<Range<usize>>> {
+        let prompt = self.render(talk, answer, true)?.text;
+        let Some(rest) = full.strip_prefix(&prompt) else { return Ok(None) };
+        let through = self.render(talk, answer + 1, false)?.text;
+        let Some(alone) = through.strip_prefix(&prompt) else { return Ok(None) };
+        let alone = self.ended(alone, &talk.messages[answer]);
+        let core = self.core(alone);
+        let end = self.end(&alone[core.len()..]);
+        let Some(after) = rest.strip_prefix(core).filter(|after| end == 0 || self.end(after) == end) else {
+            return Ok(None);
+        };
+        let last = answer + 1 == talk.messages.len();
+        let length = if last { alone.len() } else { core.len() + self.end(after) };
+        Ok(Some(prompt.len()..prompt.len() + length))
     }
 
     /// What of the answers at `spans` is trained: all of it, or what the template marks with `{% generation %}`. `all`:

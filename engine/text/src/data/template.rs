@@ -13,6 +13,7 @@ use framework_base::{Error, Problem, Result};
 use framework_core::Record;
 use framework_recipe::{Objective, Rows, Turns};
 use minijinja::{Environment, ErrorKind};
+use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Stands for the response while the prompt is rendered: characters that no filter changes and no text has.
@@ -186,7 +187,8 @@ impl Template {
             }
             None => {
                 let alone = |answer: &usize| chat.answer(&talk, *answer).map(|a| Example::turn(a.prompt, a.response));
-                answers.iter().map(alone).collect::<Result<_>>()?
+                let each: Vec<_> = answers.par_iter().map(alone).collect();
+                each.into_iter().collect::<Result<_>>()?
             }
         };
         if let Some(blank) = answers.iter().position(|answer| talk.is_blank(*answer)) {
