@@ -76,6 +76,23 @@ fn they_are_left_out_and_counted_by_reason_where_the_recipe_says_so() {
     assert_eq!((&report["unused"][0]["rows"], &report["unused"][0]["first"]), (&2.into(), &3.into()));
 }
 
+/// A property of the row, whatever the template writes around the answer.
+#[test]
+fn empty_answers_are_told() {
+    for template in ["chatml", "zephyr", "alpaca", "{{ instruction }}: {{ output }}"] {
+        let rows = "{\"instruction\": \"Sky?\", \"output\": \" \"}\n{\"instruction\": \"Coal?\", \"output\": \"black\"}\n";
+        let case = Case::new(template, rows);
+        for command in COMMANDS.iter().filter(|command| command[0] != "preview") {
+            let said = case.run(command, false).succeeded();
+            let text = format!("{} {}", said.out, said.err).split_whitespace().collect::<Vec<_>>().join(" ");
+            let line = "1 training row with an empty answer, which teaches the model to say nothing";
+            assert!(text.contains(line), "{template} {command:?}: {text}");
+        }
+        let said = case.run(&["preview", "--all"], false);
+        assert!(said.code == Some(1) && said.err.contains("the response is empty in 1 example (number 1)"), "{}", said.err);
+    }
+}
+
 #[test]
 fn nothing_but_rows_that_cannot_be_trained_is_an_error() {
     let row = ROWS.lines().nth(1).unwrap().to_owned() + "\n";

@@ -49,7 +49,7 @@ error: a trained part does not end with a token at which generation stops, so th
     let the template put `{{ eos_token }}` after the assistant's messages, inside of `{% generation %}` if it has that
 ");
     insta::assert_snapshot!(wrong("{{ 'sky' if output == 'blue' else 'ground' }}: {{ output }}", &[]), @r"
-error: training and generation render differently in 1 examples (number 2)
+error: training and generation render differently in 1 example (number 2)
     take from the template what it reads of the response before the response itself
 ");
     insta::assert_snapshot!(wrong("plain", &["prompt.max_length=4"]), @r"

@@ -163,9 +163,10 @@ impl Chat {
     /// Only renderings tell, two for each answer: templates may look at what follows a message. So that a long
     /// conversation does not wait for one core, all work on it.
     pub fn spans(&self, talk: &Conversation, full: &Rendered, answers: &[usize]) -> Result<Option<Vec<Range<usize>>>> {
-        let all = || answers.par_iter().map(|answer| self.span(talk, &full.text, *answer)).collect();
+        let span = |answer: &usize| self.span(talk, &full.text, *answer);
+        let all: Result<_> = answers.par_iter().map(span).collect();
         // Of several errors, the first is told, whichever core was faster.
-        all().or_else(|_: Error| answers.iter().map(|answer| self.span(talk, &full.text, *answer)).collect())
+        all.or_else(|_| answers.iter().map(span).collect())
     }
 
     fn span(&self, talk: &Conversation, full: &str, answer: usize) -> Result<Option<Range<usize>>> {

@@ -53,7 +53,8 @@ impl Gate {
         let shown: Vec<_> = self.examples.iter().take(5).map(|i| (i + 1).to_string()).collect();
         let more = if self.examples.len() > shown.len() { ", …" } else { "" };
         let count = self.examples.len();
-        Problem::new(format!("{} in {count} examples (number {}{more})", self.message, shown.join(", ")))
+        let examples = if count == 1 { "example" } else { "examples" };
+        Problem::new(format!("{} in {count} {examples} (number {}{more})", self.message, shown.join(", ")))
             .help(self.help)
     }
 }

@@ -149,7 +149,7 @@ impl fmt::Display for DataReport {
 }
 
 impl DataReport {
-    /// Rows left out because they cannot be trained, and what rows have that is not used: a line for each.
+    /// Rows left out because they cannot be trained, what rows have that is not used, and empty answers: a line for each.
     pub fn noted(&self) -> impl Iterator<Item = String> {
         let sets = [("training", &self.train), ("validation", &self.validation)];
         sets.into_iter().flat_map(|(name, set)| {
@@ -163,7 +163,15 @@ impl DataReport {
                     rows(*n)
                 )
             });
-            refused.chain(unused)
+            let empty = (set.empty_responses > 0).then(|| {
+                format!(
+                    "{} {name} {} with an empty answer, which teaches the model to say nothing (`framework preview \
+                     --all` names them)",
+                    set.empty_responses,
+                    rows(set.empty_responses)
+                )
+            });
+            refused.chain(unused).chain(empty)
         })
     }
 }
