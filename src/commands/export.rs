@@ -90,13 +90,13 @@ impl Export {
         if let Some(quantized) = &manifest.quantization {
             let (off, of) = (&quantized.logits, &quantized.frozen);
             eprintln!(
-                "note: trained on weights in {of}, merged into those before: logits are {:.4} off in the mean and {:.3} at most; \
-                 they spread by {:.3}",
+                "note: trained on weights in {of}, merged into the original ones: logits differ from the run's by {:.4} on \
+                 average and by at most {:.3} (standard deviation {:.3})",
                 off.mean, off.largest, off.spread
             );
         }
         eprintln!(
-            "proved: read again, its logits are {:.1e} off the run's at most; they spread by {:.3}",
+            "proved: read back, its logits differ from the run's by at most {:.1e} (standard deviation {:.3})",
             logits.largest, logits.spread
         );
         println!("{what} saved in {}", self.to.display());

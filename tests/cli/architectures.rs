@@ -41,6 +41,11 @@ fn keys_that_a_plugin_does_not_know_are_refused_named_and_left_out() {
     assert!(err.contains(remedy), "{err}");
     let set = ["--set", "model.weights=\"model\"", "--set", "model.ignore_keys=[\"logit_scale\"]"];
     setting.run([&["check", "recipe.toml"], &set[..]].concat()).succeeded();
+    // Of several, the remedy names all: it is followed as it is printed.
+    let err = with("\"logit_scale\": 0.5, \"use_qk_norm\": true, \"num_steps\": 3").failed(2);
+    assert!(err.contains("`logit_scale`, `use_qk_norm`: they may change what the model computes"), "{err}");
+    let remedy = err.split_once("--set '").unwrap().1.split_once('\'').unwrap().0;
+    setting.run(["check", "recipe.toml", "--set", "model.weights=\"model\"", "--set", remedy]).succeeded();
 }
 
 /// One plugin reads Qwen 2 and 3; without a `model_type` in the settings, its default is Qwen 2.

@@ -340,7 +340,7 @@ fn folders_stop_where_training_did_and_ask_as_it_did() {
 fn a_quantized_base_model_is_merged_as_it_was_and_the_deviation_told() {
     let setting = trained(&[("plugin = \"lora\"", "plugin = \"qlora\"")]);
     let said = setting.run(["export", "runs/colours", "--to", "merged", "--merge", "--dtype", "f32"]).succeeded();
-    assert!(said.err.contains("note: trained on weights in nf4, merged into those before"), "{}", said.err);
+    assert!(said.err.contains("note: trained on weights in nf4, merged into the original ones"), "{}", said.err);
     let manifest: Value = serde_json::from_str(&setting.read("merged/export.json")).unwrap();
     let quantized = &manifest["quantization"];
     let of = |key: &str| quantized["logits"][key].as_f64().unwrap();

@@ -228,7 +228,7 @@ fn a_model_that_is_not_what_was_trained_is_not_left_behind() {
     let options = Options { merge: true, ..Options::default() };
     let e = export(run.folder.root(), &dir.path().join("model"), &options, &sources()).unwrap_err();
     assert_eq!(e.exit_code(), 1, "{e}");
-    assert!(e.to_string().contains("what was written is not what was trained: logits are up to"), "{e}");
+    assert!(e.to_string().contains("what was written is not what was trained: logits differ by up to"), "{e}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "neither under its name nor under another");
 }
 

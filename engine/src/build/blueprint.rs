@@ -32,7 +32,7 @@ impl Blueprint {
         let source = source(session).map_err(|e| e.about("model"))?;
         let entry = session.entry(Kind::Model, &recipe.model.plugin)?;
         let refused_config = |e: PluginError| match &recipe.model.weights {
-            Some(folder) => fit::refused(&folder.join("config.json"), &e),
+            Some(folder) => fit::refused(entry, &folder.join("config.json"), source.config(), &e),
             None => wrong(e),
         };
         fit::warn_of_unused(entry, &source);

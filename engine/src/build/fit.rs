@@ -17,7 +17,7 @@ use framework_core::{
 };
 use framework_registry::Entry;
 use framework_weights::{ModelFolder, TensorShape, at, shape_in_files};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The key of `config.json` that ties the vocabulary projection to the embeddings.
@@ -31,7 +31,7 @@ pub fn fitted(entry: &Entry, source: ModelSource) -> Result<ModelSource> {
     let mut folder = match source {
         ModelSource::Folder(folder) => folder,
         ModelSource::Gguf(mut model) => {
-            let wrong = |e: PluginError| refused(model.file().path(), &e);
+            let wrong = |e: PluginError| refused(entry, model.file().path(), model.config(), &e);
             let made = entry.model(&Value::Object(model.config().clone())).and_then(|made| made.spec());
             let spec = made.map_err(wrong)?;
             let shape = |p: &Param| TensorShape { name: p.name.clone(), shape: shape_in_files(p) };
@@ -50,18 +50,26 @@ pub fn fitted(entry: &Entry, source: ModelSource) -> Result<ModelSource> {
 }
 
 fn declared(entry: &Entry, folder: &ModelFolder) -> Result<ModelSpec> {
-    let wrong = |e: PluginError| refused(&folder.path().join("config.json"), &e);
+    let wrong = |e: PluginError| refused(entry, &folder.path().join("config.json"), folder.config(), &e);
     entry.model(&Value::Object(folder.config().clone())).and_then(|model| model.spec()).map_err(wrong)
 }
 
 /// What an architecture refuses of a `config.json`.
-pub fn refused(file: &Path, e: &PluginError) -> Error {
+pub fn refused(entry: &Entry, file: &Path, config: &Map<String, Value>, e: &PluginError) -> Error {
     let problem = Problem { message: format!("{}: {e}", file.display()), ..Problem::of(e) }.key("model");
-    let unknown = e.key.as_deref().filter(|_| e.kind == ErrorKind::UnknownKey);
-    let Some(key) = unknown else { return Error::invalid(problem) };
+    if e.key.is_none() || e.kind != ErrorKind::UnknownKey {
+        return Error::invalid(problem);
+    }
+    // The error's key is the first of those that it names; the remedy has to be for all of them.
+    let keys: Vec<_> = config::unknown(&entry.about.schema, config)
+        .into_iter()
+        .filter(|(key, verdict)| *verdict == Verdict::Refuse && e.message.contains(&format!("`{key}`")))
+        .map(|(key, _)| format!("{key:?}"))
+        .collect();
+    let (it, keys) = (if keys.len() == 1 { "it" } else { "them" }, keys.join(", "));
     Error::invalid(problem.help(format!(
-        "use a plugin that knows it; if it does not matter, leave it out with `model.ignore_keys = [\"{key}\"]`, or with \
-         `--set 'model.ignore_keys=[\"{key}\"]'`"
+        "use a plugin that knows {it}; if that does not matter, leave {it} out with `model.ignore_keys = [{keys}]`, or \
+         with `--set 'model.ignore_keys=[{keys}]'`"
     )))
 }
 

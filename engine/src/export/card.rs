@@ -71,7 +71,7 @@ fn body(given: &Given, manifest: &Manifest, out: &mut String) -> std::fmt::Resul
         writeln!(
             out,
             "It was trained on weights in {of} and is merged into the weights before they were quantized: logits differ from \
-             those of the run by {:.4} in the mean and {:.3} at most, where they spread by {:.3}.\n",
+             those of the run by {:.4} on average and by at most {:.3} (standard deviation {:.3}).\n",
             logits.mean, logits.largest, logits.spread
         )?;
     }

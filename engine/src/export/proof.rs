@@ -73,7 +73,9 @@ pub(super) fn prove(given: Given, said: &Said, dir: &Path, manifest: &mut Manife
     let off = if packing == Packing::Float(Float::F32) { largest } else { typical };
     if off > manifest.allowed || off.is_nan() {
         let most = manifest.allowed;
-        return Err(differs(format!("logits are up to {off:.3} off; {most:.3} passes, as they spread by {spread:.3}")));
+        return Err(differs(format!(
+            "logits differ by up to {off:.3}; at most {most:.3} is allowed, with a standard deviation of {spread:.3}"
+        )));
     }
     same_answer(said, &exported, largest)
 }
