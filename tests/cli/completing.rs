@@ -58,7 +58,7 @@ fn the_manual_has_a_page_for_each_command() {
         assert!(pages.iter().any(|page| page == name), "no {name} in {pages:?}");
     }
     let train = setting.read("man1/framework-train.1");
-    assert!(train.contains("\\-\\-resume") && train.contains("Train what a recipe describes"), "{train}");
+    assert!(train.contains("\\-\\-resume") && train.contains("Train a recipe"), "{train}");
     // Where the next command writes the same again.
     setting.run(["man", "--to", "man1"]).succeeded();
     assert_eq!(setting.files("man1"), pages);

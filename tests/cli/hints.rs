@@ -86,4 +86,19 @@ fn settings_without_effect_are_named_before_any_work() {
     }
     let said = Setting::new().run(["check", "recipe.toml"]).succeeded().err;
     assert!(!said.contains("no effect"), "{said}");
+    // The filled recipe of a run writes out the defaults, which nobody has set.
+    let setting = Setting::with(&[
+        ("save_every = 30", "save_every = \"end\"\ngroup_by_length = true"),
+        ("template = \"plain\"", "template = \"{{ instruction }} {{ output }}\""),
+    ]);
+    setting.run(["train", "recipe.toml", "--set", "train.max_steps=1"]).succeeded();
+    let commands = [
+        &["generate", "runs/colours", "grey"][..],
+        &["eval", "runs/colours", "--text", "data.csv"],
+        &["check", "runs/colours/recipe.toml"],
+    ];
+    for args in commands {
+        let said = setting.run(args).succeeded().err;
+        assert!(!said.contains("no effect"), "{args:?}: {said}");
+    }
 }

@@ -38,7 +38,8 @@ fn records_come_after_the_augmenters_with_their_split() {
 fn no_row_is_both_trained_and_evaluated() {
     for (near, kept) in [("", 80), ("near = { similarity = 0.8 }\n", 40)] {
         let stages = format!("[[augment]]\nplugin = \"deduplicate\"\n{near}\n[validation]\nfraction = 0.3\n\n[prompt]");
-        let setting = Setting::with(&[("[prompt]", &stages), ("path = \"data.csv\"", "path = \"data.csv\"\nweight = 2.0")]);
+        let setting =
+            Setting::with(&[("[prompt]", &stages), ("path = \"data.csv\"", "path = \"data.csv\"\nweight = 2.0")]);
         let row = |i: usize| {
             let asked = format!("Which number follows {i} if they are counted one after the other?");
             let once = format!("\"{asked}\",,{}\n", i + 1);

@@ -80,7 +80,8 @@ fn they_are_left_out_and_counted_by_reason_where_the_recipe_says_so() {
 #[test]
 fn empty_answers_are_told() {
     for template in ["chatml", "zephyr", "alpaca", "{{ instruction }}: {{ output }}"] {
-        let rows = "{\"instruction\": \"Sky?\", \"output\": \" \"}\n{\"instruction\": \"Coal?\", \"output\": \"black\"}\n";
+        let rows =
+            "{\"instruction\": \"Sky?\", \"output\": \" \"}\n{\"instruction\": \"Coal?\", \"output\": \"black\"}\n";
         let case = Case::new(template, rows);
         for command in COMMANDS.iter().filter(|command| command[0] != "preview") {
             let said = case.run(command, false).succeeded();
@@ -89,7 +90,11 @@ fn empty_answers_are_told() {
             assert!(text.contains(line), "{template} {command:?}: {text}");
         }
         let said = case.run(&["preview", "--all"], false);
-        assert!(said.code == Some(1) && said.err.contains("the response is empty in 1 example (number 1)"), "{}", said.err);
+        assert!(
+            said.code == Some(1) && said.err.contains("the response is empty in 1 example (number 1)"),
+            "{}",
+            said.err
+        );
     }
 }
 

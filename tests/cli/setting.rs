@@ -163,6 +163,8 @@ pub fn rows(text: &str) -> Vec<Value> {
 pub fn framework(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framework"));
     command.current_dir(folder).env("XDG_DATA_HOME", folder.join("no-data")).env_remove("FRAMEWORK_PLUGIN_PATH");
+    // Graphics drivers complain on stderr without it.
+    command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     // No token cache but a test's own.
     command.env("FRAMEWORK_TOKEN_CACHE", "");
     command.stdin(Stdio::null());

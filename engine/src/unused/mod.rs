@@ -10,7 +10,9 @@ use crate::{
     session::Session,
 };
 use framework_executor::{Device, Precision};
-use framework_recipe::{self as recipe, AnswerMetric, Backend, Frozen, Recipe, Report, Schedule, Split, TokenizerKind};
+use framework_recipe::{
+    self as recipe, AnswerMetric, Backend, Frozen, Recipe, Report, Schedule, Split, TokenizerKind, Turns,
+};
 use framework_text::data::{Sequence, Template};
 use std::collections::BTreeSet;
 
@@ -24,7 +26,8 @@ pub(crate) fn in_recipe(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.tokenizer.train.as_ref().is_some_and(|t| t.lowercase && t.kind != TokenizerKind::WordPiece) {
         add("tokenizer.train.lowercase", "only `wordpiece` writes everything in lower case");
     }
-    if recipe.train.group_by_length {
+    // A value that is the default is no wish of the user's: the filled recipe of a run has all of them.
+    if recipe.train.group_by_length && !recipe.train.shuffle {
         add("train.shuffle", "`train.group_by_length` decides the order of the examples");
     }
     let train = &recipe.train;
@@ -68,7 +71,7 @@ pub(crate) fn by_template(recipe: &Recipe, template: &Template) -> Vec<(String, 
     for name in prompt.variables.keys().filter(|name| !names.contains(*name)) {
         all.push((format!("prompt.variables.{name}"), format!("the template does not read `{name}`")));
     }
-    if !template.has_turns() {
+    if !template.has_turns() && prompt.turns != Turns::default() {
         all.push(("prompt.turns".to_owned(), "the template writes no conversations".to_owned()));
     }
     all
@@ -114,7 +117,7 @@ pub(crate) fn by_plan(recipe: &Recipe, blueprint: &Blueprint, device: &Device) -
     }
     let Backend { frozen, precision, double_quant, .. } = recipe.backend;
     let keeping = Keeping::of(&blueprint.adapted, &blueprint.still, frozen, precision, double_quant);
-    if all_trained || !keeping.is_ok_and(|keeping| keeping.in_4_bits()) {
+    if !double_quant && (all_trained || !keeping.is_ok_and(|keeping| keeping.in_4_bits())) {
         let why = "there are no weights of 4 bits: see `backend.frozen`";
         all.push(("backend.double_quant".to_owned(), why.to_owned()));
     }

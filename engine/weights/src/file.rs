@@ -44,8 +44,8 @@ impl TensorFile {
     /// A file that is missing, cut short or not safetensors: [`Error::Invalid`] with the file.
     pub fn open(path: &Path) -> Result<Self> {
         let invalid = |message: String, help: &str| Error::invalid(at(path, message).help(help));
-        let map = Mapped::open(path)
-            .map_err(|e| invalid(format!("cannot be read: {e}"), "expected a safetensors file"))?;
+        let map =
+            Mapped::open(path).map_err(|e| invalid(format!("cannot be read: {e}"), "expected a safetensors file"))?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| {
             let help = "the file may be damaged, half downloaded, or a Git LFS pointer: fetch it again";
             invalid(format!("is not a whole safetensors file: {e}"), help)

@@ -208,8 +208,7 @@ fn sharded(
     let (mut files, mut numbers, mut places) = (Vec::<TensorFile>::new(), BTreeMap::new(), BTreeMap::new());
     for (tensor, name) in map {
         let name = name.as_str().filter(|name| is_file_name(name)).ok_or_else(|| {
-            let message =
-                format!("tensor `{tensor}` is said to be in {name}; expected the name of a file beside it");
+            let message = format!("tensor `{tensor}` is said to be in {name}; expected the name of a file beside it");
             Error::invalid(at(index, message).help("do not use weights from a source that you do not trust"))
         })?;
         let number = match numbers.get(name) {

@@ -121,7 +121,9 @@ impl Iterator for Table {
             // Times that no calendar has panic when they are written out.
             let record = sound(|| record(row)).map_err(|e| place.wrong(e))?;
             let mut record = fields::rename(record, &self.columns, &place)?;
-            for name in ["messages", "conversations", "prompt", "completion", "chosen", "rejected", "tools", "functions"] {
+            for name in
+                ["messages", "conversations", "prompt", "completion", "chosen", "rejected", "tools", "functions"]
+            {
                 record.get_mut(name).into_iter().for_each(conversation::without_nulls);
             }
             conversation::normalized(record, None, &place)

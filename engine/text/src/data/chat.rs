@@ -208,11 +208,14 @@ impl Chat {
         if core.len() < text.len() { core.trim_end() } else { text }
     }
 
-    /// How much of a text that begins with an end token, maybe after white space, that is.
+    /// How much of a text that begins with end tokens, maybe after white space, that is.
     fn end(&self, text: &str) -> usize {
-        let trimmed = text.trim_start();
-        let end = self.ends.iter().find(|end| trimmed.starts_with(end.as_str()));
-        end.map_or(0, |end| text.len() - trimmed.len() + end.len())
+        let begun = text.len() - text.trim_start().len();
+        let mut at = begun;
+        while let Some(end) = self.ends.iter().find(|end| text[at..].starts_with(end.as_str())) {
+            at += end.len();
+        }
+        if at == begun { 0 } else { at }
     }
 }
 

@@ -231,6 +231,14 @@ fn answers_that_are_rendered_otherwise_later_are_examples_of_their_own() {
     let tokenizer = tokenizer(R1);
     let encoder = Encoder { tokenizer: &tokenizer, template: &t, max_length: 99, train_on_prompt: false };
     assert!(gates(&[r], &encoder).unwrap().is_empty());
+    // Two answers in a row: nobody asks for the second with the first at the end.
+    let r = talk(&[("user", "a"), ("assistant", "b"), ("assistant", "d")]);
+    let expected = [
+        turns(&[("<bos><U>a<A><think>\n", "\n</think>\n\nb<end>")]),
+        turns(&[("<bos><U>a<A>b<end><A><think>\n", "\n</think>\n\nd<end>")]),
+    ];
+    assert_eq!(t.examples(&r).unwrap(), expected);
+    assert!(gates(&[r], &encoder).unwrap().is_empty());
 }
 
 #[test]
@@ -243,6 +251,27 @@ fn the_end_of_a_turn_is_found_by_looking() {
     let encoder = Encoder { tokenizer: &t, template: &template, max_length: 99, train_on_prompt: false };
     let encoded = encoder.encode(&template.examples(&r).unwrap()[0]).unwrap();
     assert_eq!(encoded.sequence.ids.last(), Some(&2), "<end> is enough of an end");
+}
+
+/// A marker that the tokenizer has no token for ends an answer where generation ends it: what follows is not trained.
+#[test]
+fn nothing_behind_a_marker_of_several_tokens_is_trained() {
+    let source = QWEN.replace("<end>", "<|marker|>");
+    let t = template(&source);
+    assert_eq!(t.marks(), ["<|marker|>"]);
+    let r = talk(&[("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]);
+    let expected = turns(&[
+        ("<|im_start|>user\na<|marker|>\n<|im_start|>assistant\n", "b<|marker|>"),
+        ("\n<|im_start|>user\nc<|marker|>\n<|im_start|>assistant\n", "d<|marker|>"),
+    ]);
+    assert_eq!(t.examples(&r).unwrap(), [expected]);
+    // With the end token behind it, as built-in templates have it, both are trained.
+    let t = template(&source.replace("'<|marker|>'", "'<|marker|><end>'"));
+    let Example::Turns { turns, .. } = &t.examples(&r).unwrap()[0] else { panic!() };
+    assert_eq!(
+        turns.iter().map(|turn| turn.response.as_str()).collect::<Vec<_>>(),
+        ["b<|marker|><end>", "d<|marker|><end>"]
+    );
 }
 
 #[test]

@@ -100,7 +100,9 @@ impl Template {
             stops.extend(end.filter(|id| !stops.contains(id)));
         }
         let marks = unstopped(after_answer(&chat).as_deref().and_then(marker), &stops, tokenizer);
-        chat.ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty()).collect();
+        // A marker that is no token ends an answer as well: generation stops there, and nobody generates what follows.
+        let ends = stops.iter().filter_map(|id| tokenizer.token(*id)).filter(|end| !end.is_empty());
+        chat.ends = ends.chain(marks.iter().cloned()).collect();
         let form = Form::Chat(Box::new(chat));
         let (name, bos) = (name.into(), bos(tokenizer));
         Self {

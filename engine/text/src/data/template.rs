@@ -291,8 +291,11 @@ impl Template {
             record.insert("messages".into(), talk.messages[..answer].to_vec().into());
             (k, record)
         };
-        let trained = self.trained(&talk);
-        Ok(trained.iter().enumerate().filter(|(k, _)| wanted(*k, trained.len())).map(cut).collect())
+        let (trained, all) = (self.trained(&talk), talk.answers());
+        // An answer right after another: what is asked with that at its end is asked before it.
+        let follows = |answer: usize| answer.checked_sub(1).is_some_and(|before| all.contains(&before));
+        let asked = trained.iter().enumerate().filter(|(k, answer)| wanted(*k, trained.len()) && !follows(**answer));
+        Ok(asked.map(cut).collect())
     }
 
     /// An inline template's prompt and response, if its prompt does not depend on the response.

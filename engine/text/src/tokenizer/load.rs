@@ -79,9 +79,7 @@ impl Tokenizer {
             Some(bytes) => {
                 let inner = parsed(&bytes).map_err(|e| {
                     let problem = at(&file, format!("is not a tokenizer that can be read: {e}"));
-                    Error::invalid(
-                        problem.help("expected the `tokenizer.json` of the Hugging Face tokenizers library"),
-                    )
+                    Error::invalid(problem.help("expected the `tokenizer.json` of the Hugging Face tokenizers library"))
                 })?;
                 files.insert("tokenizer.json".to_owned(), bytes);
                 (file, inner)
