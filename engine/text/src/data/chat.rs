@@ -208,12 +208,13 @@ impl Chat {
         if core.len() < text.len() { core.trim_end() } else { text }
     }
 
-    /// How much of a text that begins with end tokens, maybe after white space, that is.
+    /// How much of a text that begins with an end token, maybe after white space, that is. A marker and the token behind
+    /// it are both counted, the same token twice is not: the last message may have one more.
     fn end(&self, text: &str) -> usize {
         let begun = text.len() - text.trim_start().len();
-        let mut at = begun;
-        while let Some(end) = self.ends.iter().find(|end| text[at..].starts_with(end.as_str())) {
-            at += end.len();
+        let (mut at, mut left) = (begun, self.ends.iter().collect::<Vec<_>>());
+        while let Some(found) = left.iter().position(|end| text[at..].starts_with(end.as_str())) {
+            at += left.swap_remove(found).len();
         }
         if at == begun { 0 } else { at }
     }
