@@ -25,8 +25,7 @@ options! {
         #[serde(default = "length_penalty")]
         length_penalty: f64,
         /// When the search for a prompt stops after `num_beams` sequences have ended. `true`: immediately. `false`:
-        /// when the best unfinished sequence, if it ended now, would not beat the worst finished one. `"never"`: when
-        /// no unfinished sequence can beat it at any length, which searches longest.
+        /// when the best unfinished sequence, if it ended now, would not beat the worst finished one.
         #[serde(default)]
         early_stopping: EarlyStopping,
         /// Draw the candidates of each step at random.
@@ -60,7 +59,7 @@ options! {
     /// The third way.
     #[serde(rename_all = "lowercase")]
     enum Never {
-        /// When no unfinished sequence can beat the worst finished one, at any length.
+        /// When no unfinished sequence can beat the worst finished one at any length, which searches longest.
         Never,
     }
 }
