@@ -136,6 +136,40 @@ fn what_is_written_is_a_dataset_that_trains_the_same() {
     }
 }
 
+/// Messages and tools whose keys differ are JSON text in a column of Parquet.
+#[test]
+fn conversations_come_back_as_they_were() {
+    let setting = Setting::new();
+    let call = json!([{"type": "function", "function": {"name": "colour", "arguments": {"of": "sky", "n": 2}}}]);
+    let tools = json!([{"name": "colour", "description": "Looks."}, {"name": "hue", "parameters": {"type": "object"}}]);
+    let rows = [
+        json!({"tools": tools, "messages": [
+            {"role": "user", "content": "Sky?"}, {"role": "assistant", "content": null, "tool_calls": call},
+            {"role": "tool", "content": "blue"}, {"role": "assistant", "content": "Blue.", "weight": 0},
+            {"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "Yes."},
+        ]}),
+        json!({"messages": [{"role": "user", "content": "Coal?"}, {"role": "assistant", "content": "black"}]}),
+    ];
+    setting.write("rows.jsonl", &rows.map(|row| format!("{row}\n")).concat());
+    let with = |plugin: &str, file: &str| {
+        let dataset = "plugin = \"instruction-csv\"\npath = \"data.csv\"";
+        let recipe = setting.read("recipe.toml").replace("\"plain\"", "\"chatml\"");
+        setting.write("talk.toml", &recipe.replace(dataset, &format!("plugin = \"{plugin}\"\npath = \"{file}\"")));
+    };
+    let text = |plugin: &str, file: &str| {
+        with(plugin, file);
+        setting.run(["prepare", "talk.toml", "--to", "text.jsonl", "--as", "text"]).succeeded();
+        setting.read("text.jsonl")
+    };
+    let expected = text("jsonl", "rows.jsonl");
+    assert!(expected.contains("colour") && expected.contains("black"), "{expected}");
+    for file in ["b.jsonl", "b.parquet"] {
+        with("jsonl", "rows.jsonl");
+        setting.run(["prepare", "talk.toml", "--to", file]).succeeded();
+        assert_eq!(text(if file.ends_with("parquet") { "parquet" } else { "jsonl" }, file), expected, "{file}");
+    }
+}
+
 #[test]
 fn what_cannot_be_written_is_said_before_anything_is_read() {
     let setting = Setting::new();

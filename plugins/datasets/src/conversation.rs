@@ -64,21 +64,39 @@ fn tools(object: &mut Record, place: &Place) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A field that is JSON text of a list, as the list.
+/// A list of tools as a list of objects: many data sets store the list, or each tool in it, as JSON text.
 fn listed(object: &mut Record, field: &str, place: &Place) -> Result<(), Fault> {
-    let Some(Value::String(text)) = object.get(field) else { return Ok(()) };
-    if text.trim().is_empty() {
-        object.shift_remove(field);
-        return Ok(());
-    }
-    let wrong =
-        |what: String| place.wrong(format!("the field `{field}` is text {what}; expected JSON of a list of tools"));
-    match serde_json::from_str(text) {
-        Ok(list @ Value::Array(_)) => object.insert(field.into(), list),
-        Ok(other) => return Err(wrong(format!("with {}", fields::kind(&other)))),
-        Err(e) => return Err(wrong(format!("that is not JSON ({e})"))),
+    let wrong = |what: String| place.wrong(format!("the field `{field}` {what}; expected JSON of a list of tools"));
+    let mut list = match object.get(field) {
+        Some(Value::String(text)) if text.trim().is_empty() => {
+            object.shift_remove(field);
+            return Ok(());
+        }
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Array(list)) => list,
+            Ok(other) => return Err(wrong(format!("is text with {}", fields::kind(&other)))),
+            Err(e) => return Err(wrong(format!("is text that is not JSON ({e})"))),
+        },
+        Some(Value::Array(list)) => list.clone(),
+        _ => return Ok(()),
     };
+    for (i, tool) in list.iter_mut().enumerate() {
+        parsed(tool);
+        if tool.is_string() {
+            return Err(wrong(format!("has text that is no JSON object as its element {}", i + 1)));
+        }
+    }
+    object.insert(field.into(), list.into());
     Ok(())
+}
+
+/// Replaces JSON text of an object by the object: so columns hold objects whose keys differ.
+fn parsed(value: &mut Value) {
+    if let Value::String(text) = value
+        && let Ok(object @ Value::Object(_)) = serde_json::from_str(text)
+    {
+        *value = object;
+    }
 }
 
 /// OpenAI's `messages`, or ShareGPT's `conversations`, as messages with `role` and `content`. They end with an answer, unless
@@ -86,6 +104,12 @@ fn listed(object: &mut Record, field: &str, place: &Place) -> Result<(), Fault> 
 fn messages(object: &mut Record, field: &str, compared: bool, place: &Place) -> Result<Value, Fault> {
     let turns = match object.shift_remove(field) {
         Some(Value::Array(turns)) => turns,
+        // JSON text of a list, as columns of CSV-like tables have it.
+        Some(Value::String(text)) if text.trim_start().starts_with('[') => match serde_json::from_str(&text) {
+            Ok(Value::Array(turns)) => turns,
+            Ok(_) => Vec::new(),
+            Err(e) => return Err(place.wrong(format!("the field `{field}` is text that is not JSON ({e})"))),
+        },
         Some(other) => {
             let found = fields::kind(&other);
             return Err(place.wrong(format!("the field `{field}` is {found}; expected a list of messages")));
@@ -136,6 +160,7 @@ fn answered(messages: &[Value], field: &str, place: &Place) -> Result<(), Fault>
 }
 
 fn read(mut turns: Vec<Value>, field: &str, place: &Place) -> Result<Vec<Value>, Fault> {
+    turns.iter_mut().for_each(parsed);
     functions(&mut turns);
     let read =
         |(i, turn)| message(turn).map_err(|wrong| place.wrong(format!("message {} of `{field}` {wrong}", i + 1)));

@@ -91,6 +91,34 @@ fn functions_are_tools() {
     assert_eq!(read("jsonl", &json!({"messages": messages}))["messages"], messages);
 }
 
+/// Tables hold objects whose keys differ as text: of each message, of each tool, or of the whole list.
+#[test]
+fn json_text_is_what_it_stands_for() {
+    let messages = json!([
+        {"role": "user", "content": "Rain?"},
+        {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "rain", "arguments": {"n": 1}}}]},
+        {"role": "tool", "content": "no"},
+        {"role": "assistant", "content": "No."},
+    ]);
+    let tools = json!([{"name": "rain"}, {"name": "sun", "parameters": {"type": "object"}}]);
+    let texts = |list: &Value| list.as_array().unwrap().iter().map(Value::to_string).collect::<Value>();
+    for (as_messages, as_tools) in [
+        (texts(&messages), texts(&tools)),
+        (messages.to_string().into(), tools.to_string().into()),
+        (messages.clone(), texts(&tools).to_string().into()),
+    ] {
+        for plugin in ["jsonl", "instruction-json"] {
+            let record = read(plugin, &json!({"messages": as_messages, "tools": as_tools}));
+            assert_eq!((&record["messages"], &record["tools"]), (&messages, &tools), "{plugin}");
+        }
+    }
+    let mut row = json!({"messages": messages, "tools": ["rain"]});
+    refused(&row, "the field `tools` has text that is no JSON object as its element 1");
+    row["messages"] = "[{".into();
+    row["tools"] = Value::Null;
+    refused(&row, "the field `messages` is text that is not JSON");
+}
+
 /// TRL's prompt-completion form: the loss counts the completion.
 #[test]
 fn prompt_and_completion() {
