@@ -38,6 +38,8 @@ pub(super) struct Rendered {
     pub text: String,
     /// What `{% generation %}` blocks have rendered.
     pub blocks: Vec<Range<usize>>,
+    /// How many messages it has, if it ends with the last of them and not with the generation prompt.
+    pub through: Option<usize>,
 }
 
 impl Chat {
@@ -120,7 +122,7 @@ impl Chat {
     pub fn render(&self, talk: &Conversation, messages: usize, generate: bool) -> Result<Rendered> {
         let rendered = self.rendered(talk, messages, generate).map_err(|e| self.failure(talk, messages, &e))?;
         let (text, blocks) = jinja::blocks(&rendered);
-        Ok(Rendered { text, blocks })
+        Ok(Rendered { text, blocks, through: (!generate).then_some(messages) })
     }
 
     fn rendered(&self, talk: &Conversation, messages: usize, generate: bool) -> Result<String, minijinja::Error> {
@@ -160,19 +162,23 @@ impl Chat {
     /// template renders one of them, or what comes before it, otherwise than when it is the last: then training on
     /// `full` would not be training on what is generated.
     ///
-    /// Only renderings tell, two for each answer: templates may look at what follows a message. So that a long
+    /// Only renderings tell, two for each answer but the last: templates may look at what follows a message. So that a long
     /// conversation does not wait for one core, all work on it.
     pub fn spans(&self, talk: &Conversation, full: &Rendered, answers: &[usize]) -> Result<Option<Vec<Range<usize>>>> {
-        let span = |answer: &usize| self.span(talk, &full.text, *answer);
+        let span = |answer: &usize| self.span(talk, full, *answer);
         let all: Result<_> = answers.par_iter().map(span).collect();
         // Of several errors, the first is told, whichever core was faster.
         all.or_else(|_| answers.iter().map(span).collect())
     }
 
-    fn span(&self, talk: &Conversation, full: &str, answer: usize) -> Result<Option<Range<usize>>> {
+    fn span(&self, talk: &Conversation, full: &Rendered, answer: usize) -> Result<Option<Range<usize>>> {
         let prompt = self.render(talk, answer, true)?.text;
-        let Some(rest) = full.strip_prefix(&prompt) else { return Ok(None) };
-        let through = self.render(talk, answer + 1, false)?.text;
+        let Some(rest) = full.text.strip_prefix(&prompt) else { return Ok(None) };
+        let through = match full.through == Some(answer + 1) {
+            true => None,
+            false => Some(self.render(talk, answer + 1, false)?.text),
+        };
+        let through = through.as_deref().unwrap_or(&full.text);
         let Some(alone) = through.strip_prefix(&prompt) else { return Ok(None) };
         let alone = self.ended(alone, &talk.messages[answer]);
         let core = self.core(alone);
