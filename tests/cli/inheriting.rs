@@ -94,7 +94,11 @@ fn generation_config_is_the_default() {
         setting.run([&["generate", "--model", "model", "--raw", "--prompt", "What", "--format", "json"], more].concat())
     };
     let told = generate(&["-v"]).succeeded();
-    assert!(told.err.contains("model/generation_config.json: `typical_p` change"), "{}", told.err);
+    assert!(
+        told.err.contains("model/generation_config.json: `typical_p` changes what transformers generates"),
+        "{}",
+        told.err
+    );
     let line = "defaults of [generate]: plugin = \"top-p\", max_new_tokens = 7, temperature = 0.5, top_k = 50";
     assert!(told.err.contains(line), "{}", told.err);
     let ids = |more: &[&str]| generate(more).json()["token_ids"].as_array().unwrap().clone();

@@ -75,6 +75,9 @@ const NEUTRAL: [(&str, f64); 9] = [
     ("typical_p", 1.0),
 ];
 
+/// Settings that act only where tokens are drawn.
+const SAMPLING: [&str; 3] = ["epsilon_cutoff", "eta_cutoff", "typical_p"];
+
 /// What a file comes to.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Defaults {
@@ -122,7 +125,9 @@ impl Defaults {
         } else if on("do_sample") {
             all.decoder = Some(DECODERS[1]);
         }
-        all.unknown.extend(file.iter().filter(|(key, value)| changes(key, value)).map(|(key, _)| key.clone()));
+        let idle = |key: &str| SAMPLING.contains(&key) && !on("do_sample");
+        let unknown = file.iter().filter(|(key, value)| changes(key, value) && !idle(key));
+        all.unknown.extend(unknown.map(|(key, _)| key.clone()));
         all
     }
 }
@@ -192,8 +197,9 @@ impl Parsed {
         }
         if !found.unknown.is_empty() {
             let names: Vec<_> = found.unknown.iter().map(|name| format!("`{name}`")).collect();
-            let names = names.join(", ");
-            tracing::warn!("{}: {names} change what transformers generates and have no effect here", file.display());
+            let (change, have) = if names.len() == 1 { ("changes", "has") } else { ("change", "have") };
+            let (file, names) = (file.display(), names.join(", "));
+            tracing::warn!("{file}: {names} {change} what transformers generates and {have} no effect here");
         }
         taken
     }
@@ -253,9 +259,14 @@ mod tests {
 
     #[test]
     fn what_changes_tokens_and_is_not_known_is_named() {
-        let file = json!({ "typical_p": 0.9, "epsilon_cutoff": 0.0, "suppress_tokens": [5], "bad_words_ids": null,
+        let file = json!({ "do_sample": true, "typical_p": 0.9, "epsilon_cutoff": 0.0, "suppress_tokens": [5], "bad_words_ids": null,
             "min_length": 0, "num_return_sequences": 2, "guidance_scale": null, "sequence_bias": {} });
         assert_eq!(of(file).unknown, ["typical_p", "suppress_tokens", "num_return_sequences"]);
         assert_eq!(of(json!({ "do_sample": true, "temperature": 0.0 })).unknown, ["temperature"]);
+        // Where the likeliest token is taken, they do nothing.
+        assert_eq!(
+            of(json!({ "typical_p": 0.9, "eta_cutoff": 0.1, "suppress_tokens": [5] })).unknown,
+            ["suppress_tokens"]
+        );
     }
 }
