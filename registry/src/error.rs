@@ -35,8 +35,13 @@ pub enum LoadError {
     },
     /// Built so that a panic would end the whole program.
     PanicAborts,
-    /// It claims our version, but its types look different in memory.
-    Layout(String),
+    /// It claims our version of the interface, but its types look different in memory.
+    Layout {
+        /// The SDK that built it.
+        sdk: String,
+        /// The first difference.
+        why: String,
+    },
     /// It registers nothing.
     Empty,
     /// It registers only plugins of kinds that this program does not know: their kinds and names.
@@ -84,12 +89,11 @@ impl fmt::Display for LoadError {
                 "it was built with `panic = \"abort\"`, so that an error in it would end this program; rebuild it \
                  with `panic = \"unwind\"`, the default, in its profile",
             ),
-            Self::Layout(why) => {
-                write!(
-                    f,
-                    "its plugin interface differs from this program's ({why}); rebuild it with framework-sdk {SDK}"
-                )
-            }
+            Self::Layout { sdk, why } => write!(
+                f,
+                "it was built with framework-sdk {sdk}, whose plugin interface differs from that of this program's {SDK} \
+                 ({why}); rebuild it with framework-sdk {SDK}"
+            ),
             Self::Empty => f.write_str("it registers no plugin; add a `register!` line and rebuild it"),
             Self::UnknownKinds(plugins) => {
                 write!(f, "this program ({SDK}) has no such kind of plugin as {}; update it", plugins.join(", "))

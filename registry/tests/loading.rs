@@ -38,7 +38,7 @@ fn a_library_that_aborts_on_panics_is_refused() {
 fn a_library_with_other_types_is_refused_in_one_line() {
     assert_eq!(
         refusal(library("wrong-layout")),
-        "its plugin interface differs from this program's (mismatched type: expected LogSink, found RString); rebuild \
+        "it was built with framework-sdk 0.1.0, whose plugin interface differs from that of this program's 0.1.0 (mismatched type: expected LogSink, found RString); rebuild \
          it with framework-sdk 0.1.0"
     );
 }

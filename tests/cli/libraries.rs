@@ -34,7 +34,7 @@ fn libraries_that_cannot_be_used_are_one_sentence_each() {
         assert!(!setting.path("runs").exists());
         err
     };
-    insta::assert_snapshot!(refused(&[library("wrong-layout")]), @"error: libwrong_layout.so: its plugin interface differs from this program's (mismatched type: expected LogSink, found RString); rebuild it with framework-sdk 0.1.0");
+    insta::assert_snapshot!(refused(&[library("wrong-layout")]), @"error: libwrong_layout.so: it was built with framework-sdk 0.1.0, whose plugin interface differs from that of this program's 0.1.0 (mismatched type: expected LogSink, found RString); rebuild it with framework-sdk 0.1.0");
     insta::assert_snapshot!(refused(&[library("wrong-version")]), @"error: libwrong_version.so: it was built with framework-sdk 9.8.7 for plugin interface 999, and this program has interface 2; rebuild it with framework-sdk 0.1.0, or update this program");
     insta::assert_snapshot!(refused(&[library("aborts")]), @r#"error: libaborts.so: it was built with `panic = "abort"`, so that an error in it would end this program; rebuild it with `panic = "unwind"`, the default, in its profile"#);
     insta::assert_snapshot!(refused(&[library("not-a-plugin")]), @"error: libnot_a_plugin.so: it is not a plugin of this framework; a plugin depends on framework-sdk 0.1.0 and is built as a `cdylib`");
@@ -180,6 +180,8 @@ fn hostile_plugins_are_one_sentence_each() {
     insta::assert_snapshot!(line("time", "`waiting-data`"), @"FAILED  time: it has not come to an end in 5 s: it waits, or computes without end; `--time-limit` gives it longer");
     insta::assert_snapshot!(line("read", "`endless-data`"), @"ok      read");
     insta::assert_snapshot!(line("update", "`greedy-optimizer`"), @"FAILED  update: Full { shape: [1073741824, 1073741824], value: 0.0, dtype: f32 } of [4, 3] would have the shape [1073741824, 1073741824], which fits into no memory");
+
+    insta::assert_snapshot!(line("augment", "`garbled`"), @"FAILED  augment: what it gives is not UTF-8, at byte 76");
 
     // A run takes as many of endless records as it is told.
     let endless = "plugin = \"endless-data\"\nlimit = 20\n\n[prompt]";

@@ -6,21 +6,21 @@ use framework_core::ffi::{ABI_VERSION, PluginHeader};
 use libloading::Library;
 use std::{error::Error, path::Path, ptr::addr_of};
 
-/// Opens the library and compares versions and panic strategies.
-pub(super) fn check(path: &Path) -> Result<(), LoadError> {
+/// Opens the library and compares versions and panic strategies. Returns the version of the SDK that built it.
+pub(super) fn check(path: &Path) -> Result<String, LoadError> {
     let library = open(path).map_err(|e| LoadError::Open(reason(&e, path)))?;
     let header = read(&library);
     // Refused libraries stay loaded too: their initialisers have run, and may have left threads or destructors.
     std::mem::forget(library);
     let header = header.ok_or(LoadError::NotAPlugin)?;
+    let sdk = String::from_utf8_lossy(&header.sdk_version).trim_end_matches('\0').to_owned();
     if header.abi_version != ABI_VERSION {
-        let sdk = String::from_utf8_lossy(&header.sdk_version).trim_end_matches('\0').to_owned();
         return Err(LoadError::OtherVersion { abi: header.abi_version, sdk });
     }
     if header.panic_aborts != 0 {
         return Err(LoadError::PanicAborts);
     }
-    Ok(())
+    Ok(sdk)
 }
 
 #[cfg(unix)]

@@ -16,8 +16,8 @@ use std::path::Path;
 pub(crate) fn load(path: &Path) -> Result<Vec<Declaration>, LoadError> {
     // Opening a file runs its initialisers; so nothing is opened that cannot be a library for this machine.
     format::check(path)?;
-    header::check(path)?;
-    let root = layout::root(path)?;
+    let sdk = header::check(path)?;
+    let root = layout::root(path).map_err(|why| LoadError::Layout { sdk, why })?;
     let Listed { plugins, unknown } = framework_core::ffi::declarations(root).map_err(LoadError::Listing)?;
     if plugins.is_empty() {
         return Err(if unknown.is_empty() { LoadError::Empty } else { LoadError::UnknownKinds(unknown) });
