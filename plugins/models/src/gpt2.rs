@@ -1,6 +1,9 @@
 //! `gpt2`: the GPT-2 architecture.
 
-use crate::defaults::initializer_range;
+mod block;
+
+use crate::defaults::{initializer_range, yes};
+use block::Block;
 use framework_sdk::{nn::causal::only, prelude::*};
 
 options! {
@@ -89,9 +92,6 @@ fn epsilon() -> f64 {
 fn dropout() -> f64 {
     0.1
 }
-fn yes() -> bool {
-    true
-}
 
 /// What GPT-2 computes.
 pub struct Net {
@@ -102,13 +102,10 @@ pub struct Net {
     norm: Norm,
 }
 
-struct Block {
-    norms: [Norm; 2],
-    qkv: Linear,
-    attention: Attention,
-    project: Linear,
-    up: Linear,
-    down: Linear,
+impl Gpt2 {
+    fn norm(&self) -> NormConfig {
+        NormConfig { size: self.n_embd, kind: NormKind::Layer, eps: self.layer_norm_epsilon }
+    }
 }
 
 impl ModelArch for Gpt2 {
@@ -127,40 +124,17 @@ impl ModelArch for Gpt2 {
 
     fn build(&self, m: &Scope) -> Result<Net> {
         let (width, heads, vocab) = (self.n_embd, self.n_head, self.vocab_size);
-        let (inner, init) = (self.n_inner.unwrap_or(4 * width), Init::Normal(self.initializer_range));
+        let init = Init::Normal(self.initializer_range);
         m.sizes(Sizes { hidden: width, vocab, max_positions: Some(self.n_positions), ..Sizes::default() });
         let t = m.at("transformer");
-        let norm = |m: &Scope, name| {
-            m.norm(name, NormConfig { size: width, kind: NormKind::Layer, eps: self.layer_norm_epsilon })
-        };
         let tokens = t.embedding("wte", Table { rows: vocab, width, padding: None, init });
         let positions = t.param("wpe.weight", &[self.n_positions, width], init, Role::Other);
         let blocks = t.blocks("h", self.n_layer, |i, m| {
-            let linear = |name, input, out, layer| {
-                m.linear(name, Dense { input, out, bias: true, init, stored: Stored::InOut, layer })
-            };
             let scale = if self.scale_attn_weights { 1.0 / ((width / heads) as f64).sqrt() } else { 1.0 };
             let deep = if self.scale_attn_by_inverse_layer_idx { (i + 1) as f64 } else { 1.0 };
-            // Masks, which files of old versions hold.
-            m.extra("attn.bias");
-            m.extra("attn.masked_bias");
-            Ok(Block {
-                norms: [norm(m, "ln_1"), norm(m, "ln_2")],
-                qkv: linear("attn.c_attn", width, 3 * width, "attention.qkv"),
-                attention: m.attention(Heads {
-                    queries: heads,
-                    keys: heads,
-                    size: width / heads,
-                    scale: Some(scale / deep),
-                    dropout: self.attn_pdrop,
-                    ..Heads::default()
-                }),
-                project: linear("attn.c_proj", width, width, "attention.output"),
-                up: linear("mlp.c_fc", width, inner, "mlp.up"),
-                down: linear("mlp.c_proj", inner, width, "mlp.down"),
-            })
+            Ok(Block::new(m, self, scale / deep))
         })?;
-        let norm = norm(&t, "ln_f");
+        let norm = t.norm("ln_f", self.norm());
         let logits = Logits { init, ..Logits::default() };
         match self.tie_word_embeddings {
             true => m.tied_output(&tokens, "lm_head", logits),
@@ -181,13 +155,7 @@ impl Network for Net {
     }
 
     fn block(&self, cx: &Ctx, index: usize, hidden: Tensor) -> Tensor {
-        let (block, config, width) = (&self.blocks[index], &self.config, self.config.n_embd);
-        let qkv = block.qkv.forward(cx, block.norms[0].forward(cx, &hidden));
-        let part = |i: usize| nn::split_heads(qkv.clone().slice(-1, i * width, (i + 1) * width), config.n_head);
-        let mixed = nn::merge_heads(block.attention.forward(cx, part(0), part(1), part(2)));
-        let hidden = cx.dropout(block.project.forward(cx, mixed), config.resid_pdrop) + hidden;
-        let up = block.up.forward(cx, block.norms[1].forward(cx, &hidden)).activate(config.activation_function.into());
-        hidden + cx.dropout(block.down.forward(cx, up), config.resid_pdrop)
+        self.blocks[index].forward(cx, &self.config, hidden)
     }
 
     fn head(&self, cx: &Ctx, hidden: Tensor) -> Tensor {

@@ -3,6 +3,7 @@
 mod defaults;
 mod gemma;
 mod gpt2;
+mod layer_types;
 mod llama;
 mod mistral;
 mod mixtral;

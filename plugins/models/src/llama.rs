@@ -1,6 +1,6 @@
 //! `llama`: the Llama architecture.
 
-use crate::defaults::{initializer_range, silu};
+use crate::defaults::{initializer_range, rms_norm_eps, silu};
 use framework_sdk::{
     nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
     prelude::*,
@@ -75,9 +75,6 @@ options! {
 fn max_positions() -> usize {
     2048
 }
-fn rms_norm_eps() -> f64 {
-    1e-6
-}
 
 impl Llama {
     fn attention(&self) -> Result<nn::GroupedAttentionConfig> {
@@ -106,14 +103,9 @@ impl Llama {
     }
 
     fn mlp(&self) -> nn::GatedMlpConfig {
-        nn::GatedMlpConfig {
-            hidden: self.hidden_size,
-            size: self.intermediate_size,
-            act: self.hidden_act,
-            bias: self.mlp_bias,
-            init: Init::Normal(self.initializer_range),
-            ..nn::GatedMlpConfig::default()
-        }
+        let (size, init) = (self.intermediate_size, Init::Normal(self.initializer_range));
+        let mlp = nn::GatedMlpConfig::new(self.hidden_size, size, self.hidden_act, init);
+        nn::GatedMlpConfig { bias: self.mlp_bias, ..mlp }
     }
 
     fn decoder(&self) -> Result<DecoderConfig> {

@@ -1,6 +1,6 @@
 //! `mistral`: the Mistral architecture.
 
-use crate::defaults::{initializer_range, silu};
+use crate::defaults::{initializer_range, kv_heads, rms_norm_eps, silu, window};
 use framework_sdk::{
     nn::causal::{Decoder, DecoderConfig, Parts, head_size},
     prelude::*,
@@ -65,17 +65,8 @@ options! {
     }
 }
 
-fn kv_heads() -> Option<usize> {
-    Some(8)
-}
 fn max_positions() -> usize {
     131_072
-}
-fn window() -> Option<usize> {
-    Some(4096)
-}
-fn rms_norm_eps() -> f64 {
-    1e-6
 }
 
 impl Mistral {
@@ -127,13 +118,8 @@ impl ModelArch for Mistral {
 
     fn build(&self, m: &Scope) -> Result<Decoder> {
         let (attention, rotation) = (self.attention()?, self.rope()?.rotation());
-        let mlp = nn::GatedMlpConfig {
-            hidden: self.hidden_size,
-            size: self.intermediate_size,
-            act: self.hidden_act,
-            init: attention.init,
-            ..nn::GatedMlpConfig::default()
-        };
+        let (hidden, size, init) = (self.hidden_size, self.intermediate_size, attention.init);
+        let mlp = nn::GatedMlpConfig::new(hidden, size, self.hidden_act, init);
         Decoder::new(m, self.decoder()?, |_, m| {
             let attention = nn::GroupedAttention::new(&m.at("self_attn"), attention, rotation.clone());
             Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))

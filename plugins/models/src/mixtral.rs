@@ -1,6 +1,6 @@
 //! `mixtral`: the Mixtral architecture.
 
-use crate::defaults::{initializer_range, silu};
+use crate::defaults::{initializer_range, kv_heads, silu};
 use framework_sdk::{
     nn::causal::{Decoder, DecoderConfig, Parts, head_size},
     prelude::*,
@@ -81,9 +81,6 @@ options! {
     }
 }
 
-fn kv_heads() -> Option<usize> {
-    Some(8)
-}
 fn experts() -> usize {
     8
 }
@@ -126,14 +123,9 @@ impl Mixtral {
     }
 
     fn experts(&self) -> nn::ExpertsConfig {
-        let expert = nn::GatedMlpConfig {
-            hidden: self.hidden_size,
-            size: self.intermediate_size,
-            act: self.hidden_act,
-            names: ["w1", "w3", "w2"],
-            init: Init::Normal(self.initializer_range),
-            ..nn::GatedMlpConfig::default()
-        };
+        let (size, init) = (self.intermediate_size, Init::Normal(self.initializer_range));
+        let expert = nn::GatedMlpConfig::new(self.hidden_size, size, self.hidden_act, init);
+        let expert = nn::GatedMlpConfig { names: ["w1", "w3", "w2"], ..expert };
         nn::ExpertsConfig {
             count: self.num_local_experts,
             per_token: self.num_experts_per_tok,

@@ -2,6 +2,7 @@
 
 mod block;
 
+use crate::defaults::yes;
 use block::Block;
 use framework_sdk::prelude::*;
 
@@ -87,9 +88,6 @@ fn layer_norm_eps() -> f64 {
 }
 fn initializer_range() -> f64 {
     0.02
-}
-fn yes() -> bool {
-    true
 }
 
 impl Pythia {

@@ -1,129 +1,14 @@
 //! `qwen`: the Qwen2 and Qwen3 architectures.
 
-use crate::defaults::{initializer_range, silu};
+mod config;
+
+pub use config::{Generation, Qwen};
+
+use crate::layer_types::{LayerType, one_for_each};
 use framework_sdk::{
     nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
     prelude::*,
 };
-
-options! {
-    /// Which of the two architectures.
-    #[derive(Copy, Eq, Default)]
-    #[serde(rename_all = "lowercase")]
-    pub enum Generation {
-        /// Qwen 1.5, 2 and 2.5: biases of queries, keys and values.
-        #[default]
-        Qwen2,
-        /// Qwen 3: norms of queries and keys.
-        Qwen3,
-    }
-}
-
-options! {
-    /// What a block sees.
-    #[derive(Copy, Eq)]
-    #[serde(rename_all = "snake_case")]
-    pub enum LayerType {
-        /// All tokens before.
-        FullAttention,
-        /// The last `sliding_window` tokens.
-        SlidingAttention,
-    }
-}
-
-options! {
-    /// Qwen2 (Yang et al., 2024, arXiv:2407.10671) and Qwen3 (2025, arXiv:2505.09388), without their mixtures of
-    /// experts.
-    ///
-    /// Numbers and parameter names are those of `Qwen2ForCausalLM` and `Qwen3ForCausalLM` in Hugging Face transformers.
-    /// The options are their `config.json`, in the layout of any version.
-    pub struct Qwen {
-        /// `qwen2` or `qwen3`.
-        #[serde(default)]
-        model_type: Generation,
-        /// Size of the vocabulary.
-        vocab_size: usize,
-        /// Size of the hidden states.
-        hidden_size: usize,
-        /// Number of blocks.
-        num_hidden_layers: usize,
-        /// Number of attention heads.
-        num_attention_heads: usize,
-        /// Number of key and value heads; null means `num_attention_heads`.
-        #[serde(default = "kv_heads")]
-        num_key_value_heads: Option<usize>,
-        /// Size of an attention head. Default: `hidden_size / num_attention_heads` in Qwen2, 128 in Qwen3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        head_dim: Option<usize>,
-        /// Size of the feed-forward layers.
-        intermediate_size: usize,
-        /// Maximum number of positions in a sequence.
-        #[serde(default = "max_positions")]
-        max_position_embeddings: usize,
-        /// Whether blocks from `max_window_layers` on use a sliding window.
-        #[serde(default)]
-        use_sliding_window: bool,
-        /// Size of the sliding window: in blocks that have one, a token attends to at most this many tokens, itself
-        /// included.
-        #[serde(default = "window")]
-        sliding_window: Option<usize>,
-        /// Index of the first block with a sliding window; all later blocks have one as well.
-        #[serde(default = "max_window_layers")]
-        max_window_layers: usize,
-        /// `full_attention` or `sliding_attention` for each block; takes precedence over `max_window_layers`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        layer_types: Option<Vec<LayerType>>,
-        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
-        #[serde(default = "silu")]
-        hidden_act: nn::HiddenAct,
-        /// Epsilon of the RMS norms, added to the mean square.
-        #[serde(default = "rms_norm_eps")]
-        rms_norm_eps: f64,
-        /// Standard deviation of the initial weights when training from scratch.
-        #[serde(default = "initializer_range")]
-        initializer_range: f64,
-        /// Qwen3: whether the attention projections have biases.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        attention_bias: Option<bool>,
-        /// Whether the vocabulary projection is the embedding table.
-        #[serde(default)]
-        tie_word_embeddings: bool,
-        /// Dropout probability of attention weights during training.
-        #[serde(default)]
-        attention_dropout: f64,
-        /// Id of the padding token, whose embedding is not trained.
-        #[serde(default)]
-        pad_token_id: Option<i64>,
-        /// Base of the rotary frequencies. Default: 10000.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rope_theta: Option<f64>,
-        /// Rotary position embedding, as transformers 5 writes it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rope_parameters: Option<nn::RopeTable>,
-        /// Rotary scaling, as transformers 4 writes it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rope_scaling: Option<nn::RopeTable>,
-        /// Multi-dimensional positions, for images; must be false.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        use_mrope: Option<bool>,
-    }
-}
-
-fn kv_heads() -> Option<usize> {
-    Some(32)
-}
-fn max_positions() -> usize {
-    32_768
-}
-fn window() -> Option<usize> {
-    Some(4096)
-}
-fn max_window_layers() -> usize {
-    28
-}
-fn rms_norm_eps() -> f64 {
-    1e-6
-}
 
 impl Qwen {
     /// What a token of this block sees, if not everything before it.
@@ -184,25 +69,15 @@ impl ModelArch for Qwen {
     fn validate(&self) -> Result<()> {
         only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
         if self.model_type == Generation::Qwen2 && self.attention_bias == Some(false) {
-            return Err(PluginError::option(
-                "attention_bias",
-                "is false, but queries, keys and values of qwen2 have biases",
-            ));
+            let message = "is false, but queries, keys and values of qwen2 have biases";
+            return Err(PluginError::option("attention_bias", message));
         }
-        if let Some(types) = &self.layer_types {
-            let (given, blocks) = (types.len(), self.num_hidden_layers);
-            if given != blocks {
-                return Err(PluginError::option(
-                    "layer_types",
-                    format!("names {given} of {blocks} `num_hidden_layers`"),
-                ));
-            }
-            let window = self.sliding_window.filter(|_| self.use_sliding_window);
-            if types.contains(&LayerType::SlidingAttention) && window.is_none() {
-                let message =
-                    "`layer_types` has `sliding_attention`, which needs `use_sliding_window` and `sliding_window`";
-                return Err(PluginError::new(message));
-            }
+        one_for_each(self.layer_types.as_ref(), self.num_hidden_layers)?;
+        let window = self.sliding_window.filter(|_| self.use_sliding_window);
+        if window.is_none() && self.layer_types.iter().flatten().any(|kind| *kind == LayerType::SlidingAttention) {
+            let message =
+                "`layer_types` has `sliding_attention`, which needs `use_sliding_window` and `sliding_window`";
+            return Err(PluginError::new(message));
         }
         (0..self.num_hidden_layers).try_for_each(|index| self.attention(index).map(drop))?;
         self.decoder()?.validate()
@@ -210,13 +85,8 @@ impl ModelArch for Qwen {
 
     fn build(&self, m: &Scope) -> Result<Decoder> {
         let rotation = self.rope()?.rotation();
-        let mlp = nn::GatedMlpConfig {
-            hidden: self.hidden_size,
-            size: self.intermediate_size,
-            act: self.hidden_act,
-            init: Init::Normal(self.initializer_range),
-            ..nn::GatedMlpConfig::default()
-        };
+        let (hidden, size, init) = (self.hidden_size, self.intermediate_size, Init::Normal(self.initializer_range));
+        let mlp = nn::GatedMlpConfig::new(hidden, size, self.hidden_act, init);
         Decoder::new(m, self.decoder()?, |i, m| {
             let attention = nn::GroupedAttention::new(&m.at("self_attn"), self.attention(i)?, rotation.clone());
             Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))

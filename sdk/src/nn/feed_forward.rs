@@ -29,6 +29,13 @@ impl Default for GatedMlpConfig {
     }
 }
 
+impl GatedMlpConfig {
+    /// A layer of these sizes without biases, under the names of Llama's.
+    pub fn new(hidden: usize, size: usize, act: HiddenAct, init: Init) -> Self {
+        Self { hidden, size, act, init, ..Self::default() }
+    }
+}
+
 /// Gated feed-forward layer (Shazeer, 2020, arXiv:2002.05202): `down(act(gate(x)) * up(x))`.
 #[derive(Debug)]
 pub struct GatedMlp {
