@@ -41,6 +41,8 @@ pub mod adapter;
 #[cfg(doctest)]
 mod book;
 mod export;
+#[cfg(feature = "input")]
+pub mod input;
 mod macros;
 pub mod nn;
 pub mod test;

@@ -2,7 +2,6 @@
 
 mod conversation;
 mod fields;
-mod input;
 mod instruction_csv;
 mod instruction_json;
 mod jsonl;
@@ -11,9 +10,10 @@ mod numerals;
 mod parquet;
 mod poetry_corpus;
 mod qa_xlsx;
-mod rows;
 mod text;
 mod unused;
+
+use framework_sdk::input::{self, rows};
 
 #[cfg(test)]
 mod hostile;

@@ -1,12 +1,12 @@
 //! Text in any encoding as UTF-8.
 
+use super::rows::Fault;
 use super::{
     Place,
     guess::{WINDOW, guess, wide},
 };
-use crate::rows::Fault;
+use crate::{PluginError, Result, tracing};
 use encoding_rs::{Decoder, DecoderResult, UTF_8};
-use framework_sdk::{PluginError, Result, tracing};
 use std::{
     io::{self, BufRead, Read},
     path::{Path, PathBuf},

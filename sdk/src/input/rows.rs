@@ -1,19 +1,19 @@
 //! Rows that may be malformed, and what becomes of those.
 
-use framework_sdk::{PluginError, Record, Records, Result, Skipped, options};
+use crate::{PluginError, Record, Records, Result, Skipped};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-options! {
-    /// What to do with a malformed row.
-    #[derive(Copy, Default)]
-    #[serde(rename_all = "lowercase")]
-    pub enum OnError {
-        /// The run does not start, and the error names the place of the row.
-        #[default]
-        Error,
-        /// The row is left out. `check`, `prepare` and the log count such rows.
-        Skip,
-    }
+/// What to do with a malformed row: an option of datasets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The run does not start, and the error names the place of the row.
+    #[default]
+    Error,
+    /// The row is left out. `check`, `prepare` and the log count such rows.
+    Skip,
 }
 
 /// Why a row gives no record.

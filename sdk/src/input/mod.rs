@@ -1,4 +1,17 @@
-//! Reading files: what they are packed with, how their text is encoded, and where in them a row stands.
+//! Reading files: what they are packed with, how their text is encoded, and where in them a row stands. With the feature
+//! `input`.
+//!
+//! ```no_run
+//! use framework_sdk::{input::{self, Encoding, JSON, files, rows}, prelude::*};
+//!
+//! /// The objects of a JSON file, or of those in a folder; malformed ones are left out and counted.
+//! fn open(path: &FilePath, skipped: &Skipped) -> Result<Records> {
+//!     let encoding = Encoding::named("auto")?;
+//!     let objects = rows::of_files(files(path, JSON)?, move |file| input::json(&file, &encoding));
+//!     let records = objects.map(|object| object.map(|(_, record)| record));
+//!     Ok(rows::records(skipped, rows::OnError::Skip, records))
+//! }
+//! ```
 
 mod bounded;
 mod encoding;
@@ -7,6 +20,7 @@ mod guess;
 mod json;
 mod lines;
 mod numbers;
+pub mod rows;
 
 pub use bounded::Bounded;
 pub use encoding::{Decoded, Encoding, Hint, text};
@@ -14,8 +28,8 @@ pub use folder::{JSON, extension, files};
 pub use json::json;
 pub use lines::{Line, Lines};
 
-use crate::rows::{Fault, Wrong};
-use framework_sdk::{PluginError, Result};
+use crate::{PluginError, Result};
+use rows::{Fault, Wrong};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},

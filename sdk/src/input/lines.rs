@@ -1,12 +1,12 @@
 //! Lines of a text file.
 
+use super::rows::Fault;
 use super::{
     Decoded, Encoding, MAX_ROW, Place,
     encoding::{Hint, text},
     open, unreadable,
 };
-use crate::rows::Fault;
-use framework_sdk::Result;
+use crate::Result;
 use std::{io::BufRead, path::Path, sync::Arc};
 
 /// The lines of a file, without their ends.

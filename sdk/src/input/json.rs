@@ -1,13 +1,13 @@
 //! Records from JSON: an array, one object a line, or objects one after the other. One at a time is held.
 
+use super::rows::Fault;
 use super::{
     Decoded, Encoding, Lines, MAX_ROW, Place,
     encoding::{Hint, text},
     folder::extension,
     numbers, open, unreadable,
 };
-use crate::rows::Fault;
-use framework_sdk::{Record, Result, serde_json};
+use crate::{Record, Result, serde_json};
 use std::{borrow::Cow, io::BufRead, path::Path, sync::Arc};
 
 /// Brackets that are followed; the parser itself stops at fewer.

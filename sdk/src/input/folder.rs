@@ -1,7 +1,7 @@
 //! A file, or the files of a folder.
 
 use super::unreadable;
-use framework_sdk::Result;
+use crate::Result;
 use std::path::{Path, PathBuf};
 
 /// What files of JSON are called.
