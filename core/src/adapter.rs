@@ -1,6 +1,6 @@
 //! Adapters.
 
-use crate::{Attach, Ctx, ModelSpec, Options, Param, PluginError, Result, Tensor, Weight};
+use crate::{Attach, Ctx, ModelSpec, Needs, Options, Param, PluginError, Result, Tensor, Weight};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,9 @@ pub struct AdapterPlan {
     /// What a host must have to compute with this adapter: see [`Attach::requires`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// What it needs of the run and of the model: see [`Attach::needs`].
+    #[serde(skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
     /// The number format in which weights that are not trained are kept, unless the user says another: see
     /// [`Attach::storage`].
     #[serde(skip_serializing_if = "Option::is_none")]

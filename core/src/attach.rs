@@ -1,6 +1,6 @@
 //! Where an adapter says what it does to a model.
 
-use crate::{AdapterPlan, Init, ModelSpec, Param, Role, Site, Weight};
+use crate::{AdapterPlan, Init, ModelSpec, Needs, Param, Role, Site, Weight};
 use std::cell::RefCell;
 
 /// Notes what an adapter adds, trains and intercepts.
@@ -87,6 +87,13 @@ impl Attach {
     /// [`crate::supports`].
     pub fn requires(&self, feature: &str) {
         self.plan.borrow_mut().requires.push(feature.to_owned());
+    }
+
+    /// What the adapter needs of the run and of the model. Hosts that do not know one of the needs refuse the adapter.
+    pub fn needs(&self, needs: Needs) {
+        let plan = &mut *self.plan.borrow_mut();
+        plan.requires.extend(needs.features());
+        plan.needs = needs;
     }
 
     /// Weights that are not trained are kept in this number format, one of the recipe's `backend.frozen`, unless the user

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     UnknownKey,
     /// The plugin's author: it panicked. [`PluginError::place`] is where in its source.
     Panicked,
+    /// The plugin's author: what it gave breaks the contract, such as text that is not UTF-8.
+    Broken,
     /// Nobody knows yet: something failed on the way. A kind that a newer plugin may send counts as this one.
     #[serde(other)]
     Failed,
@@ -98,6 +100,11 @@ impl PluginError {
     /// Whether the plugin panicked.
     pub fn panicked(&self) -> bool {
         self.kind == ErrorKind::Panicked
+    }
+
+    /// Whether the plugin's author has to do something about it: no input or option excuses it.
+    pub fn is_fault(&self) -> bool {
+        matches!(self.kind, ErrorKind::Panicked | ErrorKind::Broken)
     }
 
     /// The same error, said to have happened in `plugin` unless it already names one.

@@ -1,6 +1,7 @@
 //! Layers: what a [`crate::Scope`] gives back, and computes with the parameters that it declared.
 
 use crate::{Ctx, CtxOp, Init, Stored, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// A parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +165,8 @@ impl Norm {
     }
 }
 
-/// What an attention is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What an attention is. Part of [`crate::AttentionSpec`], which crosses as JSON: fields may be added with a default.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Heads {
     /// Heads of the queries.
     pub queries: usize,

@@ -1,9 +1,9 @@
 //! Model architectures.
 
-use crate::{Ctx, Heads, Options, PluginError, Result, Scope, Tensor, Weight};
+use crate::{Ctx, Heads, Needs, Options, PluginError, Result, Scope, Tensor, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref};
 
 /// How a parameter starts when no weights are given.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -172,6 +172,9 @@ pub struct ModelSpec {
     /// What a host must have to compute this network: see [`Scope::requires`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// What it needs of the run: see [`Scope::needs`].
+    #[serde(default, skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
 }
 
 /// A declared state: so many numbers for each sequence.
@@ -184,27 +187,27 @@ pub struct StateSlot {
     pub shape: Vec<usize>,
 }
 
-/// A declared attention: see [`Heads`].
+/// A declared attention.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 #[non_exhaustive]
 pub struct AttentionSpec {
     /// The block that it is in.
     pub block: Option<usize>,
-    pub queries: usize,
-    pub keys: usize,
-    pub size: usize,
-    pub scale: Option<f64>,
-    pub window: Option<usize>,
-    pub softcap: Option<f64>,
-    pub causal: bool,
-    pub dropout: f64,
+    /// Its heads, whose fields stand beside `block` in JSON.
+    #[serde(flatten)]
+    pub heads: Heads,
 }
 
 impl From<Heads> for AttentionSpec {
     fn from(heads: Heads) -> Self {
-        let Heads { queries, keys, size, scale, window, softcap, causal, dropout } = heads;
-        Self { block: None, queries, keys, size, scale, window, softcap, causal, dropout }
+        Self { block: None, heads }
+    }
+}
+
+impl Deref for AttentionSpec {
+    type Target = Heads;
+    fn deref(&self) -> &Heads {
+        &self.heads
     }
 }
 
@@ -268,6 +271,12 @@ impl ModelSpec {
             true => Ok(index),
             false => Err(PluginError::new("a layer belongs to another network: build it in this one's scope")),
         }
+    }
+
+    /// Whether a sequence can go on from cached keys, values and states. Not if the plugin says so, and not if tokens see
+    /// those that follow: each new token would change what is cached of the others.
+    pub fn is_cacheable(&self) -> bool {
+        !self.needs.uncached && self.attentions.iter().all(|attention| attention.causal)
     }
 
     /// Whether the vocabulary projection is the embedding table.

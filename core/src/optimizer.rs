@@ -1,6 +1,6 @@
 //! Optimizers.
 
-use crate::{Options, Param, Result, Tensor};
+use crate::{Needs, Options, Param, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// A tensor that an optimizer keeps for a parameter. It is saved in checkpoints.
@@ -68,6 +68,11 @@ pub trait Optimizer: Options {
 
     /// The learning rate that the schedule scales.
     fn learning_rate(&self) -> f64;
+
+    /// What it needs of the run: backends and precisions. Nothing in particular unless said otherwise.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
 
     /// The state kept for a parameter. None unless said otherwise.
     fn state(&self, param: &Param) -> Vec<StateSpec> {

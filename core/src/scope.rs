@@ -1,7 +1,8 @@
 //! Where an architecture declares its layers.
 
 use crate::{
-    Alternative, AttentionSpec, Conv, ConvConfig, Init, ModelSpec, Param, PluginError, Result, Role, Scan, StateSlot,
+    Alternative, AttentionSpec, Conv, ConvConfig, Init, ModelSpec, Needs, Param, PluginError, Result, Role, Scan,
+    StateSlot,
     layer::{Attention, Dense, Embedding, Heads, Linear, Norm, NormConfig, Table, Weight},
 };
 use std::{
@@ -109,6 +110,13 @@ impl Scope {
     /// [`crate::supports`].
     pub fn requires(&self, feature: &str) {
         self.building.borrow_mut().spec.requires.push(feature.to_owned());
+    }
+
+    /// What the network needs of the run. Hosts that do not know one of the needs refuse the network.
+    pub fn needs(&self, needs: Needs) {
+        let spec = &mut self.building.borrow_mut().spec;
+        spec.requires.extend(needs.features());
+        spec.needs = needs;
     }
 
     /// The network's blocks, each in a scope `name.0`, `name.1`, …: [`crate::Network::block`] is called for each.

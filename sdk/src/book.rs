@@ -24,5 +24,8 @@ mod optimizer {}
 #[doc = include_str!("../../docs/src/plugins/decoder.md")]
 mod decoder {}
 
+#[doc = include_str!("../../docs/src/plugins/needs.md")]
+mod needs {}
+
 #[doc = include_str!("../../docs/src/plugins/growing.md")]
 mod growing {}

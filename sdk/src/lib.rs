@@ -55,9 +55,9 @@ pub mod prelude {
     pub use crate::{
         Activation, Adapted, Adapter, AdapterPlan, Attach, Attention, Augmenter, Conv, ConvConfig, Ctx, DType, Dataset,
         Decode, DecodeRequest, Decoder, DecoderTraits, Dense, Embedding, FilePath, Heads, Init, Linear, Logits, Merged,
-        ModelArch, ModelSpec, Network, Norm, NormConfig, NormKind, Nothing, Optimizer, Param, PluginError, Record,
-        Records, Result, Role, Rotary, Scope, Scores, Site, Sizes, Skipped, StateSpec, Step, Stored, Table, Tensor,
-        Update, Weight, each, nn, options, register,
+        ModelArch, ModelSpec, Needs, Network, Norm, NormConfig, NormKind, Nothing, Optimizer, Param, PluginError,
+        Record, Records, Result, Role, Rotary, Scope, Scores, Site, Sizes, Skipped, StateSpec, Step, Stored, Table,
+        Tensor, Update, Weight, each, nn, options, register,
     };
     pub use serde_json::{Value, json};
 }

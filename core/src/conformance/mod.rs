@@ -7,12 +7,16 @@ mod about;
 mod compute;
 mod data;
 mod decode;
+mod numbers;
 mod toy;
 
 pub use about::{defaults, documentation, example, table};
 pub use compute::{adapter, model, optimizer};
 pub use data::{augmenter, dataset, sample};
 pub use decode::{decode, decoder};
+pub use numbers::{
+    CACHED, CHECKPOINTED, GRADIENTS, MERGED, PACKED, STARTED, numbers, smaller, why_uncached, why_unpacked,
+};
 pub use toy::{everything, toy, toy_spec};
 
 use crate::{About, Kind, PluginError, Result, ffi::Build};
@@ -51,6 +55,11 @@ impl Finding {
         Self { check, outcome }
     }
 
+    /// A check, unless there is a reason not to make it.
+    pub fn unless<T>(check: &'static str, why_not: Option<&str>, result: impl FnOnce() -> Result<T>) -> Self {
+        why_not.map_or_else(|| Self::of(check, result()), |why| Self::skipped(check, why))
+    }
+
     /// A check that could not be made.
     pub fn skipped(check: &'static str, why: impl Into<String>) -> Self {
         Self { check, outcome: Outcome::Skipped(why.into()) }
@@ -82,11 +91,11 @@ pub fn check(about: &About, build: &Build, label: &str) -> Vec<Finding> {
 fn run(about: &About, build: &Build, label: &str, options: &Value) -> Finding {
     // Made-up input may be refused, if in so many words; what is accepted must be dealt with properly.
     let refused = |check, e: &PluginError| {
-        (!e.panicked()).then(|| Finding::skipped(check, format!("refuses made-up input: {}", e.message)))
+        (!e.is_fault()).then(|| Finding::skipped(check, format!("refuses made-up input: {}", e.message)))
     };
     match about.kind {
         Kind::Dataset => match sample(build, label, options) {
-            Err(e) if !e.panicked() => {
+            Err(e) if !e.is_fault() => {
                 let why = format!("its example cannot be read here ({}); `framework preview` tries files", e.message);
                 Finding::skipped("read", why)
             }

@@ -42,7 +42,7 @@ use log::forward_logs;
 use registration::registered;
 pub(crate) use tensor::{dtype, execute, shape};
 
-use crate::PluginError;
+use crate::{ErrorKind, PluginError};
 use abi_stable::{
     StableAbi,
     std_types::{RResult, RString},
@@ -88,6 +88,7 @@ fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
 fn checked(text: &str) -> crate::Result<&str> {
     std::str::from_utf8(text.as_bytes()).map_err(|e| {
         PluginError::new(format!("what it gives is not UTF-8, at byte {}", e.valid_up_to()))
+            .kind(ErrorKind::Broken)
             .help("do not make strings with `from_utf8_unchecked`")
     })
 }

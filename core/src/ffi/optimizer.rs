@@ -1,7 +1,7 @@
 //! Optimizers on the boundary.
 
 use super::{RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
-use crate::{Optimizer, Param, PluginError, Result, StateSpec, Tensor, Update};
+use crate::{Needs, Optimizer, Param, PluginError, Result, StateSpec, Tensor, Update};
 use abi_stable::{
     sabi_trait,
     sabi_trait::TD_Opaque,
@@ -16,6 +16,10 @@ pub trait OptimizerFfi: Send + Sync + 'static {
     /// Opens the optimizer for parameters, which calls name by their index from here on.
     #[sabi(last_prefix_field)]
     fn open(&self, params: RStr<'_>) -> RResult<RawOptimizing, RawError>;
+    /// What it needs of the run. Libraries of earlier SDKs lack this function, and need nothing.
+    fn needs(&self) -> RResult<RString, RawError> {
+        RResult::ROk(RString::from("{}"))
+    }
 }
 
 pub type RawOptimizer = OptimizerFfi_TO<RBox<()>>;
@@ -52,6 +56,9 @@ impl<T: Optimizer> OptimizerFfi for Export<T> {
     }
     fn learning_rate(&self) -> RawResult<f64> {
         guard(|| Ok(self.0.learning_rate()))
+    }
+    fn needs(&self) -> RawResult<RString> {
+        guard(|| to_json(&self.0.needs()))
     }
     fn open(&self, params: RStr<'_>) -> RawResult<RawOptimizing> {
         guard(|| {
@@ -114,6 +121,11 @@ impl OptimizerObject {
     /// See [`Optimizer::learning_rate`].
     pub fn learning_rate(&self) -> Result<f64> {
         super::named(&self.plugin, || receive(self.raw.learning_rate()))
+    }
+
+    /// See [`Optimizer::needs`].
+    pub fn needs(&self) -> Result<Needs> {
+        super::named(&self.plugin, || declared(&receive(self.raw.needs())?))
     }
 
     /// Opens it for parameters, which all are named by their index from here on.

@@ -92,6 +92,20 @@ impl HostTensor for MetaTensor {
     }
 }
 
+/// The shape and the element type of what an operator gives for operands of these.
+///
+/// # Errors
+/// They do not fit the operator.
+pub fn inferred(op: &Op, operands: &[(Vec<usize>, DType)]) -> Result<(Vec<usize>, DType)> {
+    let counting: Arc<Mutex<Counting>> = Arc::default();
+    let tensor = |(shape, dtype): &(Vec<usize>, DType)| {
+        let (shape, dtype, buffer, counting) = (shape.clone(), *dtype, Buffer::of_param(), counting.clone());
+        MetaTensor { shape, dtype, choices: None, tracked: false, buffer, counting }
+    };
+    let out = infer::infer(op, &operands.iter().map(tensor).collect::<Vec<_>>())?;
+    Ok((out.shape, out.dtype))
+}
+
 /// A run without data.
 pub struct MetaHost {
     spec: ModelSpec,

@@ -20,6 +20,8 @@ pub enum BackendName {
 #[derive(Clone)]
 pub struct Device {
     pub(super) burn: BurnDevice,
+    /// Of devices that were opened; not of those that a tensor leads to.
+    pub(super) backend: Option<BackendName>,
     /// The format of products, if they are computed in one narrower than 32 bits.
     pub(super) half: Half,
 }
@@ -130,8 +132,13 @@ pub fn backends() -> Vec<BackendInfo> {
 }
 
 impl Device {
-    fn new(burn: BurnDevice) -> Self {
-        Self { burn, half: None }
+    fn new(backend: BackendName, burn: BurnDevice) -> Self {
+        Self { burn, backend: Some(backend), half: None }
+    }
+
+    /// The backend that it was opened from.
+    pub fn backend(&self) -> Option<&'static str> {
+        self.backend.map(spelled)
     }
 
     /// Whether it is the processor, whose memory is the host's.
@@ -141,7 +148,7 @@ impl Device {
 
     /// The first processor device, which always answers.
     pub fn cpu() -> Self {
-        Self::new(BurnDevice::flex())
+        Self::new(BackendName::Cpu, BurnDevice::flex())
     }
 
     /// Opens a backend's device by its index, or says in one sentence why not and what to do.
@@ -161,7 +168,7 @@ impl Device {
             return Err(fail(format!("backend `{name}` finds no device")));
         }
         let count = found.len();
-        found.into_iter().nth(index).map(Self::new).ok_or_else(|| {
+        found.into_iter().nth(index).map(|burn| Self::new(backend, burn)).ok_or_else(|| {
             let message = format!("backend `{name}` has no device {index}; it has {count}, from 0");
             Error::invalid(Problem::new(message).key("backend.device"))
         })

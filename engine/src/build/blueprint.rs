@@ -1,6 +1,9 @@
 //! What a recipe's model and adapter come to, found on shapes alone.
 
-use super::{ModelSource, fit, freeze};
+use super::{
+    ModelSource, fit, freeze,
+    needs::{self, Has},
+};
 use crate::session::Session;
 use framework_base::{Error, Problem, Result};
 use framework_core::{
@@ -49,6 +52,12 @@ impl Blueprint {
             return Err(refused(session, &e));
         }
         let still = freeze::frozen(&recipe.train.freeze, &adapted)?;
+        let (adapter, optimizer) = (session.adapter()?, session.optimizer()?);
+        needs::layers(&session.registry, adapter.plugin(), &adapted, &spec)?;
+        let has = Has::asked(&recipe.backend, recipe.train.packing, (&spec, &adapted), &still)?;
+        let of_optimizer = (format!("optimizer `{}`", recipe.optimizer.plugin), optimizer.needs()?);
+        let of_model = (model.plugin(), &spec.needs);
+        has.meet(&[of_model, (adapter.plugin(), &adapted.needs), (&of_optimizer.0, &of_optimizer.1)])?;
         Ok(Self { model, spec, adapted, still })
     }
 

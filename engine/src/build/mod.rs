@@ -5,6 +5,7 @@ mod fit;
 mod freeze;
 pub(crate) mod inherit;
 pub(crate) mod init;
+pub(crate) mod needs;
 mod placement;
 mod source;
 
@@ -23,6 +24,7 @@ use framework_registry::Registry;
 use framework_weights as weights;
 use framework_weights::{AdapterFolder, MERGE_ELSEWHERE, ModelFolder, from_file, shape_in_files};
 use init::initial;
+use needs::Has;
 use serde_json::Value as Json;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -82,13 +84,15 @@ fn build_for(
     place: impl Into<Placement>,
     seed: u64,
 ) -> Result<Arc<Network>> {
-    let Placement { device, frozen, precision, double_quant } = place.into();
+    let place = place.into();
     let entry = registry.find(Kind::Model, plugin);
     let entry = entry.map_err(|unknown| Error::invalid(Problem::new(unknown.to_string()).key("model.plugin")))?;
     let wrong =
         |key: &'static str| move |e: framework_core::PluginError| Error::invalid(Problem::new(e.to_string()).key(key));
     let source = &fit::fitted(entry, source)?;
     let model = entry.model(&source.config().clone().into()).map_err(wrong("model"))?;
+    let labels = [model.plugin().to_owned(), adapter.as_ref().map_or(String::new(), |a| a.plugin().to_owned())];
+    let device = place.device.clone();
     let mut network = Network::new(Parts { model, adapter, device }).map_err(wrong("adapter"))?;
     let mut still = BTreeSet::new();
     if let Some(train) = train {
@@ -96,6 +100,9 @@ fn build_for(
         network.freeze(&still)?;
         network.set_noise(train.neftune_alpha.unwrap_or(0.0));
     }
+    let (spec, plan) = (network.spec(), network.plan());
+    Has::at(&place, spec, plan, &still)?.meet(&[(&labels[0], &spec.needs), (&labels[1], &plan.needs)])?;
+    let Placement { frozen, precision, double_quant, .. } = place;
     let keeping = Keeping::of(network.plan(), &still, frozen, precision, double_quant)?;
     for param in &network.spec().params {
         let value = match source {

@@ -129,6 +129,11 @@ impl<'a> Keeping<'a> {
         Ok(Self { plan, still, frozen, double })
     }
 
+    /// The number format that was asked for, or that follows from the adapter and the precision.
+    pub(super) fn kept(&self) -> Frozen {
+        self.frozen
+    }
+
     /// Whether the number formats of the model's files matter.
     pub(crate) fn reads_formats(&self) -> bool {
         !matches!(self.frozen, Frozen::F32 | Frozen::Bf16 | Frozen::F16)

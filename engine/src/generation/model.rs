@@ -39,10 +39,15 @@ impl LanguageModel for Arc<Network> {
     }
 
     fn is_far(&self) -> bool {
-        !self.device().is_processor()
+        !self.device().is_processor() && caches(self)
     }
 
     fn begin(&self, prompts: &[Vec<u32>], pad: u32, wanted: Wanted) -> Result<(Box<dyn Continuation + '_>, Vec<f32>)> {
+        if !caches(self) {
+            let whole = Whole { network: self, rows: prompts.to_vec() };
+            let logits = whole.logits()?;
+            return Ok((Box::new(whole), logits));
+        }
         let (cache, logits) = self.prefill_for(prompts, pad, wanted)?;
         let rows = self.spec().cache_until.map(|until| {
             let until = until.saturating_sub(self.virtual_tokens().count());
@@ -50,6 +55,45 @@ impl LanguageModel for Arc<Network> {
         });
         Ok((Box::new(Cached { network: self, cache, rows, wanted }), logits))
     }
+}
+
+/// Whether model and adapter can go on from keys, values and states.
+fn caches(network: &Network) -> bool {
+    network.spec().is_cacheable() && !network.plan().needs.uncached
+}
+
+/// A network without a cache: each row is computed again for each token, by itself, so that no padding comes between.
+struct Whole<'a> {
+    network: &'a Arc<Network>,
+    rows: Vec<Vec<u32>>,
+}
+
+impl Whole<'_> {
+    fn logits(&self) -> Result<Vec<f32>> {
+        let vocab = self.network.spec().vocab_size;
+        let last = |row: &Vec<u32>| {
+            let logits = self.network.logits(row.iter().map(|&id| id as i32).collect(), 1)?;
+            Ok(logits[logits.len() - vocab..].to_vec())
+        };
+        Ok(self.rows.iter().map(last).collect::<Result<Vec<_>>>()?.concat())
+    }
+}
+
+impl Continuation for Whole<'_> {
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Vec<f32>> {
+        self.rows = continued(&self.rows, parents, tokens);
+        self.logits()
+    }
+}
+
+/// The rows `parents`, each with a token more.
+fn continued(rows: &[Vec<u32>], parents: &[u32], tokens: &[u32]) -> Vec<Vec<u32>> {
+    let longer = |(&parent, &token): (&u32, &u32)| {
+        let mut row = rows[parent as usize].clone();
+        row.push(token);
+        row
+    };
+    parents.iter().zip(tokens).map(longer).collect()
 }
 
 /// A network and its keys and values so far.
@@ -87,12 +131,7 @@ impl Rows {
     /// Appends the tokens; whether that has brought the longest row from one side of the limit to the other.
     fn crossed(&mut self, parents: &[u32], tokens: &[u32]) -> bool {
         let before = self.beyond();
-        let continued = |(&parent, &token): (&u32, &u32)| {
-            let mut row = self.tokens[parent as usize].clone();
-            row.push(token);
-            row
-        };
-        self.tokens = parents.iter().zip(tokens).map(continued).collect();
+        self.tokens = continued(&self.tokens, parents, tokens);
         before != self.beyond()
     }
 

@@ -1,7 +1,10 @@
 //! Two ways to one result.
 
 use super::{apart, sequences, value};
-use framework_core::{PluginError, Result, conformance, conformance::Finding};
+use framework_core::{
+    PluginError, Result,
+    conformance::{self, Finding, MERGED, STARTED},
+};
 use framework_executor::{Network, Parts};
 use framework_text::data::Batch;
 use std::{
@@ -116,19 +119,17 @@ fn logits(network: &Arc<Network>) -> Result<Vec<f32>> {
 
 /// An adapter that has not been trained leaves the model as it is, unless it puts virtual tokens before sequences.
 pub(super) fn same_start(network: &Arc<Network>) -> Finding {
-    const CHECK: &str = "its start changes nothing";
     if network.plan().prompt + network.plan().prefix > 0 {
-        return Finding::skipped(CHECK, "virtual tokens change the model");
+        return Finding::skipped(STARTED, "virtual tokens change the model");
     }
     let compare = || {
         near("the logits with the adapter at its start and without it", &logits(network)?, &logits(&base(network)?)?)
     };
-    Finding::of(CHECK, compare())
+    Finding::of(STARTED, compare())
 }
 
 /// The adapter folded into the weights, against the adapter beside them.
 pub(super) fn merged(network: &Arc<Network>) -> Finding {
-    const CHECK: &str = "merging changes nothing";
     let compare = || {
         let folded = toy(network)?;
         for param in &network.spec().params {
@@ -142,8 +143,8 @@ pub(super) fn merged(network: &Arc<Network>) -> Finding {
         Ok(None)
     };
     match compare() {
-        Ok(Some(why)) => Finding::skipped(CHECK, why),
-        Ok(None) => Finding::of(CHECK, Ok(())),
-        Err(e) => Finding::of::<()>(CHECK, Err(e)),
+        Ok(Some(why)) => Finding::skipped(MERGED, why),
+        Ok(None) => Finding::of(MERGED, Ok(())),
+        Err(e) => Finding::of::<()>(MERGED, Err(e)),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use compare::{cached, checkpointed, merged, packed, same_start};
 use framework_core::{
     Init, Kind, Param, PluginError, Result, Role,
-    conformance::{self, Finding},
+    conformance::{self, CACHED, CHECKPOINTED, Finding, GRADIENTS, PACKED, why_uncached, why_unpacked},
     ffi::{AdapterObject, ModelObject},
 };
 use framework_executor::{Device, Network, Parts, Value};
@@ -27,9 +27,6 @@ use rand::Rng;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-/// Sizes that show as much as larger ones, where the example's configuration can have them.
-const SMALLER: [(&str, u64); 3] = [("vocab_size", 96), ("num_hidden_layers", 2), ("n_layer", 2)];
-
 /// Numbers that are enough to see what is wrong, and not too many to compute with.
 const MOST: usize = 100_000_000;
 
@@ -37,21 +34,14 @@ const MOST: usize = 100_000_000;
 pub fn check(entry: &Entry) -> Vec<Finding> {
     let Ok(options) = conformance::example(&entry.about) else { return Vec::new() };
     match entry.about.kind {
-        Kind::Model => model(entry, options),
+        Kind::Model => model(entry, &options),
         Kind::Adapter => adapter(entry, &options),
         _ => Vec::new(),
     }
 }
 
-fn model(entry: &Entry, mut options: Json) -> Vec<Finding> {
-    let given = options.clone();
-    for (key, size) in SMALLER {
-        if options[key].as_u64().is_some_and(|given| given > size) {
-            options[key] = size.into();
-        }
-    }
-    let small = |options: &Json| entry.model(options).and_then(|model| Ok((model.spec()?, model)));
-    let Ok((spec, model)) = small(&options).or_else(|_| small(&given)) else { return Vec::new() };
+fn model(entry: &Entry, options: &Json) -> Vec<Finding> {
+    let Some((model, spec)) = conformance::smaller(options, |options| entry.model(options)) else { return Vec::new() };
     if spec.params.iter().map(Param::len).sum::<usize>() > MOST {
         return vec![Finding::skipped("numbers", "the example is too large to compute with; give a smaller one")];
     }
@@ -60,10 +50,10 @@ fn model(entry: &Entry, mut options: Json) -> Vec<Finding> {
         Err(e) => return vec![Finding::of::<()>("numbers", Err(e))],
     };
     vec![
-        Finding::of("cache and padding change nothing", cached(&network)),
-        Finding::of("packing changes nothing", packed(&network)),
-        Finding::of("checkpointing changes nothing", checkpointed(&network)),
-        Finding::of("gradients are those of finite differences", finite_differences(&network)),
+        Finding::unless(CACHED, why_uncached(&spec, &network.plan().needs), || cached(&network)),
+        Finding::unless(PACKED, why_unpacked(&spec, &network.plan().needs), || packed(&network)),
+        Finding::of(CHECKPOINTED, checkpointed(&network)),
+        Finding::of(GRADIENTS, finite_differences(&network)),
     ]
 }
 
@@ -79,9 +69,9 @@ fn adapter(entry: &Entry, options: &Json) -> Vec<Finding> {
         return vec![Finding::of::<()>("numbers", Err(e))];
     }
     findings.extend([
-        Finding::of("cache and padding change nothing", cached(&network)),
-        Finding::of("packing changes nothing", packed(&network)),
-        Finding::of("checkpointing changes nothing", checkpointed(&network)),
+        Finding::unless(CACHED, why_uncached(network.spec(), &network.plan().needs), || cached(&network)),
+        Finding::unless(PACKED, why_unpacked(network.spec(), &network.plan().needs), || packed(&network)),
+        Finding::of(CHECKPOINTED, checkpointed(&network)),
         merged(&network),
     ]);
     findings

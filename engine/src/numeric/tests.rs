@@ -1,12 +1,16 @@
 //! Every check is failed by the mistake that it is for, and by the right network none.
 
 use super::check;
-use framework_core::{Kind, conformance::Outcome};
+use crate::generation::LanguageModel;
+use framework_core::{
+    Kind,
+    conformance::{self, CACHED, CHECKPOINTED, GRADIENTS, MERGED, Outcome, PACKED, STARTED},
+};
 use framework_registry::{Registry, Sources};
 use framework_sdk::{
     Adapted, Adapter, Attach, Attention, Ctx, Dense, Embedding, Heads, Init, Linear, Logits, Merged, ModelArch,
-    ModelSpec, Network, Norm, NormConfig, NormKind, Result, Scope, Site, Sizes, Table, Tensor, Weight, nn, options,
-    register,
+    ModelSpec, Needs, Network, Norm, NormConfig, NormKind, Result, Scope, Site, Sizes, Table, Tensor, Weight, nn,
+    options, register,
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +22,12 @@ enum Mistake {
     Right,
     /// Attention by hand: no cache, no padding, no packing.
     OwnAttention,
+    /// The same, and says so.
+    Declared,
+    /// A state by hand: each token adds the one before it, whatever that belongs to.
+    OwnState,
+    /// Positions by hand: those in the pass.
+    OwnPositions,
     /// Half of the gradient is lost.
     Detached,
     /// A number that changes with every call.
@@ -33,6 +43,9 @@ struct Net {
 
 fn build(mistake: Mistake, m: &Scope) -> Result<Net> {
     m.sizes(Sizes { hidden: WIDTH, vocab: 20, ..Sizes::default() });
+    if mistake == Mistake::Declared {
+        m.needs(Needs::new().unpacked().uncached());
+    }
     let embedding = m.embedding("embed", Table { rows: 20, width: WIDTH, padding: None, init: Init::Normal(0.02) });
     let blocks = m.blocks("blocks", 2, |_, m| {
         let linear = |name| m.linear(name, Dense { input: WIDTH, out: WIDTH, bias: true, ..Dense::default() });
@@ -66,11 +79,20 @@ impl Network for Net {
         let (linears, attention) = &self.blocks[index];
         let [q, k, v] = linears.each_ref().map(|linear| nn::split_heads(linear.forward(cx, &hidden), 2));
         let mixed = match self.mistake {
-            Mistake::OwnAttention => by_hand(q, k, v),
+            Mistake::OwnAttention | Mistake::Declared => by_hand(q, k, v),
             _ => attention.forward(cx, q, k, v),
         };
         let mixed = nn::merge_heads(mixed);
         match self.mistake {
+            Mistake::OwnState => {
+                let (batch, time) = (hidden.dim(0), hidden.dim(1));
+                let first = hidden.full([batch, 1, WIDTH], 0.0, framework_sdk::DType::F32);
+                hidden.clone() + mixed + Tensor::concat([first, hidden.slice(1, 0, time - 1)], 1)
+            }
+            Mistake::OwnPositions => {
+                let position = hidden.arange(0, hidden.dim(1)).cast(framework_sdk::DType::F32).reshape([1, -1, 1]);
+                hidden + mixed + position * 0.1
+            }
             Mistake::Detached => hidden.clone().detach() + hidden * 0.0 + mixed,
             Mistake::Counting => hidden + mixed * (1.0 + 0.1 * f64::from(CALLS.fetch_add(1, Ordering::Relaxed) % 5)),
             _ => hidden + mixed,
@@ -100,6 +122,9 @@ macro_rules! model {
 
 model!(Right, "right");
 model!(OwnAttention, "by-hand");
+model!(Declared, "by-hand-declared");
+model!(OwnState, "own-state");
+model!(OwnPositions, "own-positions");
 model!(Detached, "detached");
 model!(Counting, "counting-calls");
 
@@ -172,22 +197,63 @@ fn failed(kind: Kind, name: &str) -> Vec<&'static str> {
     findings.into_iter().filter(|f| matches!(f.outcome, Outcome::Failed(_))).map(|f| f.check).collect()
 }
 
-const CACHE: &str = "cache and padding change nothing";
-const PACKING: &str = "packing changes nothing";
-
 #[test]
 fn what_is_right_passes() {
     assert_eq!(failed(Kind::Model, "right"), [""; 0]);
     assert_eq!(failed(Kind::Adapter, "scale-right"), [""; 0]);
 }
 
+/// What it cannot do is not tried, and what the engine does instead is right: every token is computed from the whole row.
+#[test]
+fn what_is_declared_is_respected() {
+    assert_eq!(failed(Kind::Model, "by-hand-declared"), [""; 0]);
+    assert_eq!(apart_when_generated("by-hand-declared"), 0.0);
+    assert!(apart_when_generated("by-hand") > 1e-3);
+}
+
+/// By how much the scores of generated tokens differ from those of whole sequences, for prompts of two lengths.
+fn apart_when_generated(name: &str) -> f32 {
+    let registry = Registry::open_with(&Sources { linked: true, ..Sources::default() }).unwrap();
+    let model = registry.find(Kind::Model, name).unwrap().model(&serde_json::json!({})).unwrap();
+    let network = super::network(model, None).unwrap();
+    let alone = |row: &[i32]| {
+        let logits = network.logits(row.to_vec(), 1).unwrap();
+        logits[logits.len() - 20..].to_vec()
+    };
+    let (mut rows, found) = network.begin(&[vec![5, 6, 7, 8], vec![9, 10]], 0).unwrap();
+    let prompts = [alone(&[5, 6, 7, 8]), alone(&[9, 10])].concat();
+    let (next, expected) = (rows.step(&[1, 0], &[11, 12]).unwrap(), [alone(&[9, 10, 11]), alone(&[5, 6, 7, 8, 12])]);
+    super::apart(&found, &prompts).0.max(super::apart(&next, &expected.concat()).0)
+}
+
+/// The same by the kit of the SDK, which computes without the executor.
+fn failed_in_the_kit(kind: Kind, name: &str) -> Vec<&'static str> {
+    let registry = Registry::open_with(&Sources { linked: true, ..Sources::default() }).unwrap();
+    let entry = registry.find(kind, name).unwrap();
+    let options = conformance::example(&entry.about).unwrap();
+    let findings = conformance::numbers(&entry.about, &entry.build, &entry.label(), &options);
+    assert!(findings.len() >= 4, "{findings:?}");
+    findings.into_iter().filter(|f| matches!(f.outcome, Outcome::Failed(_))).map(|f| f.check).collect()
+}
+
+#[test]
+fn the_kit_finds_the_same() {
+    let same = |kind, name| assert_eq!(failed_in_the_kit(kind, name), failed(kind, name), "{name}");
+    let models = ["right", "by-hand", "by-hand-declared", "own-state", "own-positions", "detached"];
+    models.into_iter().for_each(|name| same(Kind::Model, name));
+    ["scale-right", "scale-start", "scale-bias"].into_iter().for_each(|name| same(Kind::Adapter, name));
+    assert!(failed_in_the_kit(Kind::Model, "counting-calls").contains(&CHECKPOINTED));
+}
+
 #[test]
 fn each_mistake_is_found() {
-    assert_eq!(failed(Kind::Model, "by-hand"), [CACHE, PACKING]);
-    assert_eq!(failed(Kind::Model, "detached"), ["gradients are those of finite differences"]);
-    assert!(failed(Kind::Model, "counting-calls").contains(&"checkpointing changes nothing"));
-    assert_eq!(failed(Kind::Adapter, "scale-start"), ["its start changes nothing"]);
-    assert_eq!(failed(Kind::Adapter, "scale-bias"), ["merging changes nothing"]);
+    for name in ["by-hand", "own-state", "own-positions"] {
+        assert_eq!(failed(Kind::Model, name), [CACHED, PACKED], "{name}");
+    }
+    assert_eq!(failed(Kind::Model, "detached"), [GRADIENTS]);
+    assert!(failed(Kind::Model, "counting-calls").contains(&CHECKPOINTED));
+    assert_eq!(failed(Kind::Adapter, "scale-start"), [STARTED]);
+    assert_eq!(failed(Kind::Adapter, "scale-bias"), [MERGED]);
 }
 
 /// Numbers that are none are not passed over, wherever they stand.

@@ -47,19 +47,41 @@ pub fn declaration(kind: Kind, name: &str) -> Declaration {
 }
 
 /// Runs every check that needs nothing but the plugin itself on all plugins of the crate under test: documentation,
-/// example, defaults, and a run on made-up input.
+/// example, defaults, a run on made-up input, and, for models and adapters, [`numbers`].
 pub fn all_plugins() {
     install_panic_hook();
     let plugins = linked();
     assert!(!plugins.is_empty(), "no plugin is registered in this crate");
     let mut wrong = Vec::new();
     for Declaration { about, build } in plugins {
-        for finding in conformance::check(&about, &build, &about.label()) {
+        let mut findings = conformance::check(&about, &build, &about.label());
+        // Numbers are of no use where shapes are wrong.
+        let sound = !findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(_)));
+        if let (true, Ok(options)) = (sound, conformance::example(&about)) {
+            findings.extend(conformance::numbers(&about, &build, &about.label(), &options));
+        }
+        for finding in findings {
             if let Outcome::Failed(why) = finding.outcome {
                 wrong.push(format!("{}: {}: {why}", about.label(), finding.check));
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a model or an adapter computes, in 64 bits and with random weights: with a cache, padding, several sequences in a
+/// row and blocks that are computed twice it gives the same as without, and gradients are those of finite differences. An
+/// adapter, attached to [`toy_spec`]'s model, changes nothing at its start, and merged the same as beside the weights.
+/// Panics with everything that is wrong. A model's `table` is its `config.json` as TOML.
+pub fn numbers(kind: Kind, name: &str, table: &str) {
+    let Declaration { about, build } = declaration(kind, name);
+    let failed = |finding: &conformance::Finding| match &finding.outcome {
+        Outcome::Failed(why) => Some(format!("{}: {}: {why}", about.label(), finding.check)),
+        _ => None,
+    };
+    let findings = conformance::numbers(&about, &build, &about.label(), &options(table));
+    assert!(!findings.is_empty(), "{} has no numbers to check, or cannot be built", about.label());
+    let wrong: Vec<_> = findings.iter().filter_map(failed).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -21,7 +21,7 @@ impl Value {
     /// # Errors
     /// A tensor that is not of floats, and a number that the storage cannot hold.
     pub fn kept(self, storage: Storage) -> Result<Self> {
-        let (shape, device) = (self.shape(), Device { burn: self.device(), half: None });
+        let (shape, device) = (self.shape(), Device { burn: self.device(), backend: None, half: None });
         let (storage, numbers) = match storage {
             Storage::F32 => return Ok(Self::float(self.into_float()?, shape.len())),
             _ => (storage, self.into_float()?),

@@ -1,4 +1,5 @@
 mod gradients;
+mod reference;
 mod shapes;
 mod table;
 mod values;
