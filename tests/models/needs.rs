@@ -102,9 +102,23 @@ fn refused(tables: &str) -> String {
 fn what_plugins_need_is_refused_where_the_recipe_has_something_else() {
     let lora = "adapter = { plugin = \"lora\", targets = [\"o_proj\"] }\n";
     assert!(check(lora).is_ok());
-    insta::assert_snapshot!(refused(&format!("{lora}train.packing = true\nbackend = {{ precision = \"f16\", frozen = \"nf4\" }}")), @"");
-    insta::assert_snapshot!(refused("adapter.plugin = \"choosy\""), @"");
-    insta::assert_snapshot!(refused("optimizer.plugin = \"elsewhere\"\nadapter.plugin = \"full\""), @"");
+    let all = format!("{lora}train.packing = true\nbackend = {{ precision = \"f16\", frozen = \"nf4\" }}");
+    insta::assert_snapshot!(refused(&all), @r#"
+    :5:17: `train.packing`: model `picky` needs each sequence in a row of its own, and packing puts several into one
+        Set train.packing = false; train.group_by_length = true leaves little padding, too.
+    :6:25: `backend.precision`: model `picky` computes in f32 or bf16, not f16
+        Set backend.precision = "f32" or "bf16".
+    :6:41: `backend.frozen`: model `picky` takes frozen weights in f32 or bf16, not nf4
+        Set backend.frozen = "f32" or "bf16".
+    "#);
+    insta::assert_snapshot!(refused("adapter.plugin = \"choosy\""), @r#"
+    :4:18: `adapter.plugin`: adapter `choosy` needs layers with the role `attention.query`; the model has `attention.output`, `attention.qkv`, `mlp.down`, `mlp.gate`, `mlp.up`
+        Use another model, or set adapter.plugin = "crooked", "full", "ia3", "lora", "p-tuning", "prefix-tuning", "prompt-tuning" or "qlora".
+    "#);
+    insta::assert_snapshot!(refused("optimizer.plugin = \"elsewhere\"\nadapter.plugin = \"full\""), @r#"
+    :1:1: `backend.name`: optimizer `elsewhere` computes on wgpu or cuda, not cpu
+        Set backend.name = "wgpu" or "cuda".
+    "#);
 }
 
 /// Following the advice makes the recipe sound.

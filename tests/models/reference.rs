@@ -9,6 +9,9 @@ use framework_core::{
 };
 use framework_engine::{ModelSource, build, executor::Device};
 
+/// Plugins that other tests in this program register.
+const OF_TESTS: [&str; 3] = ["choosy", "crooked", "picky"];
+
 /// Parts of the largest logit.
 const NEAR: f64 = 1e-4;
 
@@ -16,10 +19,10 @@ const NEAR: f64 = 1e-4;
 fn logits_of_every_family_are_those_of_the_executor() {
     let registry = plugins();
     let mut families = 0;
-    for entry in registry.list(Some(Kind::Model)) {
+    for entry in registry.list(Some(Kind::Model)).filter(|entry| !OF_TESTS.contains(&entry.about.name.as_str())) {
         let options = conformance::example(&entry.about).unwrap();
         let (model, spec) = conformance::smaller(&options, |options| entry.model(options)).unwrap();
-        if spec.params.iter().map(|param| param.len()).sum::<usize>() > 4_000_000 {
+        if spec.params.iter().map(|param| param.len()).sum::<usize>() > 8_000_000 {
             continue;
         }
         let config = model.options().unwrap().as_object().cloned().unwrap();
@@ -41,7 +44,7 @@ fn logits_of_every_family_are_those_of_the_executor() {
         assert!(found.len() == expected.len() && apart <= NEAR * largest, "{}: {apart} of {largest}", entry.about.name);
         families += 1;
     }
-    assert!(families >= 6, "{families}");
+    assert!(families >= 8, "{families}");
 }
 
 #[test]
@@ -50,6 +53,8 @@ fn adapters_pass_the_kits_checks() {
         let options = conformance::example(&entry.about).unwrap();
         let findings = conformance::numbers(&entry.about, &entry.build, &entry.label(), &options);
         let failed: Vec<_> = findings.iter().filter(|f| matches!(f.outcome, Outcome::Failed(_))).collect();
-        assert!(failed.is_empty() && !findings.is_empty(), "{}: {failed:?}", entry.about.name);
+        // One is wrong on purpose.
+        let right = entry.about.name != "crooked";
+        assert!(failed.is_empty() == right && !findings.is_empty(), "{}: {failed:?}", entry.about.name);
     }
 }

@@ -120,12 +120,15 @@ fn missing(needs: &Needs, spec: &ModelSpec) -> Vec<String> {
     needs.layers.iter().filter(|role| !has(role)).map(|role| format!("`{role}`")).collect()
 }
 
-/// The adapters whose examples can be attached to a model, in quotation marks.
+/// The adapters that can be attached to a model, by their defaults or as in their examples, in quotation marks.
 fn attachable(registry: &Registry, spec: &ModelSpec) -> Vec<String> {
     let attaches = |entry: &&framework_registry::Entry| {
-        let plan = |options: &Json| entry.adapter(options).and_then(|adapter| adapter.plan(spec));
-        let plan = conformance::example(&entry.about).and_then(|options| plan(&options));
-        plan.is_ok_and(|plan| plan.unmatched.is_empty() && missing(&plan.needs, spec).is_empty())
+        let fits = |options: &Json| {
+            let plan = entry.adapter(options).and_then(|adapter| adapter.plan(spec));
+            plan.is_ok_and(|plan| plan.unmatched.is_empty() && missing(&plan.needs, spec).is_empty())
+        };
+        fits(&Json::Object(Default::default()))
+            || conformance::example(&entry.about).is_ok_and(|options| fits(&options))
     };
     let entries = registry.list(Some(Kind::Adapter)).filter(attaches);
     entries.map(|entry| format!("\"{}\"", entry.about.name)).collect()
