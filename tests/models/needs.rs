@@ -90,7 +90,7 @@ fn check(tables: &str) -> Result<plan::Plan> {
 }
 
 fn refused(tables: &str) -> String {
-    let told = check(tables).err().expect("it is refused").to_string();
+    let told = check(tables).expect_err("it is refused").to_string();
     // The recipe's folder is a temporary one.
     told.lines()
         .map(|line| line.split_once("recipe.toml").map_or(line, |(_, rest)| rest))

@@ -46,7 +46,8 @@ impl Mul for Dual {
 impl Div for Dual {
     type Output = Self;
     fn div(self, other: Self) -> Self {
-        self * other.recip()
+        let value = self.value / other.value;
+        Self { value, slope: (self.slope - value * other.slope) / other.value }
     }
 }
 

@@ -94,7 +94,7 @@ fn plain(path: &Path, mut lines: Lines, unit: Unit) -> Texts {
     let path = path.to_owned();
     Box::new(iter::from_fn(move || {
         let (mut text, mut wrong) = (String::new(), None);
-        while let Some(line) = lines.next() {
+        while let Some(line) = lines.next_line() {
             let line = match line.and_then(Line::text) {
                 Ok(line) => line,
                 Err(e @ Fault::File(_)) => return Some(Err(e)),

@@ -142,7 +142,7 @@ fn value(mut scan: Scan) -> Next {
 
 fn line(mut lines: Lines) -> Next {
     loop {
-        let item = match lines.next() {
+        let item = match lines.next_line() {
             None => return (State::End, None),
             Some(Err(e)) => Err(e),
             Some(Ok(line)) => {

@@ -48,7 +48,7 @@ impl Lines {
     }
 
     /// The next line; none at the end.
-    pub fn next(&mut self) -> Option<Result<Line<'_>, Fault>> {
+    pub fn next_line(&mut self) -> Option<Result<Line<'_>, Fault>> {
         match self.read() {
             Err(e) => Some(Err(Fault::File(unreadable(&self.path, format!("after line {}: {e}", self.number))))),
             Ok(false) => None,

@@ -2,11 +2,13 @@
 
 use super::*;
 
+type Function = Box<dyn Fn(Dual) -> Dual>;
+
 /// Each derivative against a difference of the function.
 #[test]
 fn derivatives_are_those_of_the_functions() {
     let activation = |activation| move |x: Dual| x.activate(activation).unwrap();
-    let functions: [(&str, Box<dyn Fn(Dual) -> Dual>); 16] = [
+    let functions: [(&str, Function); 16] = [
         ("recip", Box::new(Dual::recip)),
         ("pow", Box::new(|x| x.pow(2.5))),
         ("exp", Box::new(Dual::exp)),

@@ -21,7 +21,7 @@ pub fn poems(
     let path = path.to_owned();
     Ok(std::iter::from_fn(move || {
         let (mut poem, mut wrong, mut bytes) = (Vec::new(), None, 0);
-        while let Some(line) = lines.next() {
+        while let Some(line) = lines.next_line() {
             match line.and_then(Line::text).map(str::trim) {
                 Ok("") if poem.is_empty() && wrong.is_none() => {}
                 Ok("") => break,
