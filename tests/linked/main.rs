@@ -1,6 +1,4 @@
 //! The packages of `tests/third_party`, linked into a program and loaded from libraries: the same files to the last bit.
-//!
-//! `sqlite` is left out: it would make every build of the framework's tests compile SQLite.
 
 #[path = "../common/plugins.rs"]
 mod plugins;
@@ -14,7 +12,7 @@ use lion as _;
 use mamba as _;
 use mirostat as _;
 use plugin_adapters as _;
-use plugin_datasets as _;
+use sqlite as _;
 use std::{
     collections::BTreeMap,
     fs,
@@ -23,14 +21,14 @@ use std::{
 };
 use typos as _;
 
-const PARTS: [&str; 4] = ["lion", "mamba", "mirostat", "typos"];
+const PARTS: [&str; 5] = ["lion", "mamba", "mirostat", "sqlite", "typos"];
 
 const RECIPE: &str = r#"
 name = "linked"
 seed = 7
 model = { plugin = "mamba", config = { vocab_size = 300, hidden_size = 32, num_hidden_layers = 2, state_size = 8 } }
 tokenizer.train = { kind = "byte-level-bpe", vocab_size = 300 }
-dataset = [{ plugin = "instruction-csv", path = "data.csv" }]
+dataset = [{ plugin = "sqlite", path = "faq.db", query = "SELECT question AS instruction, answer AS output FROM faq ORDER BY id" }]
 augment = [{ plugin = "typos" }]
 data.cache = false
 
@@ -78,9 +76,7 @@ fn files(folder: &Path, below: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
 fn packages_of_others_give_the_same_files_linked_in_and_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let rows = [("the moon", "grey"), ("a rose", "red"), ("coal", "black"), ("snow", "white"), ("grass", "green")];
-    let rows: String = rows.iter().map(|(thing, colour)| format!("What colour is {thing}?,,{colour}\n")).collect();
-    fs::write(path("data.csv"), format!("instruction,input,output\n{rows}")).unwrap();
+    fs::copy(plugins::repository().join("tests/third_party/sqlite/faq.db"), path("faq.db")).unwrap();
     fs::write(path("recipe.toml"), RECIPE).unwrap();
 
     let output = |name: &str| format!("output={}", path(name).display());
