@@ -6,6 +6,7 @@ use framework_core::{
     Kind,
     conformance::{self, CACHED, CHECKPOINTED, GRADIENTS, MERGED, Outcome, PACKED, STARTED},
 };
+use framework_executor::Wanted;
 use framework_registry::{Registry, Sources};
 use framework_sdk::{
     Adapted, Adapter, Attach, Attention, Ctx, Dense, Embedding, Heads, Init, Linear, Logits, Merged, ModelArch,
@@ -220,7 +221,7 @@ fn apart_when_generated(name: &str) -> f32 {
         let logits = network.logits(row.to_vec(), 1).unwrap();
         logits[logits.len() - 20..].to_vec()
     };
-    let (mut rows, found) = network.begin(&[vec![5, 6, 7, 8], vec![9, 10]], 0).unwrap();
+    let (mut rows, found) = network.begin(&[vec![5, 6, 7, 8], vec![9, 10]], 0, Wanted::default()).unwrap();
     let prompts = [alone(&[5, 6, 7, 8]), alone(&[9, 10])].concat();
     let (next, expected) = (rows.step(&[1, 0], &[11, 12]).unwrap(), [alone(&[9, 10, 11]), alone(&[5, 6, 7, 8, 12])]);
     super::apart(&found, &prompts).0.max(super::apart(&next, &expected.concat()).0)
