@@ -1,15 +1,10 @@
 //! Products of 32-bit numbers that read all 32 bits. On NVIDIA's tensor cores the library below us computes them from 19
 //! (TF32), which is a precision of its own here.
 
+use super::product::recorded;
 use burn::{
     backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
+        Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
         tensor::FloatTensor,
     },
     tensor::Tensor as Burn,
@@ -92,38 +87,8 @@ pub(in super::super) static PRETENDED: std::sync::atomic::AtomicBool = std::sync
 
 impl<B: OnExact, C: CheckpointStrategy> OnExact for Autodiff<B, C> {
     fn exact(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        let ((a, of_a), (b, of_b)) = (a.into_parts(), b.into_parts());
-        let y = B::exact(a.clone(), b.clone());
-        match Product.prepare::<C>([of_a, of_b]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish((a, b), y),
-            OpsKind::UnTracked(step) => step.finish(y),
-        }
+        recorded::<B, C>(a, b, None, |a, b, _| B::exact(a, b))
     }
-}
-
-/// `da = g · bᵀ`, `db = aᵀ · g`.
-#[derive(Debug)]
-struct Product;
-
-impl<B: OnExact> Backward<B, 2> for Product {
-    type State = (FloatTensor<B>, FloatTensor<B>);
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (a, b) = ops.state;
-        let grad = grads.consume::<B>(&ops.node);
-        let [of_a, of_b] = ops.parents;
-        if let Some(parent) = of_a {
-            grads.register::<B>(parent.id, B::exact(grad.clone(), turned::<B>(b)));
-        }
-        if let Some(parent) = of_b {
-            grads.register::<B>(parent.id, B::exact(turned::<B>(a), grad));
-        }
-    }
-}
-
-fn turned<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let rank = x.shape().num_dims();
-    B::float_swap_dims(x, rank - 2, rank - 1)
 }
 
 #[cfg(test)]

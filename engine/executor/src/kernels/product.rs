@@ -9,7 +9,7 @@ use super::{
 use crate::precision::{Half, product_on};
 use burn::{
     backend::{
-        Autodiff, Dispatch, Flex, TensorMetadata,
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -64,12 +64,25 @@ impl OnProduct for burn::backend::Cuda {}
 
 impl<B: OnProduct, C: CheckpointStrategy> OnProduct for Autodiff<B, C> {
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
-        let ((a, of_a), (b, of_b)) = (a.into_parts(), b.into_parts());
-        let y = B::product(a.clone(), b.clone(), half);
-        match Product.prepare::<C>([of_a, of_b]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish((a, b, half), y),
-            OpsKind::UnTracked(step) => step.finish(y),
-        }
+        recorded::<B, C>(a, b, half, B::product)
+    }
+}
+
+/// How a backend multiplies matrices, or stacks of as many on both sides.
+type Multiply<B> = fn(FloatTensor<B>, FloatTensor<B>, Half) -> FloatTensor<B>;
+
+/// `a · b`, with a way back that multiplies in the same way.
+pub(super) fn recorded<B: Backend, C: CheckpointStrategy>(
+    a: FloatTensor<Autodiff<B, C>>,
+    b: FloatTensor<Autodiff<B, C>>,
+    half: Half,
+    multiply: Multiply<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let ((a, of_a), (b, of_b)) = (a.into_parts(), b.into_parts());
+    let y = multiply(a.clone(), b.clone(), half);
+    match Product.prepare::<C>([of_a, of_b]).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((a, b, half, multiply), y),
+        OpsKind::UnTracked(step) => step.finish(y),
     }
 }
 
@@ -77,18 +90,18 @@ impl<B: OnProduct, C: CheckpointStrategy> OnProduct for Autodiff<B, C> {
 #[derive(Debug)]
 struct Product;
 
-impl<B: OnProduct> Backward<B, 2> for Product {
-    type State = (FloatTensor<B>, FloatTensor<B>, Half);
+impl<B: Backend> Backward<B, 2> for Product {
+    type State = (FloatTensor<B>, FloatTensor<B>, Half, Multiply<B>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (a, b, half) = ops.state;
+        let (a, b, half, multiply) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let [of_a, of_b] = ops.parents;
         if let Some(parent) = of_a {
-            grads.register::<B>(parent.id, B::product(grad.clone(), B::float_transpose(b), half));
+            grads.register::<B>(parent.id, multiply(grad.clone(), B::float_transpose(b), half));
         }
         if let Some(parent) = of_b {
-            grads.register::<B>(parent.id, B::product(B::float_transpose(a), grad, half));
+            grads.register::<B>(parent.id, multiply(B::float_transpose(a), grad, half));
         }
     }
 }
