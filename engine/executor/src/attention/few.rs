@@ -5,7 +5,7 @@ use super::{
     Scores, Tile,
     native::{Seen, softmax},
 };
-use crate::kernels::{Integers, Loop, contiguous, few::dot, vectorised};
+use crate::kernels::{Integers, Loop, contiguous, dot::dot, vectorised};
 use burn::{
     backend::{
         Flex, TensorMetadata,

@@ -1,7 +1,7 @@
 //! Products of a few rows with a weight, as when tokens are generated one at a time: what takes the time is to read the
 //! weight, so that it is read once, in order, on all cores.
 
-use super::{Loop, contiguous, vectorised};
+use super::{contiguous, dot::Dots, vectorised};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -17,14 +17,11 @@ use burn::{
     tensor::{Tensor as Burn, TensorData},
 };
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Rows up to which a product is one of few.
 pub(in super::super) const FEW: usize = 8;
 /// Numbers of a weight that one task reads, at least.
 const TASK: usize = 1 << 15;
-/// Numbers of a weight that are taken at a time: they stay near.
-const NEAR: usize = 1 << 11;
 
 #[backend_extension(Autodiff, Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 pub(in super::super) trait OnFew: Backend {
@@ -42,98 +39,42 @@ impl OnFew for Flex {
     fn few(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let weight = contiguous(weight);
         let numbers = weight.as_slice::<f32>().expect("32-bit numbers");
-        native(x, weight.shape()[0], Weights::There(numbers))
+        native(x, weight.shape()[0], &There { numbers, width: weight.shape()[1] })
     }
 }
 
-/// Where the numbers of a weight's rows come from.
-#[derive(Clone, Copy)]
-pub(in super::super) enum Weights<'a> {
-    There(&'a [f32]),
-    /// They are decoded into a buffer.
-    Coded(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),
+/// Rows of a weight as they lie in memory.
+pub(in super::super) trait Weight: Sync {
+    /// Writes the products of rows from `first` on with each row of `x` to `sums`, `[rows, n]`.
+    fn products(&self, first: usize, x: &[f32], sums: &mut [f32]);
 }
 
-impl Weights<'_> {
-    fn rows<'b>(&'b self, rows: Range<usize>, width: usize, buffer: &'b mut Vec<f32>) -> &'b [f32] {
-        match self {
-            Self::There(numbers) => &numbers[rows.start * width..rows.end * width],
-            Self::Coded(decode) => {
-                buffer.resize(rows.len() * width, 0.0);
-                decode(rows, buffer);
-                buffer
-            }
-        }
+/// Rows of 32-bit numbers.
+struct There<'a> {
+    numbers: &'a [f32],
+    width: usize,
+}
+
+impl Weight for There<'_> {
+    fn products(&self, first: usize, x: &[f32], sums: &mut [f32]) {
+        let rows = &self.numbers[first * self.width..];
+        vectorised(Dots { rows, number: |a| a, x, width: self.width, sums });
     }
 }
 
-/// [`OnFew::few`] with the rows of a weight.
-pub(in super::super) fn native(x: FloatTensor<Flex>, rows: usize, weights: Weights) -> FloatTensor<Flex> {
+/// [`OnFew::few`] with a weight of so many rows.
+pub(in super::super) fn native(x: FloatTensor<Flex>, rows: usize, weight: &dyn Weight) -> FloatTensor<Flex> {
     let ([n, width], x) = ([x.shape()[0], x.shape()[1]], contiguous(x));
     let x = x.as_slice::<f32>().expect("32-bit numbers");
-    let (task, near) = ((TASK / width.max(1)).max(1), (NEAR / width.max(1)).max(1));
+    let task = (TASK / width.max(1)).max(1);
     // [rows, n]
     let mut sums = vec![0.0; rows * n];
-    sums.par_chunks_mut(task * n.max(1)).enumerate().for_each(|(i, sums)| {
-        let mut buffer = Vec::new();
-        for (j, sums) in sums.chunks_mut(near * n.max(1)).enumerate() {
-            let start = i * task + j * near;
-            let weights = weights.rows(start..start + sums.len() / n, width, &mut buffer);
-            vectorised(Products { weights, x, width, sums });
-        }
-    });
-    let mut out = vec![0.0; n * rows];
-    for (i, row) in out.chunks_mut(rows.max(1)).enumerate() {
-        row.iter_mut().zip(sums[i..].iter().step_by(n)).for_each(|(out, sum)| *out = *sum);
-    }
+    sums.par_chunks_mut(task * n.max(1)).enumerate().for_each(|(i, sums)| weight.products(i * task, x, sums));
+    let out = match n {
+        1 => sums,
+        _ => (0..n).flat_map(|i| sums[i..].iter().step_by(n).copied()).collect(),
+    };
     Flex::float_from_data(TensorData::new(out, [n, rows]), &Default::default())
-}
-
-/// Products of each row of the weights with each of `x`.
-struct Products<'a> {
-    weights: &'a [f32],
-    x: &'a [f32],
-    width: usize,
-    sums: &'a mut [f32],
-}
-
-impl Loop for Products<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let n = self.x.len() / self.width.max(1);
-        for (weights, sums) in self.weights.chunks_exact(self.width).zip(self.sums.chunks_exact_mut(n)) {
-            for (sum, x) in sums.iter_mut().zip(self.x.chunks_exact(self.width)) {
-                *sum = dot(weights, x);
-            }
-        }
-    }
-}
-
-/// Numbers added up side by side: what one of them waits for, others use.
-const WIDE: usize = 64;
-
-/// `Σ a · b`.
-#[inline(always)]
-pub(in super::super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((parts, rest), (others, other)) = (a.as_chunks::<WIDE>(), b.as_chunks::<WIDE>());
-    let mut sums = [0.0; WIDE];
-    for (a, b) in parts.iter().zip(others) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    for (sum, (a, b)) in sums.iter_mut().zip(rest.iter().zip(other)) {
-        *sum += a * b;
-    }
-    // Halves onto each other: sums one after the other would take longer than all the rest.
-    for half in [32, 16, 8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
 }
 
 #[cfg(feature = "wgpu")]

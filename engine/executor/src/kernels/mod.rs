@@ -9,6 +9,8 @@ pub(super) mod activation;
 mod bf16;
 pub(super) mod cross_entropy;
 pub(super) mod curves;
+pub(super) mod dot;
+pub(super) mod dots4;
 pub(super) mod exact;
 pub(super) mod exp;
 pub(super) mod few;

@@ -3,14 +3,14 @@
 use super::{
     Codec, Coded, Matrix,
     int8::{byte, packed},
-    scales,
+    products_of_decoded, scales,
 };
-use crate::kernels::lookup::looked_up;
+use crate::kernels::{dots4, lookup::looked_up};
 use framework_core::Result;
 use rayon::prelude::*;
 
-/// Numbers that share a scale.
-pub(super) const BLOCK: usize = 64;
+pub(super) use crate::kernels::dots4::BLOCK;
+
 /// Blocks that one task encodes, at least.
 const MANY: usize = 256;
 /// Words of a block.
@@ -140,6 +140,18 @@ impl Codec for Block4 {
             }
             (at, rest) = (at + count, after);
         }
+    }
+
+    fn products(&self, words: &[i32], scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
+        let (n, width) = (x.len() / shape.width.max(1), shape.width);
+        if !width.is_multiple_of(BLOCK) {
+            return products_of_decoded(self, words, scales, shape, first, x, sums);
+        }
+        let (all, start) = (shape.len().div_ceil(BLOCK), first * width);
+        let blocks = start / BLOCK..(start + sums.len() / n.max(1) * width) / BLOCK;
+        let codes = &bytemuck::cast_slice::<i32, u8>(words)[start / 2..blocks.end * BLOCK / 2];
+        let scales: Vec<f32> = blocks.map(|block| self.scale(words, scales, all, block)).collect();
+        dots4::Rows { codes, scales: &scales, table: &self.table, width }.times(&dots4::sides(x), sums);
     }
 
     fn bytes(&self, shape: Matrix) -> usize {

@@ -1,7 +1,7 @@
 //! 16-bit numbers, two in a word.
 
 use super::{Codec, Coded, Matrix};
-use crate::kernels::{Loop, vectorised};
+use crate::kernels::{Loop, dot::Dots, vectorised};
 use framework_base::Float;
 use framework_core::{PluginError, Result};
 use half::{bf16, f16};
@@ -87,6 +87,16 @@ impl Codec for Half {
     fn decode(&self, words: &[i32], _scales: &[f32], _shape: Matrix, start: usize, out: &mut [f32]) {
         let halves = &halves(words)[start..][..out.len()];
         vectorised(Decoded { format: self.format, halves, out });
+    }
+
+    fn products(&self, words: &[i32], _scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
+        let (rows, width) = (&halves(words)[first * shape.width..], shape.width);
+        match self.format {
+            Float::BF16 => {
+                vectorised(Dots { rows, number: |bits| f32::from_bits(u32::from(bits) << 16), x, width, sums });
+            }
+            _ => vectorised(Dots { rows, number: from_f16, x, width, sums }),
+        }
     }
 
     fn bytes(&self, shape: Matrix) -> usize {

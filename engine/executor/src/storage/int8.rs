@@ -1,8 +1,9 @@
 //! 8-bit integers, four in a word, with a scale for each row.
 
-use super::{Codec, Coded, Matrix};
-use crate::kernels::{Loop, vectorised};
+use super::{CHUNK, Codec, Coded, Matrix};
+use crate::kernels::{Loop, dot::Dots, rows::LANES, vectorised};
 use framework_core::Result;
+use rayon::prelude::*;
 
 /// `round(x / scale)` with `scale = max|row| / 127`. The error of a number is at most half of its row's scale.
 pub(super) struct Int8;
@@ -17,11 +18,13 @@ pub(super) fn table() -> Vec<f32> {
 
 impl Codec for Int8 {
     fn encode(&self, numbers: &[f32], width: usize) -> Result<Coded> {
-        let rows = numbers.chunks(width.max(1));
-        let scales: Vec<f32> = rows.clone().map(|row| row.iter().fold(0f32, |m, x| m.max(x.abs())) / MOST).collect();
-        let code = |x: &f32, scale: f32| if scale > 0.0 { (x / scale).round_ties_even() as i8 as u8 } else { 0 };
-        let codes: Vec<u8> = rows.zip(&scales).flat_map(|(row, &s)| row.iter().map(move |x| code(x, s))).collect();
-        Ok(Coded { words: packed(&codes), scales })
+        let (width, count) = (width.max(1), numbers.len());
+        let (mut codes, mut scales) = (vec![0i8; count], vec![0.0; count / width]);
+        let rows = codes.par_chunks_mut(width).zip(&mut scales).with_min_len((CHUNK / width).max(1));
+        rows.zip(numbers.par_chunks(width)).for_each(|((codes, scale), row)| {
+            *scale = vectorised(Encoded { row, codes });
+        });
+        Ok(Coded { words: packed(bytemuck::cast_slice(&codes)), scales })
     }
 
     fn decode(&self, words: &[i32], scales: &[f32], shape: Matrix, start: usize, out: &mut [f32]) {
@@ -37,8 +40,44 @@ impl Codec for Int8 {
         }
     }
 
+    fn products(&self, words: &[i32], scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
+        let codes: &[i8] = &bytemuck::cast_slice(words)[first * shape.width..];
+        let n = x.len() / shape.width.max(1);
+        vectorised(Dots { rows: codes, number: f32::from, x, width: shape.width, sums });
+        for (sums, scale) in sums.chunks_exact_mut(n).zip(&scales[first..]) {
+            sums.iter_mut().for_each(|sum| *sum *= scale);
+        }
+    }
+
     fn bytes(&self, shape: Matrix) -> usize {
         4 * shape.len().div_ceil(4) + 4 * shape.rows
+    }
+}
+
+/// Gives the scale.
+struct Encoded<'a> {
+    row: &'a [f32],
+    codes: &'a mut [i8],
+}
+
+impl Loop for Encoded<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        let (parts, rest) = self.row.as_chunks::<LANES>();
+        let mut most = [0f32; LANES];
+        for part in parts {
+            for (most, x) in most.iter_mut().zip(part) {
+                *most = if x.abs() > *most { x.abs() } else { *most };
+            }
+        }
+        let scale = rest.iter().map(|x| x.abs()).chain(most).fold(0f32, f32::max) / MOST;
+        if scale > 0.0 {
+            let numbers = self.codes.iter_mut().zip(self.row);
+            numbers.for_each(|(code, x)| *code = (x / scale).round_ties_even() as i8);
+        }
+        scale
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 
 use super::{
     Device,
-    kernels::{head::How, matrix::Panel, multiply::takes_halves},
+    kernels::{dot::Dots, head::How, matrix::Panel, multiply::takes_halves, vectorised},
     precision::Half,
     value::{R, Value, padded},
 };
@@ -33,6 +33,8 @@ use std::{ops::Range, sync::Arc};
 
 /// Numbers that one task decodes, at least.
 const CHUNK: usize = 1 << 15;
+/// Numbers that are decoded at a time where few rows are multiplied with them: they stay near.
+const NEAR: usize = 1 << 11;
 
 pub use half::words as words_of_halves;
 pub use kept::Raw;
@@ -86,8 +88,33 @@ trait Codec: Sync {
     /// Decodes the numbers from `start` on, as many as `out` takes.
     fn decode(&self, words: &[i32], scales: &[f32], shape: Matrix, start: usize, out: &mut [f32]);
 
+    /// Writes the products of rows from `first` on with each row of `x` to `sums`, `[rows, n]`.
+    fn products(&self, words: &[i32], scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
+        products_of_decoded(self, words, scales, shape, first, x, sums);
+    }
+
     /// Bytes of the words and scales of a matrix.
     fn bytes(&self, shape: Matrix) -> usize;
+}
+
+/// [`Codec::products`] of rows that are decoded before.
+fn products_of_decoded(
+    codec: &(impl Codec + ?Sized),
+    words: &[i32],
+    scales: &[f32],
+    shape: Matrix,
+    first: usize,
+    x: &[f32],
+    sums: &mut [f32],
+) {
+    let (n, width) = (x.len() / shape.width.max(1), shape.width);
+    let near = (NEAR / width.max(1)).max(1);
+    let mut rows = vec![0.0; near * width];
+    for (i, sums) in sums.chunks_mut(near * n).enumerate() {
+        let rows = &mut rows[..sums.len() / n * width];
+        codec.decode(words, scales, shape, (first + i * near) * width, rows);
+        vectorised(Dots { rows, number: |a| a, x, width, sums });
+    }
 }
 
 /// Rows and columns of a weight; what has more dimensions has more rows.

@@ -6,7 +6,7 @@ use crate::{
     kernels::{
         Integers, contiguous,
         exact::OnExact,
-        few::{FEW, Weights, native as few},
+        few::{FEW, Weight, native as few},
         matrix,
         multiply::Left,
     },
@@ -101,6 +101,19 @@ fn parts<'a>(words: &'a IntTensor<Flex>, scales: &'a FloatTensor<Flex>) -> (&'a 
     (words.as_slice::<i32>().expect("words"), scales.as_slice::<f32>().expect("scales"))
 }
 
+/// A coded weight for products with few rows.
+struct Rows<'a> {
+    words: &'a [i32],
+    scales: &'a [f32],
+    coding: Coding,
+}
+
+impl Weight for Rows<'_> {
+    fn products(&self, first: usize, x: &[f32], sums: &mut [f32]) {
+        self.coding.codec().products(self.words, self.scales, self.coding.shape, first, x, sums);
+    }
+}
+
 fn tensor(data: Vec<f32>, dims: [usize; 2]) -> FloatTensor<Flex> {
     Flex::float_from_data(TensorData::new(data, dims), &Default::default())
 }
@@ -122,10 +135,7 @@ impl OnCoded for Flex {
         let ((words, scales), n) = (parts(&words, &scales), x.shape()[0]);
         let Matrix { rows, width } = coding.shape;
         if n <= FEW {
-            let decode = |rows: Range<usize>, buffer: &mut [f32]| {
-                coding.codec().decode(words, scales, coding.shape, rows.start * width, buffer);
-            };
-            return few(x, rows, Weights::Coded(&decode));
+            return few(x, rows, &Rows { words, scales, coding });
         }
         let x = contiguous(x);
         let left = Left::new(matrix::Matrix::new(x.as_slice::<f32>().expect("32-bit numbers"), n, width), coding.half);

