@@ -29,7 +29,7 @@ fn means(split: Split) -> Option<Means> {
     if has_tiles() {
         return Some(Means::Tiles);
     }
-    (split == Split::Rounded && has_avx512() && dots::available()).then_some(Means::Dots)
+    (split == Split::Rounded && has_avx512() && dots::pay()).then_some(Means::Dots)
 }
 
 fn chosen(split: Split) -> Means {

@@ -1,4 +1,5 @@
-//! Products by AVX512-BF16: `vdpbf16ps` adds two products to each of 16 sums at a time, twice as fast as products in 32 bits.
+//! Products by AVX512-BF16: `vdpbf16ps` adds two products to each of 16 sums at a time, on AMD's processors twice as
+//! fast as products in 32 bits.
 //!
 //! Both operands are packed into panels of [`ROWS`] rows and [`COLUMNS`] columns, pairs of neighbouring numbers of a sum side
 //! by side.
@@ -9,7 +10,7 @@ pub use panels::{Columns, Rows};
 
 use super::Out;
 use rayon::prelude::*;
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, sync::LazyLock};
 
 /// Rows and columns of what the inner loop computes: 24 of 32 registers hold sums.
 const ROWS: usize = 8;
@@ -23,6 +24,16 @@ const TASK: [usize; 2] = [8 * ROWS, 8 * COLUMNS];
 /// Whether this processor has the instruction.
 pub fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+}
+
+/// Whether it computes more than products in 32 bits do. Intel's processors start half as many of these instructions in the
+/// same time, which leaves nothing that rounding and packing could be paid with.
+pub fn pay() -> bool {
+    static INTEL: LazyLock<bool> = LazyLock::new(|| {
+        let words = __cpuid(0);
+        [words.ebx, words.edx, words.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+    });
+    available() && !*INTEL
 }
 
 /// `a · b`, or its sum with what is there, into rows that lie one after the other. What is summed does not depend on how many
