@@ -6,6 +6,7 @@ README.md describes what is measured and how to read it.
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -14,8 +15,10 @@ from sides import Failed, execute, thread_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
-# Number formats of the weights: ours, and what the peers call the same width.
+# Number formats of the weights: ours, and what transformers calls them.
 WIDTHS = {"f32": "float32", "bf16": "bfloat16", "int8": None, "nf4": None}
+# And what llama.cpp is measured with.
+LLAMA = {"f32": ["f32"], "bf16": ["bf16", "f16"], "int8": ["int8"]}
 
 
 def arguments() -> argparse.Namespace:
@@ -25,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=256, help="tokens that are timed (256)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side (3)")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="(all cores)")
+    parser.add_argument("--read", type=int, default=512, help="tokens of a prompt whose reading is timed (512)")
     parser.add_argument("--widths", default=",".join(WIDTHS), help="(f32,bf16,int8,nf4)")
     parser.add_argument("--only", choices=["ours"], help="run one side alone")
     parser.add_argument("--framework", type=Path, default=ROOT / "target/release/framework")
@@ -32,9 +36,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def ours(args: argparse.Namespace, width: str, tokens: int) -> float:
-    """Seconds of a process that generates so many tokens."""
-    words = " ".join(f"w{i + 1}" for i in range(args.prompt))
+def ours(args: argparse.Namespace, width: str, prompt: int, tokens: int) -> float:
+    """Seconds of a process that reads and generates so many tokens."""
+    words = " ".join(f"w{i + 1}" for i in range(prompt))
     settings = {
         "max_new_tokens": tokens,
         "min_new_tokens": tokens,
@@ -48,29 +52,38 @@ def ours(args: argparse.Namespace, width: str, tokens: int) -> float:
     return execute(f"framework, {width}", command, log, thread_variables(args.threads)).wall_seconds
 
 
-def per_second(args: argparse.Namespace, width: str) -> float:
-    """From two lengths, so that loading and reading the prompt do not count."""
+def per_second(args: argparse.Namespace, width: str) -> tuple[float, float]:
+    """Tokens that are generated, and read, from two lengths of each, so that loading does not count."""
     few = 8
-    return args.tokens / (ours(args, width, args.tokens + few) - ours(args, width, few))
+    least = ours(args, width, args.prompt, few)
+    generated = args.tokens / (ours(args, width, args.prompt, args.tokens + few) - least)
+    return generated, args.read / (ours(args, width, args.prompt + args.read, few) - least)
 
 
-def theirs(args: argparse.Namespace, script: str, width: str) -> float:
+def theirs(args: argparse.Namespace, script: str, width: str) -> tuple[float, float]:
     """What a peer's script measures of itself."""
     result = args.work / f"{script}.json"
     result.unlink(missing_ok=True)
-    command = [sys.executable, str(HERE / script), str(args.work), width, str(args.prompt), str(args.tokens)]
+    sizes = map(str, (args.prompt, args.tokens, args.read))
+    command = [sys.executable, str(HERE / script), str(args.work), width, *sizes]
     execute(script, command, args.work / f"{script}.log", thread_variables(args.threads))
-    return json.loads(result.read_text())["per_second"]
+    found = json.loads(result.read_text())
+    return found["generated"], found["read"]
 
 
 def sides(args: argparse.Namespace) -> dict[str, object]:
     """What is measured, by its name."""
     all_sides = {}
+    peers = args.only is None
+    with_llama = peers and find_spec("llama_cpp") is not None
     for width in args.widths.split(","):
         all_sides[f"framework, {width}"] = lambda width=width: per_second(args, width)
-        if WIDTHS[width] and args.only is None:
+        if WIDTHS[width] and peers:
             name = WIDTHS[width]
             all_sides[f"transformers, {name}"] = lambda name=name: theirs(args, "decoding_peer.py", name)
+        for name in LLAMA.get(width, []) if with_llama else []:
+            shown = "Q8_0" if name == "int8" else name
+            all_sides[f"llama.cpp, {shown}"] = lambda name=name: theirs(args, "decoding_llama.py", name)
     return all_sides
 
 
@@ -78,8 +91,8 @@ def main() -> int:
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
     args.work = args.work.resolve()
-    command = [sys.executable, str(HERE / "decoding_peer.py"), str(args.work), "make", args.shape, "0"]
-    found: dict[str, list[float]] = {}
+    command = [sys.executable, str(HERE / "decoding_peer.py"), str(args.work), "make", args.shape]
+    found: dict[str, list[tuple[float, float]]] = {}
     try:
         execute("preparing", command, args.work / "prepare.log", thread_variables(args.threads))
         for number in range(1, args.rounds + 1):
@@ -89,10 +102,12 @@ def main() -> int:
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{args.shape}, {args.prompt} tokens read, {args.tokens} timed; {machine.processor()}, {args.threads} threads")
-    print("\n| weights | tokens/s (min–max) |\n| --- | ---: |")
+    sizes = f"{args.tokens} tokens generated behind {args.prompt}, {args.read} read"
+    print(f"{args.shape}, {sizes}; {machine.processor()}, {args.threads} threads")
+    print("\n| weights | generated, tokens/s (min–max) | read, tokens/s (min–max) |\n| --- | ---: | ---: |")
     for name, rates in found.items():
-        print(f"| {name} | {median(rates):.1f} ({min(rates):.1f}–{max(rates):.1f}) |")
+        cells = [f"{median(all):.1f} ({min(all):.1f}–{max(all):.1f})" for all in zip(*rates)]
+        print(f"| {name} | {' | '.join(cells)} |")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The transformers side of decoding.py: python decoding_peer.py WORK make SHAPE 0 | WORK WIDTH PROMPT TOKENS"""
+"""The transformers side of decoding.py: python decoding_peer.py WORK make SHAPE | WORK WIDTH PROMPT TOKENS READ"""
 
 import json
 import sys
@@ -21,9 +21,14 @@ def make(work: Path, shape: str) -> None:
 
 
 @torch.inference_mode()
-def decode(work: Path, width: str, prompt: int, tokens: int) -> float:
-    """Tokens per second behind a prompt, which does not count."""
+def decode(work: Path, width: str, prompt: int, tokens: int, read: int) -> dict[str, float]:
+    """Tokens per second behind a prompt, which does not count, and of reading a longer one."""
     model = AutoModelForCausalLM.from_pretrained(work / "model", dtype=getattr(torch, width)).eval()
+    longer = torch.arange(1, read + 1)[None]
+    model(longer, use_cache=True)
+    start = time.perf_counter()
+    model(longer, use_cache=True)
+    reading = read / (time.perf_counter() - start)
     ids = torch.arange(1, prompt + 1)[None]
     out = model(ids, use_cache=True)
     cache, start = out.past_key_values, 0.0
@@ -32,7 +37,7 @@ def decode(work: Path, width: str, prompt: int, tokens: int) -> float:
             start = time.perf_counter()
         token = out.logits[:, -1:].argmax(-1)
         out = model(token, past_key_values=cache, use_cache=True)
-    return tokens / (time.perf_counter() - start)
+    return {"generated": tokens / (time.perf_counter() - start), "read": reading}
 
 
 def main() -> None:
@@ -42,8 +47,8 @@ def main() -> None:
     if sys.argv[2] == "make":
         make(work, sys.argv[3])
         return
-    rate = decode(work, sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
-    (work / "decoding_peer.py.json").write_text(json.dumps({"per_second": rate}))
+    found = decode(work, sys.argv[2], *map(int, sys.argv[3:6]))
+    (work / "decoding_peer.py.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
