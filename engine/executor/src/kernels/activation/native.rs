@@ -62,7 +62,9 @@ impl<const C: usize> Row for Gate<'_, C> {
     #[inline(always)]
     fn run(&self, i: usize, row: &mut [f32]) {
         let up = self.0.of(i, row);
-        row.iter_mut().zip(up).for_each(|(x, up)| *x = ALL[C].at(*x) * up);
+        for (x, up) in row.iter_mut().zip(up) {
+            *x = ALL[C].at(*x) * up;
+        }
     }
 }
 
@@ -73,7 +75,10 @@ impl<const C: usize> Row for Slope<'_, C> {
     #[inline(always)]
     fn run(&self, i: usize, row: &mut [f32]) {
         let x = self.0.of(i, row);
-        row.iter_mut().zip(x).for_each(|(g, x)| *g *= ALL[C].slope(*x));
+        // `for_each` would call a function of its own, which is compiled for the least of the levels.
+        for (g, x) in row.iter_mut().zip(x) {
+            *g *= ALL[C].slope(*x);
+        }
     }
 }
 
