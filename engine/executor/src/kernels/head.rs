@@ -5,6 +5,8 @@
 //! whose keys and values are the weight's rows. So the vocabulary is gone through a panel at a time, with a running
 //! maximum and sum (Milakov and Gimelshein, 2018, arXiv:1805.02867), and a panel serves both products while it is near.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes;
 use super::{
     Integers, Loop, contiguous,
     cross_entropy::OnCrossEntropy,
@@ -165,6 +167,12 @@ pub(in super::super) fn native<'a>(
     let (hidden, bias, targets) = (contiguous(hidden), contiguous(bias), targets.to_contiguous());
     let (states, targets) = (hidden.as_slice::<f32>().expect("32-bit numbers"), Integers::of(&targets));
     let bias = bias.as_slice::<f32>().filter(|bias| bias.len() == vocab).unwrap_or(&[]);
+    let tensor = |data, columns| Flex::float_from_data(TensorData::new(data, [n, columns]), &Default::default());
+    #[cfg(target_arch = "x86_64")]
+    if lanes::serve(how.half) {
+        let (losses, other) = lanes::head(lanes::Rows { states, width, targets, bias, how }, vocab, numbers);
+        return (tensor(losses, 1), tensor(other, if how.factor.is_some() { width } else { 1 }));
+    }
     let states = Left::new(Matrix::new(states, n, width), how.half);
     let step = (TILE / n.max(1)).max(LEAST).min(vocab);
     let mut tile = vec![0.0; n * step];
@@ -189,7 +197,6 @@ pub(in super::super) fn native<'a>(
             Left::new(Matrix::new(tile, n, panel.len()), how.half).times_added(weight, &mut grad);
         }
     }
-    let tensor = |data, columns| Flex::float_from_data(TensorData::new(data, [n, columns]), &Default::default());
     let losses = tensor(running.iter().map(Running::loss).collect(), 1);
     let Some(factor) = how.factor else {
         return (losses, tensor(running.iter().map(|row| row.most - row.target).collect(), 1));

@@ -17,6 +17,8 @@ pub(super) mod few;
 pub(super) mod float32;
 pub(super) mod head;
 mod instructions;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub(super) mod lookup;
 pub(super) mod matrix;
 pub(super) mod multiply;
