@@ -11,7 +11,6 @@ use framework_base::{Error, Result};
 use framework_core::Record;
 use jiff::civil::Date;
 use minijinja::Environment;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -126,9 +125,19 @@ impl Chat {
     }
 
     fn rendered(&self, talk: &Conversation, messages: usize, generate: bool) -> Result<String, minijinja::Error> {
+        self.rendered_as(talk, talk.seen().messages[..messages].to_vec(), generate)
+    }
+
+    /// These messages in the place of the conversation's, as text with the marks of `{% generation %}` blocks.
+    pub fn rendered_as(
+        &self,
+        talk: &Conversation,
+        messages: Vec<minijinja::Value>,
+        generate: bool,
+    ) -> Result<String, minijinja::Error> {
         let mut variables = self.variables.clone();
         let seen = talk.seen();
-        variables.insert("messages".into(), seen.messages[..messages].to_vec().into());
+        variables.insert("messages".into(), messages.into());
         variables.insert("add_generation_prompt".into(), generate.into());
         variables.insert("tools".into(), seen.tools.clone());
         variables.insert("documents".into(), seen.documents.clone());
@@ -158,39 +167,6 @@ impl Chat {
         })
     }
 
-    /// Where the answers stand in `full`, which has at least all messages up to the last of them; `None` if the
-    /// template renders one of them, or what comes before it, otherwise than when it is the last: then training on
-    /// `full` would not be training on what is generated.
-    ///
-    /// Only renderings tell, two for each answer but the last: templates may look at what follows a message. So that a long
-    /// conversation does not wait for one core, all work on it.
-    pub fn spans(&self, talk: &Conversation, full: &Rendered, answers: &[usize]) -> Result<Option<Vec<Range<usize>>>> {
-        let span = |answer: &usize| self.span(talk, full, *answer);
-        let all: Result<_> = answers.par_iter().map(span).collect();
-        // Of several errors, the first is told, whichever core was faster.
-        all.or_else(|_| answers.iter().map(span).collect())
-    }
-
-    fn span(&self, talk: &Conversation, full: &Rendered, answer: usize) -> Result<Option<Range<usize>>> {
-        let prompt = self.render(talk, answer, true)?.text;
-        let Some(rest) = full.text.strip_prefix(&prompt) else { return Ok(None) };
-        let through = match full.through == Some(answer + 1) {
-            true => None,
-            false => Some(self.render(talk, answer + 1, false)?.text),
-        };
-        let through = through.as_deref().unwrap_or(&full.text);
-        let Some(alone) = through.strip_prefix(&prompt) else { return Ok(None) };
-        let alone = self.ended(alone, &talk.messages[answer]);
-        let core = self.core(alone);
-        let end = self.end(&alone[core.len()..]);
-        let Some(after) = rest.strip_prefix(core).filter(|after| end == 0 || self.end(after) == end) else {
-            return Ok(None);
-        };
-        let last = answer + 1 == talk.messages.len();
-        let length = if last { alone.len() } else { core.len() + self.end(after) };
-        Ok(Some(prompt.len()..prompt.len() + length))
-    }
-
     /// What of the answers at `spans` is trained: all of it, or what the template marks with `{% generation %}`. `all`:
     /// whether they are all the answers that there are.
     pub fn learned(full: &Rendered, spans: Vec<Range<usize>>, all: bool) -> Vec<Range<usize>> {
@@ -202,27 +178,6 @@ impl Chat {
             false => spans.iter().any(|span| block.start <= span.end && block.end > span.start),
         };
         full.blocks.iter().filter(|block| !block.is_empty() && within(block)).cloned().collect()
-    }
-
-    /// Without end tokens, and white space around them, at its end.
-    fn core<'a>(&self, text: &'a str) -> &'a str {
-        let mut core = text;
-        while let Some(end) = self.ends.iter().find(|end| core.trim_end().ends_with(end.as_str())) {
-            let trimmed = core.trim_end();
-            core = &trimmed[..trimmed.len() - end.len()];
-        }
-        if core.len() < text.len() { core.trim_end() } else { text }
-    }
-
-    /// How much of a text that begins with an end token, maybe after white space, that is. A marker and the token behind
-    /// it are both counted, the same token twice is not: the last message may have one more.
-    fn end(&self, text: &str) -> usize {
-        let begun = text.len() - text.trim_start().len();
-        let (mut at, mut left) = (begun, self.ends.iter().collect::<Vec<_>>());
-        while let Some(found) = left.iter().position(|end| text[at..].starts_with(end.as_str())) {
-            at += left.swap_remove(found).len();
-        }
-        if at == begun { 0 } else { at }
     }
 }
 

@@ -33,6 +33,7 @@ mod reading;
 mod refused;
 mod report;
 mod source;
+mod spans;
 mod template;
 mod unused;
 pub mod write;
