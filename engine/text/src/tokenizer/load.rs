@@ -1,6 +1,6 @@
 //! Reading a tokenizer's files.
 
-use super::{Inner, Tokenizer, added, special::Special, vocabulary};
+use super::{Inner, Tokenizer, added, bpe, special::Special, vocabulary};
 use framework_base::{Error, Place, Problem, Result};
 use serde_json::{Map, Value};
 use std::{
@@ -9,9 +9,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
-use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl, models::bpe::BPE,
-};
+use tokenizers::Model as _;
 
 /// What a folder may hold beside `tokenizer.json` and belongs to the tokenizer.
 const COMPANIONS: &[&str] = &[
@@ -103,7 +101,7 @@ impl Tokenizer {
     ) -> Result<Self, Problem> {
         let named = special.named();
         added::add(&mut inner, &special)?;
-        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        let vocab_size = size(&inner);
         let known = |token: &str| inner.token_to_id(token);
         let eos = special.eos(known, vocab_size)?;
         let pad = special.one("pad", known, vocab_size).unwrap_or(eos[0]);
@@ -147,13 +145,20 @@ impl Tokenizer {
     }
 }
 
-/// A tokenizer from its `tokenizer.json`.
-///
-/// The library reads a model of unknown kind into a tree of JSON values first, which takes several times the memory and
-/// time of the model itself; most tokenizers are BPE, which can be read without that.
+/// A tokenizer from its `tokenizer.json`. What is wrong with a file, the library says.
 fn parsed(bytes: &[u8]) -> tokenizers::Result<Inner> {
-    type Bpe = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
-    Bpe::from_bytes(bytes).map(Inner::from).or_else(|_| Inner::from_bytes(bytes))
+    bpe::parsed(bytes).or_else(|_| Inner::from_bytes(bytes))
+}
+
+/// One more than the greatest id. Where ids have no gaps, as in nearly all vocabularies, it is found without a copy of the
+/// vocabulary.
+fn size(inner: &Inner) -> usize {
+    let words = inner.get_vocab_size(false) as u32;
+    let added = inner.get_added_tokens_decoder().into_keys().max().map_or(0, |id| id + 1);
+    match (0..words).all(|id| inner.get_model().id_to_token(id).is_some()) {
+        true => words.max(added) as usize,
+        false => inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
+    }
 }
 
 /// A tokenizer that comes as its vocabulary alone, and the file that it came from.

@@ -1,6 +1,7 @@
 //! Tokenizers: text to token ids and back, and what a tokenizer's files say beside the vocabulary.
 
 mod added;
+mod bpe;
 mod character;
 pub mod ggml;
 mod load;
