@@ -292,7 +292,7 @@ impl DataReport {
         );
         let help = match train.dropped_unsupervised {
             0 if refused > 0 => "give the rows what the template reads, or choose another `prompt.template`",
-            0 if train.dropped_in_validation > 0 => {
+            0 if train.dropped_in_validation > 0 || self.datasets.iter().any(|d| d.in_validation > 0) => {
                 "give training rows that the validation datasets do not have, or hold a share back with \
                  `validation.fraction`"
             }
