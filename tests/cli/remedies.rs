@@ -1,4 +1,11 @@
-//! Remedies that are printed work: each is followed here, and every key and flag that one names exists.
+//! Remedies that are printed work: each is followed here or listed with the reason why not, and every key and flag that one
+//! names exists.
+
+mod lexer;
+mod script;
+mod search;
+mod source;
+mod tokens;
 
 use crate::setting::{Setting, said};
 use framework_engine::recipe::reference;
@@ -7,98 +14,70 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// What a recipe gets wrong, what the remedy says, and the same with the remedy followed.
-struct Case {
-    wrong: &'static [&'static str],
-    remedy: &'static str,
-    right: &'static [&'static str],
+/// The folder with the cases, which are scripts: `remedy:` is the text as the source has it, `wrong:` prints it, and each
+/// `right:` does what it says, with what stands in its `{…}` as `$1`, `$2`, … `BASE` is the base model, `CONFIG` an override
+/// for a model from scratch, `LIBRARY` a plugin's library.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/remedies")
 }
-
-const fn case(wrong: &'static [&'static str], remedy: &'static str, right: &'static [&'static str]) -> Case {
-    Case { wrong, remedy, right }
-}
-
-/// Overrides of the setting's recipe, for `check`.
-const CASES: [Case; 13] = [
-    case(&["prompt.template='plan'"], "did you mean \"plain\"?", &["prompt.template='plain'"]),
-    case(
-        &["train.load_best=true"],
-        "[validation] fraction = 0.1",
-        &["train.load_best=true", "validation.fraction=0.1"],
-    ),
-    case(
-        &["train.early_stopping={ patience = 1 }"],
-        "[validation] fraction = 0.1",
-        &["train.early_stopping={ patience = 1 }", "validation.fraction=0.1"],
-    ),
-    case(&["generate.stop=['']"], "for example stop = [\"\\n\\n\"]", &["generate.stop=['\\n\\n']"]),
-    case(&["name='a/b'"], "`output` says where a run goes", &["name='b'", "output='a/b'"]),
-    case(&["train.warmup_steps=3", "train.warmup_ratio=0.1"], "keep one of the two", &["train.warmup_ratio=0.1"]),
-    case(
-        &["model.config={ vocab_size = 512 }"],
-        "keep `weights` to start from a trained model",
-        &["train.max_steps=1"],
-    ),
-    case(
-        &["tokenizer.train={ kind = 'character', vocab_size = 99 }"],
-        "the weights bring their own",
-        &["train.max_steps=1"],
-    ),
-    case(&["prompt.max_length=4"], "raise `prompt.max_length`", &["prompt.max_length=64"]),
-    case(&["train.batchsize=4"], "did you mean `batch_size`?", &["train.batch_size=4"]),
-    case(&["train.batch_size=0"], "at least 1", &["train.batch_size=1"]),
-    case(&["dataset.0.path='dta.csv'"], "data.csv", &["dataset.0.path='data.csv'"]),
-    case(&["dataset.0.limt=4"], "`limit`", &["dataset.0.limit=4"]),
-];
 
 #[test]
-fn what_is_advised_for_a_recipe_makes_it_sound() {
+#[cfg(target_os = "linux")]
+fn what_is_advised_works() {
+    let (cases, hubs) = (script::cases(&folder()), script::Hubs::start());
     let setting = Setting::new();
-    let check = |set: &[&'static str]| {
-        let set = set.iter().flat_map(|set| ["--set", set]);
-        setting.run(["check", "recipe.toml"].into_iter().chain(set).collect::<Vec<_>>())
+    setting.run(["train", "recipe.toml", "--set", "train.max_steps=1"]).succeeded();
+    hubs.publish(&setting.path("runs/colours/adapter"));
+    let next = AtomicUsize::new(0);
+    let work = || -> Vec<String> {
+        let mine = || cases.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(mine).filter_map(|case| case.prove(&hubs).err()).collect()
     };
-    for Case { wrong, remedy, right } in &CASES {
-        let told = check(wrong).failed(2);
-        assert!(told.contains(remedy), "{wrong:?}: no {remedy} in\n{told}");
-        check(right).succeeded();
-    }
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        all.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-#[test]
-fn outputs_that_are_refused_are_given_another_way() {
-    let setting = Setting::new();
-    fs::create_dir(setting.path("photos")).unwrap();
-    setting.write("photos/a.jpg", "");
-    let args = ["train", "recipe.toml", "--set", "train.max_steps=1", "--set", "output='photos'"];
-    let told = setting.run(args).failed(2);
-    assert!(told.contains("--set output=runs/NAME"), "{told}");
-    setting.run([&args[..4], &["--set", "output=runs/NAME"]].concat()).succeeded();
-    // A run that was never begun cannot go on; the same without --resume begins it.
-    let args = ["train", "recipe.toml", "--set", "train.max_steps=1", "--set", "output='runs/other'"];
-    let told = setting.run([&args[..], &["--resume"]].concat()).failed(2);
-    assert!(told.contains("the same command without --resume"), "{told}");
-    setting.run(args).succeeded();
-    let told = setting.run(["export", "runs/other", "--to", "photos"]).failed(2);
-    assert!(told.contains("give a new folder's name"), "{told}");
-    setting.run(["export", "runs/other", "--to", "new"]).succeeded();
-    let told = setting.run(["prepare", "recipe.toml", "--to", "out.csv"]).failed(2);
-    assert!(told.contains(".jsonl"), "{told}");
-    setting.run(["prepare", "recipe.toml", "--to", "out.jsonl"]).succeeded();
-}
-
-/// The sources that print to users, without their tests.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
-        if entry.is_dir() && !["tests", "test", "target"].contains(&name.as_str()) {
-            sources(&entry, found);
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
-            found.push(entry);
+/// Remedies that are listed as not proved here; where a test is named that follows them, it exists.
+fn listed() -> Vec<String> {
+    let (mut listed, mut why) = (Vec::new(), "");
+    let text = fs::read_to_string(folder().join("listed.txt")).unwrap();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.split_once(' ') {
+            Some(("reason:", reason)) => why = reason,
+            Some(("test:", test)) => {
+                let (file, name) = test.split_once(' ').unwrap();
+                let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+                assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+            }
+            Some(("-", remedy)) if !why.is_empty() => listed.push(remedy.to_owned()),
+            _ => panic!("listed.txt: {line}"),
         }
     }
+    listed
+}
+
+/// A remedy that is reworded or new has to be proved, or listed with the reason why it is not.
+#[test]
+fn every_remedy_is_proved_or_listed() {
+    let there = source::remedies(Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert!(there.len() > 300, "only {} remedies were found: is the search broken?", there.len());
+    let proved: BTreeSet<String> = script::cases(&folder()).into_iter().map(|case| case.remedy).collect();
+    let listed = listed();
+    let known: BTreeSet<&String> = proved.iter().chain(&listed).collect();
+    let new: Vec<_> =
+        there.iter().filter(|(text, _)| !known.contains(text)).map(|(t, f)| format!("{f:?}: {t}")).collect();
+    assert!(new.is_empty(), "neither proved nor listed in tests/cli/remedies:\n{}", new.join("\n"));
+    let gone: Vec<_> = known.iter().filter(|text| !there.contains_key(**text)).collect();
+    assert!(gone.is_empty(), "no source has these any more: {gone:#?}");
+    let twice: Vec<_> = listed.iter().filter(|text| proved.contains(*text)).collect();
+    assert!(twice.is_empty(), "proved, and listed as not proved: {twice:#?}");
 }
 
 /// What stands between back-ticks in string literals, comments and tests left out.
@@ -114,7 +93,7 @@ fn quoted(source: &str) -> Vec<String> {
 fn keys_and_flags_in_messages_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    ["src", "engine", "registry/src"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    ["src", "engine", "registry/src"].iter().for_each(|folder| source::files(&root.join(folder), &mut files));
     let tables = reference::tables();
     let registry = Registry::open_with(&Sources { linked: true, ..Sources::default() }).unwrap();
     let mut keys: BTreeSet<String> =
