@@ -1,6 +1,7 @@
 //! Remedies that are printed work: each is followed here or listed with the reason why not, and every key and flag that one
 //! names exists.
 
+mod hubs;
 mod lexer;
 mod script;
 mod search;
@@ -17,7 +18,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// The folder with the cases, which are scripts: `remedy:` is the text as the source has it, `wrong:` prints it, and each
+/// The folder with the cases, which are scripts: `remedy:` is the text as the source has it, `wrong:`, after `setup:`, prints
+/// it, and each
 /// `right:` does what it says, with what stands in its `{…}` as `$1`, `$2`, … `BASE` is the base model, `CONFIG` an override
 /// for a model from scratch, `LIBRARY` a plugin's library.
 fn folder() -> PathBuf {
@@ -27,7 +29,7 @@ fn folder() -> PathBuf {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_is_advised_works() {
-    let (cases, hubs) = (script::cases(&folder()), script::Hubs::start());
+    let (cases, hubs) = (script::cases(&folder()), hubs::Hubs::start());
     let setting = Setting::new();
     setting.run(["train", "recipe.toml", "--set", "train.max_steps=1"]).succeeded();
     hubs.publish(&setting.path("runs/colours/adapter"));

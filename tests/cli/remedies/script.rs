@@ -1,9 +1,8 @@
 //! Remedies that are proved: what goes wrong, what is advised, and what the advice comes to, as shell scripts.
 
-use super::lexer::one_line;
+use super::{hubs::Hubs, lexer::one_line};
 use crate::{
     plugins::library,
-    server::Server,
     setting::{Setting, base},
 };
 use std::{
@@ -46,35 +45,6 @@ pub fn cases(folder: &Path) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Hubs that scripts may ask: a sound one, one that damages files, one that is busy.
-pub struct Hubs([Server; 3]);
-
-impl Hubs {
-    pub fn start() -> Self {
-        let hubs = [Server::start(), Server::start(), Server::start()];
-        for hub in &hubs {
-            for repo in ["acme/base", "acme/gated", "acme/private"] {
-                hub.publish_folder(repo, base());
-            }
-            hub.protect("acme/gated", "hf_secret", false);
-            hub.protect("acme/private", "hf_secret", true);
-            for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
-                hub.publish("acme/packed", file, fs::read(base().join(file)).unwrap());
-            }
-            hub.publish("acme/packed", "m-Q4.gguf", "GGUF");
-            hub.publish("acme/notes", "notes.txt", "nothing else");
-        }
-        hubs[1].faults(crate::server::Faults { damaged: usize::MAX, ..Default::default() });
-        hubs[2].faults(crate::server::Faults { busy: usize::MAX, ..Default::default() });
-        Self(hubs)
-    }
-
-    /// Publishes an adapter of the base model.
-    pub fn publish(&self, adapter: &Path) {
-        self.0[0].publish_folder("acme/adapter", adapter);
-    }
 }
 
 /// A model from scratch for the tokenizer of the base model, as an override.
