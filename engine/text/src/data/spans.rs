@@ -120,7 +120,7 @@ impl Chat {
         let all = &talk.seen().messages;
         // The turns have to come in the order that templates ask for, and by twos: some of them count.
         let from = (opening..=before.saturating_sub(BEFORE)).rev();
-        let from = from.filter(|at| (at - opening) % 2 == 0).find(|at| is_user(&talk.messages[*at]))?;
+        let from = from.filter(|at| (at - opening).is_multiple_of(2)).find(|at| is_user(&talk.messages[*at]))?;
         let render = |through: usize, generate: bool| {
             let messages = [&all[..opening], &all[from..through]].concat();
             self.rendered_as(talk, messages, generate).ok().map(|text| jinja::blocks(&text).0)
