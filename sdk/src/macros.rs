@@ -2,7 +2,8 @@
 
 /// Declares a struct of options: serde and schema derived, unknown keys refused, doc comments kept as documentation.
 ///
-/// Give defaults with `#[serde(default)]` or `#[serde(default = "function")]`.
+/// Give defaults with `#[serde(default)]` or `#[serde(default = "function")]`. What is an `Option` may be left out without
+/// either, and stays out of the filled options.
 #[macro_export]
 macro_rules! options {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident { $($fields:tt)* }) => {

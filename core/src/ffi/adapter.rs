@@ -1,6 +1,6 @@
 //! Adapters on the boundary.
 
-use super::{RawContext, RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
+use super::{RawContext, RawError, RawResult, RawTensor, declared, filled, from_json, guard, receive, to_json};
 use crate::{
     Adapted, Adapter, AdapterPlan, Attach, Ctx, Merged, ModelSpec, Param, PluginError, Result, Site, Tensor, Weight,
     features::require,
@@ -47,7 +47,7 @@ struct Export<T>(T);
 
 impl<T: Adapter> AdapterFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0))
+        guard(|| filled(&self.0))
     }
     fn open(&self, model: RStr<'_>) -> RawResult<RawAdapted> {
         guard(|| {

@@ -1,6 +1,6 @@
 //! Augmenters on the boundary.
 
-use super::{RawError, RawResult, guard, receive, records, to_json};
+use super::{RawError, RawResult, filled, guard, receive, records};
 use crate::{Augmenter, Records, Result, Skipped};
 use abi_stable::{
     sabi_trait,
@@ -38,7 +38,7 @@ impl<T: Augmenter> AugmenterFfi for Export<T> {
         7
     }
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0))
+        guard(|| filled(&self.0))
     }
     fn augment(&self, stream: records::RawStream, seed: u64) -> RawResult<records::RawStream> {
         guard(|| {

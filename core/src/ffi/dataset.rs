@@ -1,6 +1,6 @@
 //! Datasets on the boundary.
 
-use super::{RawError, RawResult, guard, receive, records, to_json};
+use super::{RawError, RawResult, filled, guard, receive, records};
 use crate::{Dataset, Records, Result, Skipped};
 use abi_stable::{
     sabi_trait,
@@ -21,7 +21,7 @@ struct Export<T>(T);
 
 impl<T: Dataset> DatasetFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0))
+        guard(|| filled(&self.0))
     }
     fn open(&self) -> RawResult<records::RawStream> {
         guard(|| {

@@ -1,6 +1,6 @@
 //! Decoders on the boundary.
 
-use super::{RawError, RawResult, from_json, guard, receive, to_json};
+use super::{RawError, RawResult, filled, from_json, guard, receive, to_json};
 use crate::{Decode, DecodeRequest, Decoder, DecoderTraits, Ends, Result, Scores, Step};
 use abi_stable::{
     RRef, StableAbi, sabi_trait,
@@ -58,7 +58,7 @@ impl EndsFfi for Asked<'_> {
 
 impl<T: Decoder> DecoderFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.0))
+        guard(|| filled(&self.0))
     }
     fn traits(&self) -> RawResult<RString> {
         guard(|| to_json(&self.0.traits()))

@@ -80,6 +80,20 @@ fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<RString> {
     Ok(serde_json::to_string(value)?.into())
 }
 
+/// A plugin's options. Those that are null because they were not given are left out, as they were: only null that
+/// stands for something other than the default has to be kept.
+fn filled<T: crate::Options>(options: &T) -> crate::Result<RString> {
+    // By way of text, which keeps the digits of `f32`.
+    let mut options: serde_json::Value = serde_json::from_str(&serde_json::to_string(options)?)?;
+    if let Some(options) = options.as_object_mut()
+        && options.values().any(serde_json::Value::is_null)
+    {
+        let schema = crate::schema_of::<T>();
+        options.retain(|key, value| !value.is_null() || schema["properties"][key].get("default").is_some());
+    }
+    to_json(&options)
+}
+
 fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
     Ok(serde_json::from_str(checked(json)?)?)
 }
@@ -104,4 +118,27 @@ fn declared<T: serde::de::DeserializeOwned>(json: &str) -> crate::Result<T> {
 /// Runs a call into a plugin; an error is said to have happened there.
 fn named<T>(plugin: &str, f: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
     f().map_err(|e| e.in_plugin(plugin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    struct Options {
+        given: Option<f32>,
+        left_out: Option<f32>,
+        #[serde(default = "eight")]
+        turned_off: Option<usize>,
+    }
+
+    fn eight() -> Option<usize> {
+        Some(8)
+    }
+
+    #[test]
+    fn options_that_were_not_given_are_not_null() {
+        let options = Options { given: Some(0.1), left_out: None, turned_off: None };
+        assert_eq!(filled(&options).unwrap(), r#"{"given":0.1,"turned_off":null}"#);
+    }
 }

@@ -1,6 +1,6 @@
 //! Model architectures on the boundary.
 
-use super::{RawContext, RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
+use super::{RawContext, RawError, RawResult, RawTensor, declared, filled, from_json, guard, receive, to_json};
 use crate::{Ctx, ModelArch, ModelSpec, Network, Result, Tensor, features::require, model::built};
 use abi_stable::{
     sabi_trait,
@@ -30,7 +30,7 @@ struct Export<T: ModelArch> {
 
 impl<T: ModelArch> ModelFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&self.options))
+        guard(|| filled(&self.options))
     }
     fn spec(&self) -> RawResult<RString> {
         guard(|| Ok(self.spec.clone()))

@@ -1,6 +1,6 @@
 //! Optimizers on the boundary.
 
-use super::{RawError, RawResult, RawTensor, declared, from_json, guard, receive, to_json};
+use super::{RawError, RawResult, RawTensor, declared, filled, from_json, guard, receive, to_json};
 use crate::{Needs, Optimizer, Param, PluginError, Result, StateSpec, Tensor, Update};
 use abi_stable::{
     sabi_trait,
@@ -52,7 +52,7 @@ struct Opened<T> {
 
 impl<T: Optimizer> OptimizerFfi for Export<T> {
     fn options(&self) -> RawResult<RString> {
-        guard(|| to_json(&*self.0))
+        guard(|| filled(&*self.0))
     }
     fn learning_rate(&self) -> RawResult<f64> {
         guard(|| Ok(self.0.learning_rate()))

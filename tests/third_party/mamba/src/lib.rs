@@ -26,7 +26,6 @@ options! {
         #[serde(default = "conv_kernel")]
         conv_kernel: usize,
         /// Width between the projections of the time steps: a number, or `auto` for a sixteenth of the hidden states.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         time_step_rank: Option<Value>,
         /// Added to the mean square in norms.
         #[serde(default = "epsilon")]
@@ -47,7 +46,6 @@ options! {
         #[serde(default = "yes")]
         tie_word_embeddings: bool,
         /// Channels, if the file says them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         intermediate_size: Option<usize>,
     }
 }
