@@ -26,7 +26,7 @@ impl ModelArch for Picky {
             heads,
             kv_heads: heads,
             head_size: 4,
-            fused: true,
+            names: ["qkv_proj", "qkv_proj", "qkv_proj", "o_proj"],
             ..Default::default()
         };
         let mlp = nn::GatedMlpConfig { hidden, size: 16, ..Default::default() };

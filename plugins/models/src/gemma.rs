@@ -1,15 +1,78 @@
 //! `gemma`: the Gemma 2 and Gemma 3 text architectures.
 
-mod config;
-
-pub use config::{Gemma, Generation, Rotations};
-
-use crate::layer_types::{LayerType, one_for_each};
 use framework_sdk::{
-    nn::causal::{Decoder, DecoderConfig, Parts, only},
+    nn::causal::{Common, Decoder, DecoderConfig, LayerType, Names, Parts, defaults::*, only},
     prelude::*,
     serde_json::Map,
 };
+
+options! {
+    /// Which of the two architectures.
+    #[derive(Copy, Eq, Default)]
+    pub enum Generation {
+        /// Softcaps on attention scores and logits; every other block has a sliding window.
+        #[default]
+        #[serde(rename = "gemma2")]
+        Gemma2,
+        /// Norms of queries and keys; five of six blocks have a sliding window and a rotary base of their own.
+        #[serde(rename = "gemma3_text")]
+        Gemma3,
+    }
+}
+
+options! {
+    /// Gemma 2 (2024, arXiv:2408.00118) and the text part of Gemma 3 (2025, arXiv:2503.19786).
+    ///
+    /// Numbers and parameter names are those of `Gemma2ForCausalLM` and `Gemma3ForCausalLM` in Hugging Face
+    /// transformers. The options are their `config.json`, in the layout of any version.
+    #[schemars(transform = nn::causal::described)]
+    pub struct Gemma {
+        /// `gemma2` or `gemma3_text`.
+        #[serde(default)] model_type: Generation,
+        vocab_size: usize,
+        hidden_size: usize,
+        num_hidden_layers: usize,
+        num_attention_heads: usize,
+        /// Number of key and value heads.
+        num_key_value_heads: usize,
+        /// Size of an attention head.
+        #[serde(default = "size::<256>")] head_dim: usize,
+        intermediate_size: usize,
+        #[serde(default = "size::<8192>")] max_position_embeddings: usize,
+        #[serde(default = "gelu_new")] hidden_activation: nn::HiddenAct,
+        /// Occurs in old files; ignored, as in transformers.
+        hidden_act: Option<nn::HiddenAct>,
+        #[serde(default = "rms_norm_eps")] rms_norm_eps: f64,
+        #[serde(default = "initializer_range")] initializer_range: f64,
+        #[serde(default)] attention_bias: bool,
+        #[serde(default = "yes")] tie_word_embeddings: bool,
+        #[serde(default)] attention_dropout: f64,
+        #[serde(default = "id::<0>")] pad_token_id: Option<i64>,
+        /// Attention scores are divided by the square root of this.
+        #[serde(default = "float::<256>")] query_pre_attn_scalar: f64,
+        /// Size of the sliding window: in blocks that have one, a token attends to at most this many tokens, itself
+        /// included.
+        #[serde(default = "some::<4096>")] sliding_window: Option<usize>,
+        /// Kind of attention of each block: `full_attention` or `sliding_attention`. Default: the architecture's
+        /// pattern.
+        layer_types: Option<Vec<LayerType>>,
+        /// Gemma 3: every n-th block has full attention. Default: 6.
+        #[serde(alias = "_sliding_window_pattern")] sliding_window_pattern: Option<usize>,
+        /// Softcap of the logits. Default: 30 in Gemma 2, none in Gemma 3.
+        #[serde(default)] final_logit_softcapping: Option<f64>,
+        /// Softcap of the attention scores. Default: 50 in Gemma 2. Gemma 3 ignores it.
+        #[serde(default)] attn_logit_softcapping: Option<f64>,
+        /// Base of the rotary frequencies. Default: 10000 in Gemma 2, 1000000 in Gemma 3.
+        rope_theta: Option<f64>,
+        /// Gemma 3: base of the rotary frequencies in blocks with a window. Default: 10000.
+        rope_local_base_freq: Option<f64>,
+        rope_parameters: Option<nn::RopeTables>,
+        /// Rotary scaling, as transformers 4 writes it; only for blocks without a window.
+        rope_scaling: Option<nn::RopeTable>,
+        /// Whether tokens attend to later ones; must be false.
+        #[serde(default)] use_bidirectional_attention: Option<bool>,
+    }
+}
 
 impl Gemma {
     fn third(&self) -> bool {
@@ -17,75 +80,32 @@ impl Gemma {
     }
 
     fn slides(&self, block: usize) -> bool {
-        match &self.layer_types {
-            Some(types) => types.get(block) == Some(&LayerType::SlidingAttention),
-            None => {
-                let every = if self.third() { self.sliding_window_pattern.unwrap_or(6) } else { 2 };
-                !(block + 1).is_multiple_of(every.max(1))
-            }
-        }
+        let every = if self.third() { self.sliding_window_pattern.unwrap_or(6) } else { 2 };
+        LayerType::slides(&self.layer_types, block).unwrap_or(!(block + 1).is_multiple_of(every.max(1)))
+    }
+
+    fn common(&self) -> Result<Common> {
+        let (default_theta, default_local_theta) = if self.third() { (1e6, Some(1e4)) } else { (1e4, None) };
+        Ok(Common { default_theta, default_local_theta, ..Common::of(self)? })
     }
 
     fn attention(&self, block: usize) -> Result<nn::GroupedAttentionConfig> {
-        let second = !self.third();
-        let attention = nn::GroupedAttentionConfig {
-            hidden: self.hidden_size,
-            heads: self.num_attention_heads,
-            kv_heads: self.num_key_value_heads,
-            head_size: self.head_dim,
-            qkv_bias: self.attention_bias,
-            output_bias: self.attention_bias,
+        let attention = self.common()?.attention()?;
+        Ok(nn::GroupedAttentionConfig {
             qk_norm: self.third().then_some((NormKind::RmsPlusOne, self.rms_norm_eps)),
-            scale: Some(1.0 / self.query_pre_attn_scalar.sqrt()),
-            softcap: self.attn_logit_softcapping.filter(|_| second),
-            window: self.sliding_window.filter(|_| self.slides(block)),
-            dropout: self.attention_dropout,
-            init: Init::Normal(self.initializer_range),
-            ..nn::GroupedAttentionConfig::default()
-        };
-        attention.validate().map(|()| attention)
-    }
-
-    /// The rotation of blocks that see everything, or of those with a window.
-    fn rope(&self, slides: bool) -> Result<nn::Rope> {
-        let table = match &self.rope_parameters {
-            Some(Rotations::Each { full_attention, sliding_attention }) => {
-                Some(if slides { sliding_attention } else { full_attention }.clone())
-            }
-            Some(Rotations::One(table)) => Some(table.clone()),
-            None => None,
-        };
-        let local = slides && self.third();
-        let (theta, scaling, default) = match local {
-            true => (("rope_local_base_freq", self.rope_local_base_freq), &None, 10_000.0),
-            false => {
-                let base = if self.third() { 1_000_000.0 } else { 10_000.0 };
-                (("rope_theta", self.rope_theta), &self.rope_scaling, base)
-            }
-        };
-        nn::RopeConfig {
-            tables: [&table, scaling],
-            theta: &[theta],
-            ..nn::RopeConfig::new(self.head_dim, self.max_position_embeddings, default)
-        }
-        .resolve()
+            softcap: attention.softcap.filter(|_| !self.third()),
+            window: attention.window.filter(|_| self.slides(block)),
+            ..attention
+        })
     }
 
     fn decoder(&self) -> Result<DecoderConfig> {
+        let common = self.common()?;
         Ok(DecoderConfig {
-            vocab: self.vocab_size,
-            hidden: self.hidden_size,
-            blocks: self.num_hidden_layers,
-            max_positions: self.rope(false)?.limit(self.max_position_embeddings),
-            tied: self.tie_word_embeddings,
+            names: Names::GEMMA,
             norm: NormKind::RmsPlusOne,
-            eps: self.rms_norm_eps,
-            post_norms: true,
             embedding_scale: (self.hidden_size as f64).sqrt(),
-            softcap: self.final_logit_softcapping,
-            std: self.initializer_range,
-            padding: self.pad_token_id,
-            ..DecoderConfig::default()
+            ..common.decoder(&common.rope()?)
         })
     }
 }
@@ -105,21 +125,17 @@ impl ModelArch for Gemma {
 
     fn validate(&self) -> Result<()> {
         only("use_bidirectional_attention", &self.use_bidirectional_attention.unwrap_or(false), false)?;
-        one_for_each(self.layer_types.as_ref(), self.num_hidden_layers)?;
-        if self.query_pre_attn_scalar <= 0.0 {
-            return Err(PluginError::option("query_pre_attn_scalar", "must be positive"));
-        }
+        LayerType::one_for_each(&self.layer_types, self.num_hidden_layers)?;
+        self.attention(0)?;
         self.decoder()?.validate()
     }
 
     fn build(&self, m: &Scope) -> Result<Decoder> {
-        let rotations = [self.rope(false)?.rotation(), self.rope(true)?.rotation()];
-        let (hidden, size, init) = (self.hidden_size, self.intermediate_size, Init::Normal(self.initializer_range));
-        let mlp = nn::GatedMlpConfig::new(hidden, size, self.hidden_activation, init);
+        let common = self.common()?;
+        let rotations = [common.rope_where(false)?.rotation(), common.rope_where(true)?.rotation()];
         Decoder::new(m, self.decoder()?, |i, m| {
             let rotation = rotations[usize::from(self.slides(i))].clone();
-            let attention = nn::GroupedAttention::new(&m.at("self_attn"), self.attention(i)?, rotation);
-            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))
+            Ok(Parts::gated(m, self.attention(i)?, rotation, common.mlp()))
         })
     }
 }

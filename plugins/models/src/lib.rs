@@ -1,9 +1,7 @@
 //! Model architecture plugins that come with the framework, one file each.
 
-mod defaults;
 mod gemma;
 mod gpt2;
-mod layer_types;
 mod llama;
 mod mistral;
 mod mixtral;

@@ -2,9 +2,8 @@
 
 mod block;
 
-use crate::defaults::yes;
 use block::Block;
-use framework_sdk::prelude::*;
+use framework_sdk::{nn::causal::defaults::*, prelude::*};
 
 options! {
     /// GPT-NeoX (Black et al., 2022, arXiv:2204.06745), the architecture of Pythia (Biderman et al., 2023,
@@ -12,82 +11,41 @@ options! {
     ///
     /// Numbers and parameter names are those of `GPTNeoXForCausalLM` in Hugging Face transformers. The options are its
     /// `config.json`, in the layout of any version.
+    #[schemars(transform = nn::causal::described)]
     pub struct Pythia {
-        /// Size of the vocabulary.
         vocab_size: usize,
-        /// Size of the hidden states.
         hidden_size: usize,
-        /// Number of blocks.
         num_hidden_layers: usize,
-        /// Number of attention heads.
         num_attention_heads: usize,
-        /// Size of the feed-forward layers.
         intermediate_size: usize,
-        /// Maximum number of positions in a sequence.
-        #[serde(default = "max_positions")]
-        max_position_embeddings: usize,
-        /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu` or `silu`.
-        #[serde(default)]
-        hidden_act: nn::HiddenAct,
-        /// Epsilon of the layer norms, added to the variance.
-        #[serde(default = "layer_norm_eps")]
-        layer_norm_eps: f64,
-        /// Standard deviation of the initial weights when training from scratch.
-        #[serde(default = "initializer_range")]
-        initializer_range: f64,
+        #[serde(default = "size::<2048>")] max_position_embeddings: usize,
+        #[serde(default)] hidden_act: nn::HiddenAct,
+        #[serde(default = "layer_norm_eps")] layer_norm_eps: f64,
+        #[serde(default = "initializer_range")] initializer_range: f64,
         /// Whether attention and feed-forward layers both read the block's input, instead of one after the other.
-        #[serde(default = "yes")]
-        use_parallel_residual: bool,
-        /// Whether the attention projections have biases.
-        #[serde(default = "yes")]
-        attention_bias: bool,
-        /// Whether the vocabulary projection is the embedding table.
-        #[serde(default)]
-        tie_word_embeddings: bool,
+        #[serde(default = "yes")] use_parallel_residual: bool,
+        #[serde(default = "yes")] attention_bias: bool,
+        #[serde(default)] tie_word_embeddings: bool,
         /// Dropout probability after embeddings, attention and feed-forward layers during training.
-        #[serde(default)]
-        hidden_dropout: f64,
-        /// Dropout probability of attention weights during training.
-        #[serde(default)]
-        attention_dropout: f64,
+        #[serde(default)] hidden_dropout: f64,
+        #[serde(default)] attention_dropout: f64,
         /// Share of each head that the rotary embedding rotates. Default: 0.25.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_pct: Option<f64>,
         /// Base of the rotary frequencies. Default: 10000.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         rotary_emb_base: Option<f64>,
         /// Another name of `rotary_pct`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         partial_rotary_factor: Option<f64>,
         /// Another name of `rotary_emb_base`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_theta: Option<f64>,
-        /// Rotary position embedding, as transformers 5 writes it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_parameters: Option<nn::RopeTable>,
-        /// Rotary scaling, as transformers 4 writes it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_scaling: Option<nn::RopeTable>,
         /// Only for classifiers; ignored.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         classifier_dropout: Option<f64>,
         /// Occurs in old files; ignored, as in transformers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         hidden_dropout_prob: Option<f64>,
         /// Occurs in old files; ignored, as in transformers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         attention_probs_dropout_prob: Option<f64>,
     }
-}
-
-fn max_positions() -> usize {
-    2048
-}
-fn layer_norm_eps() -> f64 {
-    1e-5
-}
-fn initializer_range() -> f64 {
-    0.02
 }
 
 impl Pythia {

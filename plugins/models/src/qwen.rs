@@ -1,64 +1,91 @@
 //! `qwen`: the Qwen2 and Qwen3 architectures.
 
-mod config;
-
-pub use config::{Generation, Qwen};
-
-use crate::layer_types::{LayerType, one_for_each};
 use framework_sdk::{
-    nn::causal::{Decoder, DecoderConfig, Parts, head_size, only},
+    nn::causal::{Common, Decoder, LayerType, Parts, defaults::*, only},
     prelude::*,
 };
 
+options! {
+    /// Which of the two architectures.
+    #[derive(Copy, Eq, Default)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Generation {
+        /// Qwen 1.5, 2 and 2.5: biases of queries, keys and values.
+        #[default]
+        Qwen2,
+        /// Qwen 3: norms of queries and keys.
+        Qwen3,
+    }
+}
+
+options! {
+    /// Qwen2 (Yang et al., 2024, arXiv:2407.10671) and Qwen3 (2025, arXiv:2505.09388), without their mixtures of
+    /// experts.
+    ///
+    /// Numbers and parameter names are those of `Qwen2ForCausalLM` and `Qwen3ForCausalLM` in Hugging Face transformers.
+    /// The options are their `config.json`, in the layout of any version.
+    #[schemars(transform = nn::causal::described)]
+    pub struct Qwen {
+        /// `qwen2` or `qwen3`.
+        #[serde(default)] model_type: Generation,
+        vocab_size: usize,
+        hidden_size: usize,
+        num_hidden_layers: usize,
+        num_attention_heads: usize,
+        /// Number of key and value heads; null means `num_attention_heads`.
+        #[serde(default = "some::<32>")] num_key_value_heads: Option<usize>,
+        /// Size of an attention head. Default: `hidden_size / num_attention_heads` in Qwen2, 128 in Qwen3.
+        head_dim: Option<usize>,
+        intermediate_size: usize,
+        #[serde(default = "size::<32_768>")] max_position_embeddings: usize,
+        /// Whether blocks from `max_window_layers` on use a sliding window.
+        #[serde(default)] use_sliding_window: bool,
+        /// Size of the sliding window: in blocks that have one, a token attends to at most this many tokens, itself
+        /// included.
+        #[serde(default = "some::<4096>")] sliding_window: Option<usize>,
+        /// Index of the first block with a sliding window; all later blocks have one as well.
+        #[serde(default = "size::<28>")] max_window_layers: usize,
+        /// `full_attention` or `sliding_attention` for each block; takes precedence over `max_window_layers`.
+        layer_types: Option<Vec<LayerType>>,
+        #[serde(default = "silu")] hidden_act: nn::HiddenAct,
+        #[serde(default = "rms_norm_eps")] rms_norm_eps: f64,
+        #[serde(default = "initializer_range")] initializer_range: f64,
+        /// Qwen3: whether the attention projections have biases.
+        attention_bias: Option<bool>,
+        #[serde(default)] tie_word_embeddings: bool,
+        #[serde(default)] attention_dropout: f64,
+        #[serde(default)] pad_token_id: Option<i64>,
+        rope_theta: Option<f64>,
+        rope_parameters: Option<nn::RopeTable>,
+        rope_scaling: Option<nn::RopeTable>,
+        /// Multi-dimensional positions, for images; must be false.
+        use_mrope: Option<bool>,
+    }
+}
+
 impl Qwen {
-    /// What a token of this block sees, if not everything before it.
-    fn window(&self, index: usize) -> Option<usize> {
-        let sliding = match &self.layer_types {
-            Some(types) => types.get(index) == Some(&LayerType::SlidingAttention),
-            None => index >= self.max_window_layers,
-        };
-        self.sliding_window.filter(|_| self.use_sliding_window && sliding)
+    fn third(&self) -> bool {
+        self.model_type == Generation::Qwen3
     }
 
-    fn attention(&self, index: usize) -> Result<nn::GroupedAttentionConfig> {
-        let (heads, third) = (self.num_attention_heads, self.model_type == Generation::Qwen3);
-        let bias = third && self.attention_bias.unwrap_or(false);
-        let attention = nn::GroupedAttentionConfig {
-            hidden: self.hidden_size,
-            heads,
-            kv_heads: self.num_key_value_heads.unwrap_or(heads),
-            head_size: head_size(self.head_dim.or(third.then_some(128)), self.hidden_size, heads)?,
-            qkv_bias: bias || !third,
-            output_bias: bias,
+    fn common(&self) -> Result<Common> {
+        let common = Common::of(self)?;
+        Ok(Common {
+            head_dim: common.head_dim.or(self.third().then_some(128)),
+            sliding_window: common.sliding_window.filter(|_| self.use_sliding_window),
+            ..common
+        })
+    }
+
+    fn attention(&self, block: usize) -> Result<nn::GroupedAttentionConfig> {
+        let (attention, third) = (self.common()?.attention()?, self.third());
+        let slides = LayerType::slides(&self.layer_types, block).unwrap_or(block >= self.max_window_layers);
+        Ok(nn::GroupedAttentionConfig {
+            qkv_bias: attention.qkv_bias || !third,
+            output_bias: attention.output_bias && third,
             qk_norm: third.then_some((NormKind::Rms, self.rms_norm_eps)),
-            window: self.window(index),
-            dropout: self.attention_dropout,
-            init: Init::Normal(self.initializer_range),
-            ..nn::GroupedAttentionConfig::default()
-        };
-        attention.validate().map(|()| attention)
-    }
-
-    fn rope(&self) -> Result<nn::Rope> {
-        nn::RopeConfig {
-            tables: [&self.rope_parameters, &self.rope_scaling],
-            theta: &[("rope_theta", self.rope_theta)],
-            ..nn::RopeConfig::new(self.attention(0)?.head_size, self.max_position_embeddings, 10_000.0)
-        }
-        .resolve()
-    }
-
-    fn decoder(&self) -> Result<DecoderConfig> {
-        Ok(DecoderConfig {
-            vocab: self.vocab_size,
-            hidden: self.hidden_size,
-            blocks: self.num_hidden_layers,
-            max_positions: self.rope()?.limit(self.max_position_embeddings),
-            tied: self.tie_word_embeddings,
-            eps: self.rms_norm_eps,
-            std: self.initializer_range,
-            padding: self.pad_token_id,
-            ..DecoderConfig::default()
+            window: attention.window.filter(|_| slides),
+            ..attention
         })
     }
 }
@@ -68,29 +95,26 @@ impl ModelArch for Qwen {
 
     fn validate(&self) -> Result<()> {
         only("use_mrope", &self.use_mrope.unwrap_or(false), false)?;
-        if self.model_type == Generation::Qwen2 && self.attention_bias == Some(false) {
+        if !self.third() && self.attention_bias == Some(false) {
             let message = "is false, but queries, keys and values of qwen2 have biases";
             return Err(PluginError::option("attention_bias", message));
         }
-        one_for_each(self.layer_types.as_ref(), self.num_hidden_layers)?;
-        let window = self.sliding_window.filter(|_| self.use_sliding_window);
-        if window.is_none() && self.layer_types.iter().flatten().any(|kind| *kind == LayerType::SlidingAttention) {
+        LayerType::one_for_each(&self.layer_types, self.num_hidden_layers)?;
+        let common = self.common()?;
+        let sliding = self.layer_types.iter().flatten().any(|kind| *kind == LayerType::SlidingAttention);
+        if common.sliding_window.is_none() && sliding {
             let message =
                 "`layer_types` has `sliding_attention`, which needs `use_sliding_window` and `sliding_window`";
             return Err(PluginError::new(message));
         }
-        (0..self.num_hidden_layers).try_for_each(|index| self.attention(index).map(drop))?;
-        self.decoder()?.validate()
+        common.validate()
     }
 
     fn build(&self, m: &Scope) -> Result<Decoder> {
-        let rotation = self.rope()?.rotation();
-        let (hidden, size, init) = (self.hidden_size, self.intermediate_size, Init::Normal(self.initializer_range));
-        let mlp = nn::GatedMlpConfig::new(hidden, size, self.hidden_act, init);
-        Decoder::new(m, self.decoder()?, |i, m| {
-            let attention = nn::GroupedAttention::new(&m.at("self_attn"), self.attention(i)?, rotation.clone());
-            Ok(Parts::new(attention, nn::GatedMlp::new(&m.at("mlp"), mlp)))
-        })
+        let common = self.common()?;
+        let (rope, mlp) = (common.rope()?, common.mlp());
+        let (decoder, rotation) = (common.decoder(&rope), rope.rotation());
+        Decoder::new(m, decoder, |i, m| Ok(Parts::gated(m, self.attention(i)?, rotation.clone(), mlp)))
     }
 }
 

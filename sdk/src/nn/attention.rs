@@ -2,7 +2,7 @@
 
 use super::{Layer, Rotation};
 use crate::{
-    Attention, Ctx, Dense, Heads, Init, Linear, Norm, NormConfig, NormKind, PluginError, Result, Scope, Tensor,
+    Attention, Ctx, Dense, Heads, Init, Linear, Norm, NormConfig, NormKind, PluginError, Result, Scope, Stored, Tensor,
 };
 
 /// `[batch, time, heads * size]` to `[batch, heads, time, size]`.
@@ -40,8 +40,11 @@ pub struct GroupedAttentionConfig {
     pub qkv_bias: bool,
     /// Whether the output projection has a bias.
     pub output_bias: bool,
-    /// Queries, keys and values come from one projection, `qkv_proj`, one after the other.
-    pub fused: bool,
+    /// Names of the projections of queries, keys and values, and of the output projection. Where the first three are the
+    /// same, they are one projection, which gives queries, keys and values one after the other.
+    pub names: [&'static str; 4],
+    /// How files hold the weights of the projections.
+    pub stored: Stored,
     /// Queries and keys are normalised per head, with this epsilon (`q_norm`, `k_norm`).
     pub qk_norm: Option<(NormKind, f64)>,
     /// Factor on the scores; `1 / sqrt(head_size)` if not given.
@@ -67,7 +70,8 @@ impl Default for GroupedAttentionConfig {
             head_size: 0,
             qkv_bias: false,
             output_bias: false,
-            fused: false,
+            names: ["q_proj", "k_proj", "v_proj", "o_proj"],
+            stored: Stored::OutIn,
             qk_norm: None,
             scale: None,
             softcap: None,
@@ -80,6 +84,12 @@ impl Default for GroupedAttentionConfig {
 }
 
 impl GroupedAttentionConfig {
+    /// Heads that share nothing and together are as wide as the hidden states.
+    pub fn new(hidden: usize, heads: usize, init: Init) -> Self {
+        let head_size = hidden.checked_div(heads).unwrap_or_default();
+        Self { hidden, heads, kv_heads: heads, head_size, init, ..Self::default() }
+    }
+
     /// Elements of all queries of a token.
     fn width(&self) -> usize {
         self.heads * self.head_size
@@ -116,13 +126,13 @@ impl GroupedAttentionConfig {
 }
 
 /// Attention in which groups of heads share keys and values (Ainslie et al., 2023, arXiv:2305.13245), with rotary
-/// positions.
+/// positions or without.
 #[derive(Debug)]
 pub struct GroupedAttention {
     config: GroupedAttentionConfig,
     projections: Projections,
     norms: Option<[Norm; 2]>,
-    rotation: Rotation,
+    rotation: Option<Rotation>,
     attention: Attention,
     output: Linear,
 }
@@ -135,26 +145,25 @@ enum Projections {
 }
 
 impl GroupedAttention {
-    /// Declares `q_proj`, `k_proj` and `v_proj`, or `qkv_proj`, then `o_proj` and, with them, `q_norm` and `k_norm`.
-    pub fn new(m: &Scope, config: GroupedAttentionConfig, rotation: Rotation) -> Self {
-        let GroupedAttentionConfig { hidden, init, .. } = config;
+    /// Declares the projections and, with norms of queries and keys, `q_norm` and `k_norm`.
+    pub fn new(m: &Scope, config: GroupedAttentionConfig, rotation: impl Into<Option<Rotation>>) -> Self {
+        let GroupedAttentionConfig { hidden, names: [query, key, value, output], stored, init, .. } = config;
         let (width, kv) = (config.width(), config.kv_width());
-        let project = |name, out, layer| {
-            m.linear(name, Dense { input: hidden, out, bias: config.qkv_bias, init, layer, ..Dense::default() })
-        };
-        let projections = match config.fused {
-            true => Projections::Fused(project("qkv_proj", width + 2 * kv, "attention.qkv")),
+        let project = |name, input, out, bias, layer| m.linear(name, Dense { input, out, bias, init, stored, layer });
+        let read = |name, out, layer| project(name, hidden, out, config.qkv_bias, layer);
+        let projections = match query == key && key == value {
+            true => Projections::Fused(read(query, width + 2 * kv, "attention.qkv")),
             false => Projections::Each([
-                project("q_proj", width, "attention.query"),
-                project("k_proj", kv, "attention.key"),
-                project("v_proj", kv, "attention.value"),
+                read(query, width, "attention.query"),
+                read(key, kv, "attention.key"),
+                read(value, kv, "attention.value"),
             ]),
         };
-        let (bias, layer) = (config.output_bias, "attention.output");
-        let output = m.linear("o_proj", Dense { input: width, out: hidden, bias, init, layer, ..Dense::default() });
+        let output = project(output, width, hidden, config.output_bias, "attention.output");
         let norm = |name, (kind, eps)| m.norm(name, NormConfig { size: config.head_size, kind, eps });
         let norms = config.qk_norm.map(|how| [norm("q_norm", how), norm("k_norm", how)]);
-        Self { config, projections, norms, rotation, attention: m.attention(config.heads()), output }
+        let (rotation, attention) = (rotation.into(), m.attention(config.heads()));
+        Self { config, projections, norms, rotation, attention, output }
     }
 
     fn projected(&self, cx: &Ctx, x: Tensor) -> [Tensor; 3] {
@@ -178,7 +187,10 @@ impl Layer for GroupedAttention {
                 Some(norms) => norms[norm].forward(cx, x),
                 None => x,
             };
-            self.rotation.apply(cx, x)
+            match &self.rotation {
+                Some(rotation) => rotation.apply(cx, x),
+                None => x,
+            }
         };
         let (q, k) = (placed(q, heads, 0), placed(k, kv_heads, 1));
         let mixed = merge_heads(self.attention.forward(cx, q, k, split_heads(v, kv_heads)));

@@ -1,7 +1,7 @@
 //! Feed-forward layers.
 
 use super::{HiddenAct, Layer};
-use crate::{Ctx, Dense, Init, Linear, Scope, Tensor};
+use crate::{Ctx, Dense, Init, Linear, Scope, Stored, Tensor};
 
 /// What a gated feed-forward layer is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,5 +71,64 @@ impl Layer for GatedMlp {
             }
         };
         cx.dropout(self.down.forward(cx, gate.gated(self.config.act.into(), up)), self.config.dropout)
+    }
+}
+
+/// What a feed-forward layer without a gate is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MlpConfig {
+    /// Width of the hidden states.
+    pub hidden: usize,
+    /// Elements between the projections.
+    pub size: usize,
+    /// The activation between the projections.
+    pub act: HiddenAct,
+    /// Whether the projections have biases.
+    pub bias: bool,
+    /// Names of up and down projection.
+    pub names: [&'static str; 2],
+    /// How files hold the weights of the projections.
+    pub stored: Stored,
+    /// Dropout of what the layer gives, while training; 0 for none.
+    pub dropout: f64,
+    /// How weights start from scratch.
+    pub init: Init,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        let (names, stored, init) = (["up_proj", "down_proj"], Stored::OutIn, Init::Normal(0.02));
+        Self { hidden: 0, size: 0, act: HiddenAct::default(), bias: true, names, stored, dropout: 0.0, init }
+    }
+}
+
+impl MlpConfig {
+    /// A layer of these sizes with biases.
+    pub fn new(hidden: usize, size: usize, act: HiddenAct, init: Init) -> Self {
+        Self { hidden, size, act, init, ..Self::default() }
+    }
+}
+
+/// Feed-forward layer: `down(act(up(x)))`.
+#[derive(Debug)]
+pub struct Mlp {
+    config: MlpConfig,
+    up: Linear,
+    down: Linear,
+}
+
+impl Mlp {
+    /// Declares the projections.
+    pub fn new(m: &Scope, config: MlpConfig) -> Self {
+        let MlpConfig { hidden, size, bias, names: [up, down], stored, init, .. } = config;
+        let project = |name, input, out, layer| m.linear(name, Dense { input, out, bias, init, stored, layer });
+        Self { config, up: project(up, hidden, size, "mlp.up"), down: project(down, size, hidden, "mlp.down") }
+    }
+}
+
+impl Layer for Mlp {
+    fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
+        let between = self.up.forward(cx, x).activate(self.config.act.into());
+        cx.dropout(self.down.forward(cx, between), self.config.dropout)
     }
 }

@@ -13,8 +13,8 @@ mod rotary;
 pub use activation::HiddenAct;
 pub use attention::{GroupedAttention, GroupedAttentionConfig, dropout_share, merge_heads, split_heads};
 pub use experts::{Experts, ExpertsConfig};
-pub use feed_forward::{GatedMlp, GatedMlpConfig};
-pub use rotary::{Rope, RopeConfig, RopeTable, RopeType, Rotation, Scaling};
+pub use feed_forward::{GatedMlp, GatedMlpConfig, Mlp, MlpConfig};
+pub use rotary::{Rope, RopeConfig, RopeTable, RopeTables, RopeType, Rotation, Scaling};
 
 use crate::{Ctx, Tensor};
 

@@ -39,6 +39,10 @@ fn has_as_many_parameters_as_the_published_models() {
     assert_eq!(count("gemma", &third(json!({}))), 999_885_952);
 }
 
+fn rope(gemma: &Gemma, slides: bool) -> Result<nn::Rope> {
+    gemma.common()?.rope_where(slides)
+}
+
 #[test]
 fn blocks_have_windows_and_rotations_of_their_own() {
     let windows = |config: &Value| {
@@ -50,14 +54,14 @@ fn blocks_have_windows_and_rotations_of_their_own() {
     let w = Some(512);
     assert_eq!(windows(&third(json!({}))), [w, w, w, w, w, n, w]);
     let gemma = read::<Gemma>(&third(json!({})));
-    assert_eq!((gemma.rope(false).unwrap().base, gemma.rope(true).unwrap().base), (1_000_000.0, 10_000.0));
+    assert_eq!((rope(&gemma, false).unwrap().base, rope(&gemma, true).unwrap().base), (1_000_000.0, 10_000.0));
     let each = json!({"rope_parameters": {
         "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5.0},
         "sliding_attention": {"rope_type": "default", "rope_theta": 7.0},
     }, "rope_theta": null, "rope_local_base_freq": null});
     let gemma = read::<Gemma>(&third(each));
-    assert_eq!((gemma.rope(false).unwrap().base, gemma.rope(true).unwrap().base), (5.0, 7.0));
-    assert_eq!(gemma.rope(false).unwrap().scaling, nn::Scaling::Linear { factor: 8.0 });
+    assert_eq!((rope(&gemma, false).unwrap().base, rope(&gemma, true).unwrap().base), (5.0, 7.0));
+    assert_eq!(rope(&gemma, false).unwrap().scaling, nn::Scaling::Linear { factor: 8.0 });
 }
 
 #[test]

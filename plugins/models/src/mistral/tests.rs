@@ -4,6 +4,10 @@ use super::*;
 use crate::testing::{changed, count, param, read, refused};
 use framework_sdk::test;
 
+fn common(config: &Value) -> Common {
+    Common::of(&read::<Mistral>(config)).unwrap()
+}
+
 /// Mistral-7B-v0.1 with `changes`.
 fn config(changes: Value) -> Value {
     let config = json!({
@@ -32,7 +36,7 @@ fn config(changes: Value) -> Value {
 }
 
 fn window(changes: Value) -> Option<usize> {
-    read::<Mistral>(&config(changes)).attention().unwrap().window
+    common(&config(changes)).attention().unwrap().window
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn reads_the_configs_of_all_versions() {
     // As transformers has it when the files do not say.
     let mut bare = config(json!({}));
     bare.as_object_mut().unwrap().retain(|key, _| !["sliding_window", "num_key_value_heads"].contains(&key.as_str()));
-    let bare = read::<Mistral>(&bare).attention().unwrap();
+    let bare = common(&bare).attention().unwrap();
     assert_eq!((bare.window, bare.kv_heads), (Some(4096), 8));
     // No window stays none when options are written and read again.
     let open = read::<Mistral>(&config(json!({"sliding_window": null})));
@@ -71,7 +75,7 @@ fn reads_the_configs_of_all_versions() {
         "rope_parameters": {"rope_theta": 5000.0, "rope_type": "yarn", "factor": 2.0}, "rope_theta": null,
         "attention_dropout": 0.0, "pad_token_id": null, "dtype": "bfloat16", "head_dim": 128,
     });
-    let rope = read::<Mistral>(&config(newer)).rope().unwrap();
+    let rope = common(&config(newer)).rope().unwrap();
     assert!(rope.base == 5000.0 && matches!(rope.scaling, nn::Scaling::Yarn { original: 32_768, .. }));
 }
 

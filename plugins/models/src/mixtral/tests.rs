@@ -88,19 +88,19 @@ fn reads_the_configs_of_all_versions() {
     });
     let model = read::<Mixtral>(&small(newer));
     assert_eq!(model, read::<Mixtral>(&json!(model)));
-    assert_eq!((model.experts().balance, model.attention().unwrap().head_size), (None, 8));
-    assert_eq!(model.experts().jitter, 0.1);
+    let (experts, attention) = (model.experts().unwrap(), model.common().unwrap().attention().unwrap());
+    assert_eq!((experts.balance, experts.jitter, attention.head_size), (None, 0.1, 8));
     let trained = read::<Mixtral>(&small(json!({"output_router_logits": true})));
-    assert_eq!(trained.experts().balance, Some(0.02));
+    assert_eq!(trained.experts().unwrap().balance, Some(0.02));
     // What transformers takes where the file does not say.
     let mut bare = small(json!({"num_experts": 3}));
     for key in ["num_local_experts", "num_experts_per_tok", "rope_theta", "router_aux_loss_coef"] {
         bare.as_object_mut().unwrap().remove(key);
     }
     let bare = read::<Mixtral>(&bare);
-    let experts = bare.experts();
+    let experts = bare.experts().unwrap();
     assert_eq!((experts.count, experts.per_token, bare.router_aux_loss_coef), (3, 2, 0.001));
-    assert_eq!(bare.rope().unwrap().base, 1_000_000.0);
+    assert_eq!(bare.common().unwrap().rope().unwrap().base, 1_000_000.0);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn reads_the_configs_of_all_versions() {
         "sliding_window": null, "transformers_version": "5.23.0",
     });
     let model = read::<Qwen>(&third(newer));
-    assert_eq!(model.rope().unwrap().base, 1_000_000.0);
+    assert_eq!(model.common().unwrap().rope().unwrap().base, 1_000_000.0);
     assert_eq!(read::<Qwen>(&json!(model)), model);
     let yarn = json!({"rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}});
     let spec = read::<Qwen>(&distill(changed(yarn, &json!({"max_position_embeddings": 32_768})))).spec().unwrap();

@@ -6,7 +6,7 @@ mod table;
 
 pub use config::RopeConfig;
 pub use scaling::Scaling;
-pub use table::{RopeTable, RopeType};
+pub use table::{RopeTable, RopeTables, RopeType};
 
 use crate::{Ctx, Rotary, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};

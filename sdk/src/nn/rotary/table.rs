@@ -150,3 +150,29 @@ impl RopeTable {
         }
     }
 }
+
+/// `rope_parameters` of transformers 5: one table for all blocks, or one for each type of block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RopeTables {
+    /// One for each type.
+    Each {
+        /// That of the blocks that see everything.
+        full_attention: RopeTable,
+        /// That of the blocks with a window.
+        sliding_attention: RopeTable,
+    },
+    /// One for all.
+    One(RopeTable),
+}
+
+impl RopeTables {
+    /// The table of blocks with a window, or of those that see everything.
+    pub fn of(&self, slides: bool) -> &RopeTable {
+        match self {
+            Self::Each { full_attention, .. } if !slides => full_attention,
+            Self::Each { sliding_attention, .. } => sliding_attention,
+            Self::One(table) => table,
+        }
+    }
+}
