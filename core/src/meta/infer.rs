@@ -100,7 +100,7 @@ pub(super) fn infer(op: &Op, operands: &[MetaTensor]) -> Result<MetaTensor> {
     match operands.first() {
         Some(x) if keep::is_view(op) => result.buffer = x.buffer,
         _ => {
-            let mut counting = super::lock(&result.counting);
+            let mut counting = super::tensor::lock(&result.counting);
             counting.largest = counting.largest.max(4 * count(&result.shape));
         }
     }

@@ -92,13 +92,13 @@ impl MetaTensor {
     /// Counts the memory behind the tensor as kept, once.
     pub(super) fn kept(&self) {
         if let Some(number) = self.buffer.number {
-            super::lock(&self.counting).kept.insert(number, self.buffer.bytes);
+            super::tensor::lock(&self.counting).kept.insert(number, self.buffer.bytes);
         }
     }
 
     /// Counts other tensors of this shape as kept.
     pub(super) fn more_kept(&self, tensors: usize, dtype: DType) {
-        let mut counting = super::lock(&self.counting);
+        let mut counting = super::tensor::lock(&self.counting);
         for _ in 0..tensors {
             let Buffer { number, bytes } = counting.buffer(&self.shape, dtype);
             counting.kept.extend(number.map(|number| (number, bytes)));

@@ -1,7 +1,8 @@
 //! What is known of values that do not exist.
 
-use super::*;
-use crate::Activation;
+use super::{keep::Buffer, *};
+use crate::{Activation, DType, ModelSpec, Op, Tensor, ffi};
+use std::sync::Arc;
 
 fn host() -> Arc<MetaHost> {
     MetaHost::new(&ModelSpec::default(), None, 2, 6).unwrap()
