@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[serde(default)]
 #[non_exhaustive]
 pub struct AdapterPlan {
-    /// New parameters, all trained but those that are `frozen`. Their names are the keys under which PEFT saves them, unless `saved` says others.
+    /// New parameters, all trained but those that are `frozen`. Their names are the keys under which PEFT saves them,
+    /// unless `saved` says others.
     pub params: Vec<Param>,
     /// Names of the base model's parameters that are trained too. All others are frozen.
     pub trained: Vec<String>,
@@ -150,7 +151,8 @@ pub trait Adapted: Send + Sync + 'static {
         cx.fail("this adapter has no virtual tokens")
     }
 
-    /// Keys and values `[heads, n, size]` of the virtual tokens before each sequence, for one of the model's attentions.
+    /// Keys and values `[heads, n, size]` of the virtual tokens before each sequence, for one of the model's
+    /// attentions.
     fn prefix(&self, cx: &Ctx, attention: usize) -> (Tensor, Tensor) {
         let _ = attention;
         cx.fail("this adapter has no virtual keys")

@@ -96,8 +96,8 @@ impl Attach {
         plan.needs = needs;
     }
 
-    /// Weights that are not trained are kept in this number format, one of the recipe's `backend.frozen`, unless the user
-    /// says another.
+    /// Weights that are not trained are kept in this number format, one of the recipe's `backend.frozen`, unless the
+    /// user says another.
     pub fn storage(&self, format: &str) {
         self.plan.borrow_mut().storage = Some(format.to_owned());
     }

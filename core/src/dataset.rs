@@ -14,7 +14,7 @@ pub trait Dataset: Options {
 
     /// Starts reading from the beginning; called once per use, always with the same result.
     ///
-    /// Rows and fields that are left out are reported to `skipped` when they are met, which may be while the records are
-    /// read; keep a clone of it for that.
+    /// Rows and fields that are left out are reported to `skipped` when they are met, which may be while the records
+    /// are read; keep a clone of it for that.
     fn open(&self, skipped: &Skipped) -> Result<Records>;
 }

@@ -13,8 +13,8 @@ pub struct DecoderTraits {
     pub sample: bool,
     /// Whether scores are log-probabilities before the logit processors see them, as in beam search.
     pub log_probs: bool,
-    /// How many tokens of each row that end no sequence it looks at, the highest first, if it does not draw; 0: all of them.
-    /// The scores of the others may be negative infinity: they need not come from the device.
+    /// How many tokens of each row that end no sequence it looks at, the highest first, if it does not draw; 0: all of
+    /// them. The scores of the others may be negative infinity: they need not come from the device.
     #[serde(default)]
     pub best: usize,
 }

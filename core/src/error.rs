@@ -43,7 +43,8 @@ pub struct PluginError {
     /// What there is instead of what was asked for, such as the columns of a table.
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     pub known: Box<[String]>,
-    /// The plugin that it happened in; the host fills this in. An adapter's error passes through the model that called it.
+    /// The plugin that it happened in; the host fills this in. An adapter's error passes through the model that called
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<Box<str>>,
 }

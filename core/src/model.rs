@@ -273,8 +273,8 @@ impl ModelSpec {
         }
     }
 
-    /// Whether a sequence can go on from cached keys, values and states. Not if the plugin says so, and not if tokens see
-    /// those that follow: each new token would change what is cached of the others.
+    /// Whether a sequence can go on from cached keys, values and states. Not if the plugin says so, and not if tokens
+    /// see those that follow: each new token would change what is cached of the others.
     pub fn is_cacheable(&self) -> bool {
         !self.needs.uncached && self.attentions.iter().all(|attention| attention.causal)
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a model, an adapter or an optimizer needs of its run. `check` refuses a recipe that has something else, and names
-/// the settings that fit. An empty list accepts everything.
+/// What a model, an adapter or an optimizer needs of its run. `check` refuses a recipe that has something else, and
+/// names the settings that fit. An empty list accepts everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -23,7 +23,8 @@ pub struct Needs {
     /// Each sequence is in a row of its own: `train.packing` must be off.
     #[serde(skip_serializing_if = "is_false")]
     pub unpacked: bool,
-    /// Each pass has whole sequences: the engine generates without a cache, and computes a sequence again for each token.
+    /// Each pass has whole sequences: the engine generates without a cache, and computes a sequence again for each
+    /// token.
     #[serde(skip_serializing_if = "is_false")]
     pub uncached: bool,
 }
@@ -54,7 +55,8 @@ impl Needs {
         Self { precisions: names(precisions), ..self }
     }
 
-    /// The same, with frozen weights in one of these number formats: `f32`, `stored`, `bf16`, `f16`, `int8`, `nf4`, `fp4`.
+    /// The same, with frozen weights in one of these number formats: `f32`, `stored`, `bf16`, `f16`, `int8`, `nf4`,
+    /// `fp4`.
     #[must_use]
     pub fn frozen<const N: usize>(self, formats: [&str; N]) -> Self {
         Self { frozen: names(formats), ..self }

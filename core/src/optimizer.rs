@@ -39,9 +39,9 @@ impl StateSpec {
         Self { initial, ..self }
     }
 
-    /// The same, kept in fewer bits between updates: `"dynamic8"`, or `"dynamic8-unsigned"` for what is never negative, are
-    /// 8 bits in blocks of 256 with a scale each (Dettmers et al., 2022, arXiv:2110.02861). Updates get and return 32 bits.
-    /// Hosts have the feature `optimizer.storage`; an older one keeps 32 bits.
+    /// The same, kept in fewer bits between updates: `"dynamic8"`, or `"dynamic8-unsigned"` for what is never negative,
+    /// are 8 bits in blocks of 256 with a scale each (Dettmers et al., 2022, arXiv:2110.02861). Updates get and return
+    /// 32 bits. Hosts have the feature `optimizer.storage`; an older one keeps 32 bits.
     pub fn stored(self, format: &str) -> Self {
         Self { storage: Some(format.to_owned()), ..self }
     }

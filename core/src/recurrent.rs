@@ -30,8 +30,8 @@ impl Conv {
         Self { slot, weight, bias, config }
     }
 
-    /// `[batch, time, channels]` to the same shape: `y[t] = Σⱼ w[j] · x[t - kernel + 1 + j] + b`, where what lies before
-    /// the sequence is zero.
+    /// `[batch, time, channels]` to the same shape: `y[t] = Σⱼ w[j] · x[t - kernel + 1 + j] + b`, where what lies
+    /// before the sequence is zero.
     pub fn forward(&self, cx: &Ctx, x: Tensor) -> Tensor {
         let (channels, kernel) = (self.config.channels as i64, self.config.kernel as i64);
         let weight = self.weight.get(cx).reshape([channels, kernel]);

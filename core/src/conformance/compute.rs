@@ -35,7 +35,8 @@ pub fn model(build: &Build, label: &str, config: &Value) -> Result<ModelSpec> {
 }
 
 /// Attaches an adapter to a model and runs it on shapes, once over whole sequences and once for one more token: what it
-/// names must exist, what it adds must be used, shapes must stay, and so must those of merged weights. Returns its plan.
+/// names must exist, what it adds must be used, shapes must stay, and so must those of merged weights. Returns its
+/// plan.
 pub fn adapter(build: &Build, label: &str, options: &Value, model: &ModelObject) -> Result<AdapterPlan> {
     let (built, spec) = (|| build.adapter(label, options), model.spec()?);
     let plan = built()?.plan(&spec)?;

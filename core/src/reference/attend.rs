@@ -36,7 +36,8 @@ impl Reference {
             let tokens = prefix.as_ref().map_or(0, |[keys, _]| keys.shape[1]);
             for head in 0..heads {
                 let group = head / group;
-                // Keys or values that the token sees. Those of the prefix stand at the first positions of each sequence.
+                // Keys or values that the token sees. Those of the prefix stand at the first positions of each
+                // sequence.
                 let visible = |which: usize, size: usize| -> Vec<Vec<Dual>> {
                     let rows = |both: &[Array; 2]| both[which].data[group * tokens * size..].to_vec();
                     let before = prefix.as_ref().map(rows).unwrap_or_default();

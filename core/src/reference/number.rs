@@ -59,7 +59,8 @@ impl Neg for Dual {
 }
 
 impl Dual {
-    /// A function's value and its derivative there. What does not move stays still, even where the derivative is infinite.
+    /// A function's value and its derivative there. What does not move stays still, even where the derivative is
+    /// infinite.
     fn chain(self, value: f64, derivative: f64) -> Self {
         Self { value, slope: if self.slope == 0.0 { 0.0 } else { self.slope * derivative } }
     }
@@ -155,8 +156,8 @@ pub(crate) fn sign(x: f64) -> f64 {
     }
 }
 
-/// The error function by its series `2/√π · e^{-x²} · Σ 2ⁿ x^{2n+1} / (1 · 3 · … · (2n+1))` (Abramowitz and Stegun, 7.1.6),
-/// whose terms are all of one sign.
+/// The error function by its series `2/√π · e^{-x²} · Σ 2ⁿ x^{2n+1} / (1 · 3 · … · (2n+1))` (Abramowitz and Stegun,
+/// 7.1.6), whose terms are all of one sign.
 fn erf(x: f64) -> f64 {
     if x.abs() > 6.0 {
         return sign(x);
