@@ -10,6 +10,7 @@ mod attach;
 mod augmenter;
 mod code;
 pub mod config;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
 mod dataset;
@@ -18,6 +19,7 @@ mod error;
 mod features;
 pub mod ffi;
 mod layer;
+#[cfg(feature = "conformance")]
 pub mod meta;
 mod model;
 mod needs;
@@ -26,6 +28,7 @@ mod optimizer;
 mod options;
 mod record;
 mod recurrent;
+#[cfg(feature = "conformance")]
 pub mod reference;
 mod scope;
 mod skipped;

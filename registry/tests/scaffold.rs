@@ -36,7 +36,7 @@ fn nothing_is_overwritten_and_nothing_is_left_behind() {
     let sdk = SdkSource::Version("0.1".into());
     let first = new_plugin(Kind::Optimizer, "my-lion", folder.path(), &sdk).unwrap();
     let manifest = fs::read_to_string(first.join("Cargo.toml")).unwrap();
-    assert!(manifest.contains("framework-sdk = \"0.1\""), "{manifest}");
+    assert!(manifest.contains("framework-sdk = { version = \"0.1\" }"), "{manifest}");
     fs::write(first.join("src/lib.rs"), "// mine").unwrap();
     let error = new_plugin(Kind::Decoder, "my-lion", folder.path(), &sdk).unwrap_err().to_string();
     assert!(error.ends_with("exists; choose another name or remove it first"), "{error}");

@@ -45,6 +45,7 @@ mod export;
 pub mod input;
 mod macros;
 pub mod nn;
+#[cfg(feature = "test")]
 pub mod test;
 
 pub use framework_core::*;

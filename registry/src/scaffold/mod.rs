@@ -31,16 +31,16 @@ impl SdkSource {
         }
     }
 
-    /// The line of the new manifest. Paths become absolute, for the crate lies elsewhere.
+    /// The source in the new manifest. Paths become absolute, for the crate lies elsewhere.
     fn dependency(&self) -> Result<String, ScaffoldError> {
         // A JSON string is a TOML string.
         let quote = |text: &str| serde_json::Value::from(text).to_string();
         match self {
-            Self::Version(version) => Ok(format!("framework-sdk = {}", quote(version))),
+            Self::Version(version) => Ok(format!("version = {}", quote(version))),
             Self::Path(path) if !path.join("Cargo.toml").is_file() => Err(ScaffoldError::NoSdk(path.clone())),
             Self::Path(path) => {
                 let path = std::path::absolute(path).map_err(|e| ScaffoldError::Io(path.clone(), e))?;
-                Ok(format!("framework-sdk = {{ path = {} }}", quote(&path.to_string_lossy())))
+                Ok(format!("path = {}", quote(&path.to_string_lossy())))
             }
         }
     }
