@@ -43,14 +43,45 @@ fn one(layout: &'static TypeLayout) -> String {
         write!(text, ", a table of {} at least", table.first_suffix_field).unwrap();
     }
     for field in layout.get_fields().into_iter().flat_map(|fields| fields.to_vec()) {
-        write!(text, "\n  {}: {}", field.name(), field.full_type()).unwrap();
-        for function in field.function_range().iter() {
+        let functions: Vec<_> = field.function_range().iter().collect();
+        let own = if functions.is_empty() { made_of([field.layout()]) } else { String::new() };
+        write!(text, "\n  {}: {}{own}", field.name(), field.full_type()).unwrap();
+        for function in functions {
             let signature = function.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             let signature = signature.split(" lifetime indices").next().unwrap_or_default().to_owned();
-            write!(text, "\n    {signature}").unwrap();
+            let types = function.param_type_layouts.iter().map(|layout| layout());
+            let types = types.chain(function.return_type_layout().map(|layout| layout()));
+            write!(text, "\n    {signature}{}", made_of(types)).unwrap();
         }
     }
     text
+}
+
+/// Numbers and types of this crate that types of other crates are filled with, which their names do not say: an `RVec` of
+/// `u64`, or of `u32`.
+fn made_of(types: impl IntoIterator<Item = &'static TypeLayout>) -> String {
+    fn collect(layout: &'static TypeLayout, seen: &mut BTreeSet<String>, out: &mut BTreeSet<String>) {
+        // These are always filled with the same.
+        if ["RString", "RStr", "RObject", "NonExhaustive"].contains(&layout.name()) {
+            return;
+        }
+        for next in layout.shared_vars().type_layouts().iter().map(|next| next()) {
+            let (name, number) = (next.full_type().to_string(), matches!(next.data(), TLData::Primitive(_)));
+            if next.package() == "framework-core" || number && name.chars().all(char::is_alphanumeric) {
+                out.insert(name);
+            } else if seen.insert(format!("{name} {:?}", next.get_utypeid())) {
+                collect(next, seen, out);
+            }
+        }
+    }
+    let (mut seen, mut out) = (BTreeSet::new(), BTreeSet::new());
+    for layout in types.into_iter().filter(|layout| layout.package() != "framework-core") {
+        collect(layout, &mut seen, &mut out);
+    }
+    // The length of whatever it is.
+    out.remove("usize");
+    let names: Vec<_> = out.into_iter().collect();
+    if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) }
 }
 
 #[test]
