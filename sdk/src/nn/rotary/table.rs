@@ -154,6 +154,7 @@ impl RopeTable {
 /// `rope_parameters` of transformers 5: one table for all blocks, or one for each type of block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant)] // There is one in a configuration.
 pub enum RopeTables {
     /// One for each type.
     Each {
