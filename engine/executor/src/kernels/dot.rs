@@ -1,6 +1,6 @@
 //! Sums of products of 32-bit numbers with others as they lie in memory.
 
-use super::Loop;
+use super::{Loop, vectorised};
 
 /// Numbers added up side by side: what one of them waits for, others use.
 const WIDE: usize = 64;
@@ -33,13 +33,42 @@ fn dot_of<T: Copy>(a: &[T], b: &[f32], number: impl Fn(T) -> f32) -> f32 {
     sums[0]
 }
 
-/// Products of rows with each row of `x`, `[n, width]`, to `sums`, `[rows, n]`.
-pub(in super::super) struct Dots<'a, T, F> {
-    pub rows: &'a [T],
-    pub number: F,
-    pub x: &'a [f32],
-    pub width: usize,
-    pub sums: &'a mut [f32],
+/// Numbers as they lie in memory.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Numbers<'a> {
+    F32(&'a [f32]),
+    /// Bits of bfloat16.
+    Bf16(&'a [u16]),
+    /// Bits of IEEE half precision, and what makes numbers of them.
+    F16(&'a [u16], fn(u16) -> f32),
+    Int8(&'a [i8]),
+}
+
+/// Writes the products of rows of `width` numbers with each row of `x`, `[n, width]`, to `sums`, `[rows, n]`.
+pub(in super::super) fn dots(rows: Numbers, x: &[f32], width: usize, sums: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::has_avx512() {
+        return wide::dots(rows, x, width, sums);
+    }
+    match rows {
+        Numbers::F32(rows) => vectorised(Dots { rows, number: |a| a, x, width, sums }),
+        Numbers::Bf16(rows) => vectorised(Dots { rows, number: of_bf16, x, width, sums }),
+        Numbers::F16(rows, number) => vectorised(Dots { rows, number, x, width, sums }),
+        Numbers::Int8(rows) => vectorised(Dots { rows, number: f32::from, x, width, sums }),
+    }
+}
+
+#[inline(always)]
+fn of_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+struct Dots<'a, T, F> {
+    rows: &'a [T],
+    number: F,
+    x: &'a [f32],
+    width: usize,
+    sums: &'a mut [f32],
 }
 
 impl<T: Copy, F: Fn(T) -> f32 + Copy> Loop for Dots<'_, T, F> {
@@ -51,6 +80,153 @@ impl<T: Copy, F: Fn(T) -> f32 + Copy> Loop for Dots<'_, T, F> {
         for (row, sums) in self.rows.chunks_exact(self.width).zip(self.sums.chunks_exact_mut(n)) {
             for (sum, x) in sums.iter_mut().zip(self.x.chunks_exact(self.width)) {
                 *sum = dot_of(row, x, self.number);
+            }
+        }
+    }
+}
+
+/// The same in AVX-512, whose products and sums are one instruction.
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use super::{Numbers, of_bf16};
+    use std::arch::x86_64::*;
+
+    /// Numbers of a vector, and rows and vectors of a row that are summed side by side.
+    const VECTOR: usize = 16;
+    const ROWS: usize = 4;
+    const SIDE: usize = 2;
+
+    pub fn dots(rows: Numbers, x: &[f32], width: usize, sums: &mut [f32]) {
+        let n = x.len() / width.max(1);
+        let count = sums.len() / n.max(1);
+        let there = match rows {
+            Numbers::F32(rows) => rows.len(),
+            Numbers::Bf16(rows) | Numbers::F16(rows, _) => rows.len(),
+            Numbers::Int8(rows) => rows.len(),
+        };
+        assert!(is_x86_feature_detected!("avx512f"), "no AVX-512 on this processor");
+        assert!(there >= count * width, "{there} numbers in {count} rows of {width}");
+        for start in (0..count).step_by(ROWS) {
+            for (j, x) in x.chunks_exact(width).enumerate() {
+                // SAFETY: the asserts found the instructions, and all rows within the slice.
+                #[expect(unsafe_code, reason = "vector instructions")]
+                let found = unsafe {
+                    match count - start {
+                        1 => products::<1>(rows, start, x),
+                        2 => products::<2>(rows, start, x),
+                        3 => products::<3>(rows, start, x),
+                        _ => products::<ROWS>(rows, start, x),
+                    }
+                };
+                for (row, sum) in found.into_iter().enumerate().take(count - start) {
+                    sums[(start + row) * n + j] = sum;
+                }
+            }
+        }
+    }
+
+    /// Products of `R` rows from `first` on with `x`.
+    ///
+    /// # Safety
+    /// The processor has AVX-512, and the slice so many rows.
+    #[target_feature(enable = "avx512f")]
+    #[expect(unsafe_code, reason = "vector instructions")]
+    unsafe fn products<const R: usize>(rows: Numbers, first: usize, x: &[f32]) -> [f32; ROWS] {
+        let start = first * x.len();
+        // SAFETY: the caller's: what is loaded lies within the rows.
+        unsafe {
+            match rows {
+                Numbers::F32(all) => {
+                    let all = all.as_ptr().add(start);
+                    summed::<R>(x, |i| _mm512_loadu_ps(all.add(i)), |i| *all.add(i))
+                }
+                Numbers::Bf16(all) => {
+                    let all = all.as_ptr().add(start);
+                    let load = |i| {
+                        let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(all.add(i).cast()));
+                        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+                    };
+                    summed::<R>(x, load, |i| of_bf16(*all.add(i)))
+                }
+                Numbers::F16(all, number) => {
+                    let all = all.as_ptr().add(start);
+                    let load = |i| _mm512_cvtph_ps(_mm256_loadu_si256(all.add(i).cast()));
+                    summed::<R>(x, load, |i| number(*all.add(i)))
+                }
+                Numbers::Int8(all) => {
+                    let all = all.as_ptr().add(start);
+                    let load = |i| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(all.add(i).cast())));
+                    summed::<R>(x, load, |i| f32::from(*all.add(i)))
+                }
+            }
+        }
+    }
+
+    /// The sums of `R` rows, whose numbers `load` gives as a vector and `number` one at a time.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "vector instructions")]
+    unsafe fn summed<const R: usize>(
+        x: &[f32],
+        load: impl Fn(usize) -> __m512,
+        number: impl Fn(usize) -> f32,
+    ) -> [f32; ROWS] {
+        let (width, step) = (x.len(), SIDE * VECTOR);
+        // SAFETY: the caller has the instructions; what is read of `x` lies within it.
+        unsafe {
+            let mut sums = [[_mm512_setzero_ps(); SIDE]; R];
+            let mut k = 0;
+            while k + VECTOR <= width {
+                let side = if k + step <= width { SIDE } else { 1 };
+                for s in 0..side {
+                    let x = _mm512_loadu_ps(x.as_ptr().add(k + s * VECTOR));
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        sums[s] = _mm512_fmadd_ps(load(r * width + k + s * VECTOR), x, sums[s]);
+                    }
+                }
+                k += side * VECTOR;
+            }
+            let mut found = [0.0; ROWS];
+            for (r, sums) in sums.iter().enumerate() {
+                found[r] = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
+                for k in k..width {
+                    found[r] += number(r * width + k) * x[k];
+                }
+            }
+            found
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::{close, random};
+
+    /// Against 64 bits, in each format, for rows and widths that fill vectors and do not.
+    #[test]
+    fn products_are_those_of_64_bits() {
+        for (n, rows, width) in [(1, 1, 1), (1, 7, 16), (3, 6, 33), (2, 9, 100)] {
+            let x = random(n * width, 1);
+            let halves: Vec<u16> = random(rows * width, 2).iter().map(|x| half::bf16::from_f32(*x).to_bits()).collect();
+            let f16s: Vec<u16> = random(rows * width, 3).iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
+            let codes: Vec<i8> = random(rows * width, 4).iter().map(|x| (x * 127.0) as i8).collect();
+            let floats = random(rows * width, 5);
+            let of_f16 = |bits| half::f16::from_bits(bits).to_f32();
+            let formats: [(Numbers, Vec<f32>); 4] = [
+                (Numbers::F32(&floats), floats.clone()),
+                (Numbers::Bf16(&halves), halves.iter().map(|bits| of_bf16(*bits)).collect()),
+                (Numbers::F16(&f16s, of_f16), f16s.iter().map(|bits| of_f16(*bits)).collect()),
+                (Numbers::Int8(&codes), codes.iter().map(|code| f32::from(*code)).collect()),
+            ];
+            for (format, numbers) in formats {
+                let of = |i: usize| {
+                    let (row, x) = (&numbers[i / n * width..][..width], &x[i % n * width..][..width]);
+                    row.iter().zip(x).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() as f32
+                };
+                let expected: Vec<f32> = (0..rows * n).map(of).collect();
+                let mut found = vec![f32::NAN; rows * n];
+                dots(format, &x, width, &mut found);
+                close(&found, &expected, 1e-5 * numbers.iter().fold(1.0, |m, x| x.abs().max(m)));
             }
         }
     }

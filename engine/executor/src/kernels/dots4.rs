@@ -20,8 +20,13 @@ pub struct Rows<'a> {
 
 /// Numbers in the order in which codes are looked up: of each 32 those that belong to upper halves first.
 pub fn sides(x: &[f32]) -> Vec<f32> {
-    let side = |part: &[f32], first: usize| part[first..].iter().step_by(2).copied().collect::<Vec<_>>();
-    x.chunks(2 * SIDE).flat_map(|part| [side(part, 0), side(part, 1)].concat()).collect()
+    let mut out = vec![0.0; x.len()];
+    for (out, x) in out.as_chunks_mut::<{ 2 * SIDE }>().0.iter_mut().zip(x.as_chunks::<{ 2 * SIDE }>().0) {
+        for i in 0..SIDE {
+            (out[i], out[SIDE + i]) = (x[2 * i], x[2 * i + 1]);
+        }
+    }
+    out
 }
 
 impl Rows<'_> {

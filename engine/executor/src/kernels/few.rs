@@ -1,7 +1,10 @@
 //! Products of a few rows with a weight, as when tokens are generated one at a time: what takes the time is to read the
 //! weight, so that it is read once, in order, on all cores.
 
-use super::{contiguous, dot::Dots, vectorised};
+use super::{
+    contiguous,
+    dot::{Numbers, dots},
+};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -57,8 +60,7 @@ struct There<'a> {
 
 impl Weight for There<'_> {
     fn products(&self, first: usize, x: &[f32], sums: &mut [f32]) {
-        let rows = &self.numbers[first * self.width..];
-        vectorised(Dots { rows, number: |a| a, x, width: self.width, sums });
+        dots(Numbers::F32(&self.numbers[first * self.width..]), x, self.width, sums);
     }
 }
 

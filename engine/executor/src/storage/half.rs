@@ -1,7 +1,11 @@
 //! 16-bit numbers, two in a word.
 
 use super::{Codec, Coded, Matrix};
-use crate::kernels::{Loop, dot::Dots, vectorised};
+use crate::kernels::{
+    Loop,
+    dot::{Numbers, dots},
+    vectorised,
+};
 use framework_base::Float;
 use framework_core::{PluginError, Result};
 use half::{bf16, f16};
@@ -91,12 +95,11 @@ impl Codec for Half {
 
     fn products(&self, words: &[i32], _scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
         let (rows, width) = (&halves(words)[first * shape.width..], shape.width);
-        match self.format {
-            Float::BF16 => {
-                vectorised(Dots { rows, number: |bits| f32::from_bits(u32::from(bits) << 16), x, width, sums });
-            }
-            _ => vectorised(Dots { rows, number: from_f16, x, width, sums }),
-        }
+        let numbers = match self.format {
+            Float::BF16 => Numbers::Bf16(rows),
+            _ => Numbers::F16(rows, from_f16),
+        };
+        dots(numbers, x, width, sums);
     }
 
     fn bytes(&self, shape: Matrix) -> usize {

@@ -1,7 +1,12 @@
 //! 8-bit integers, four in a word, with a scale for each row.
 
 use super::{CHUNK, Codec, Coded, Matrix};
-use crate::kernels::{Loop, dot::Dots, rows::LANES, vectorised};
+use crate::kernels::{
+    Loop,
+    dot::{Numbers, dots},
+    rows::LANES,
+    vectorised,
+};
 use framework_core::Result;
 use rayon::prelude::*;
 
@@ -43,7 +48,7 @@ impl Codec for Int8 {
     fn products(&self, words: &[i32], scales: &[f32], shape: Matrix, first: usize, x: &[f32], sums: &mut [f32]) {
         let codes: &[i8] = &bytemuck::cast_slice(words)[first * shape.width..];
         let n = x.len() / shape.width.max(1);
-        vectorised(Dots { rows: codes, number: f32::from, x, width: shape.width, sums });
+        dots(Numbers::Int8(codes), x, shape.width, sums);
         for (sums, scale) in sums.chunks_exact_mut(n).zip(&scales[first..]) {
             sums.iter_mut().for_each(|sum| *sum *= scale);
         }

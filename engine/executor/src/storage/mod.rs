@@ -21,7 +21,12 @@ mod tests;
 
 use super::{
     Device,
-    kernels::{dot::Dots, head::How, matrix::Panel, multiply::takes_halves, vectorised},
+    kernels::{
+        dot::{Numbers, dots},
+        head::How,
+        matrix::Panel,
+        multiply::takes_halves,
+    },
     precision::Half,
     value::{R, Value, padded},
 };
@@ -113,7 +118,7 @@ fn products_of_decoded(
     for (i, sums) in sums.chunks_mut(near * n).enumerate() {
         let rows = &mut rows[..sums.len() / n * width];
         codec.decode(words, scales, shape, (first + i * near) * width, rows);
-        vectorised(Dots { rows, number: |a| a, x, width, sums });
+        dots(Numbers::F32(rows), x, width, sums);
     }
 }
 
