@@ -8,6 +8,7 @@ macro_rules! eprintln {
     }};
 }
 
+mod allocator;
 mod cli;
 mod commands;
 mod held;
@@ -41,10 +42,6 @@ fn prepare_for_panics() {
     }));
 }
 
-// The system's allocator returns large blocks at once, and training takes them again at every step.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Stack of a thread: commands run on one.
 const STACK: usize = 16 << 20;
 
@@ -56,6 +53,7 @@ fn on_the_pool<R: Send>(command: impl FnOnce() -> R + Send) -> R {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     prepare_for_panics();
     framework_core::ffi::install_panic_hook();
     let cli = cli::Cli::parse();
