@@ -6,6 +6,9 @@ use crate::kernels::vectorised;
 /// Lanes of the largest block.
 pub const MOST: usize = 3 * VECTOR;
 
+/// Numbers of the states of all lanes that are multiplied at a time: they stay in the nearest cache of a core.
+const NEAREST: usize = 128;
+
 /// What is known of each row.
 #[derive(Clone)]
 pub struct Running {
@@ -57,10 +60,13 @@ impl<const V: usize> Block<V> {
         for (i, part) in weight.chunks(near * width).enumerate() {
             let (start, count) = (first + i * near, part.len() / width);
             let tile = &mut tile[..count * Self::LANES];
-            let weight = Matrix::new(part, count, width);
-            let states = Lines { numbers: &self.states, stride: Self::LANES };
-            let logits = LinesMut { numbers: tile, stride: Self::LANES };
-            multiply::<V>(weight, states, logits, Self::LANES, Before::Overwritten);
+            for from in (0..width).step_by(NEAREST) {
+                let weight = Matrix::strided(&part[from..], [count, NEAREST.min(width - from)], [width, 1]);
+                let states = Lines { numbers: &self.states[from * Self::LANES..], stride: Self::LANES };
+                let logits = LinesMut { numbers: tile, stride: Self::LANES };
+                let before = if from == 0 { Before::Overwritten } else { Before::Added };
+                multiply::<V>(weight, states, logits, Self::LANES, before);
+            }
             let bias = if rows.bias.is_empty() { &[] } else { &rows.bias[start..start + count] };
             let (targets, running) = (&self.targets, &mut self.running);
             let shrink = vectorised(Take::<V> { tile, bias, targets, start, running, how: rows.how });
@@ -74,6 +80,7 @@ impl<const V: usize> Block<V> {
             }
             let tile = Lines { numbers: tile, stride: Self::LANES };
             let grad = LinesMut { numbers: &mut self.grad, stride: Self::LANES };
+            let weight = Matrix::new(part, count, width);
             multiply::<V>(weight.transposed(), tile, grad, Self::LANES, Before::Added);
         }
     }

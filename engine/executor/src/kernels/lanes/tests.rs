@@ -10,7 +10,7 @@ fn losses_and_gradients_are_those_of_64_bits() {
     if !serve(None) {
         return;
     }
-    for (n, width, vocab) in [(1, 3, 5), (50, 20, 301), (700, 50, 140)] {
+    for (n, width, vocab) in [(1, 3, 5), (50, 20, 301), (700, 50, 140), (20, 300, 70)] {
         for (scale, softcap, biased) in [(None, None, true), (Some(2.0), Some(4.0), false)] {
             let how = How { squash: Squash { scale, softcap }, factor: Some(0.3), half: None };
             let (h, w, bias) = (random(n * width, 1), random(vocab * width, 2), random(vocab, 3));
