@@ -109,7 +109,7 @@ mod tests {
             let (scales, x) = (random(rows * blocks, 1), random(n * width, 2));
             let number = |i: usize| {
                 let both = codes[i / 2];
-                let code = if i % 2 == 0 { both >> 4 } else { both & 15 };
+                let code = if i.is_multiple_of(2) { both >> 4 } else { both & 15 };
                 f64::from(table[usize::from(code)]) * f64::from(scales[i / BLOCK])
             };
             let product = |i: usize, j: usize| {
