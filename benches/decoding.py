@@ -36,16 +36,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def ours(args: argparse.Namespace, width: str, prompt: int, tokens: int) -> float:
-    """Seconds of a process that reads and generates so many tokens."""
+def ours(args: argparse.Namespace, width: str, prompt: int, tokens: int, prompts: int = 1) -> float:
+    """Seconds of a process that reads and generates so many tokens, for some prompts one after the other."""
     words = " ".join(f"w{i + 1}" for i in range(prompt))
+    file = args.work / "prompts.txt"
+    file.write_text(f"{words}\n" * prompts)
     settings = {
         "max_new_tokens": tokens,
         "min_new_tokens": tokens,
         "generate.plugin": "greedy",
         "backend.frozen": width,
     }
-    command = [str(args.framework.resolve()), "generate", str(args.work / "model"), "--raw", "--prompt", words]
+    command = [str(args.framework.resolve()), "generate", str(args.work / "model"), "--raw", "--prompts", str(file)]
     for key, value in settings.items():
         command += ["--set", f"{key}={json.dumps(value)}"]
     log = args.work / f"ours-{width}.log"
@@ -54,10 +56,12 @@ def ours(args: argparse.Namespace, width: str, prompt: int, tokens: int) -> floa
 
 def per_second(args: argparse.Namespace, width: str) -> tuple[float, float]:
     """Tokens that are generated, and read, from two lengths of each, so that loading does not count."""
-    few = 8
+    few, prompts = 8, 8
     least = ours(args, width, args.prompt, few)
     generated = args.tokens / (ours(args, width, args.prompt, args.tokens + few) - least)
-    return generated, args.read / (ours(args, width, args.prompt + args.read, few) - least)
+    least = ours(args, width, args.prompt, 1, prompts)
+    reading = ours(args, width, args.prompt + args.read, 1, prompts) - least
+    return generated, prompts * args.read / reading
 
 
 def theirs(args: argparse.Namespace, script: str, width: str) -> tuple[float, float]:
