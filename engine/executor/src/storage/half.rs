@@ -3,7 +3,8 @@
 use super::{Codec, Coded, Matrix};
 use crate::kernels::{
     Loop,
-    dot::{Numbers, dots},
+    dot::{Numbers, dots, from_f16},
+    matrix::Number,
     vectorised,
 };
 use framework_base::Float;
@@ -27,17 +28,6 @@ pub fn words(halves: &[u16]) -> Vec<i32> {
     halves.chunks(2).map(word).collect()
 }
 
-/// IEEE half precision, exactly, in what compilers make vectors of.
-#[inline(always)]
-fn from_f16(bits: u16) -> f32 {
-    let (sign, size) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7fff) << 13);
-    // The exponents of the two formats are 112 apart, for the smallest numbers, too.
-    let number = f32::from_bits(size) * f32::from_bits((127 + 112) << 23);
-    // Infinities and what is no number.
-    let number = if size >= 0x7c00 << 13 { size | 0x7f80_0000 } else { number.to_bits() };
-    f32::from_bits(number | sign)
-}
-
 struct Decoded<'a> {
     format: Float,
     halves: &'a [u16],
@@ -51,7 +41,7 @@ impl Loop for Decoded<'_> {
     fn run(self) {
         let numbers = self.out.iter_mut().zip(self.halves);
         match self.format {
-            Float::BF16 => numbers.for_each(|(out, bits)| *out = f32::from_bits(u32::from(*bits) << 16)),
+            Float::BF16 => numbers.for_each(|(out, bits)| *out = bits.to_f32()),
             _ => numbers.for_each(|(out, bits)| *out = from_f16(*bits)),
         }
     }
@@ -97,7 +87,7 @@ impl Codec for Half {
         let (rows, width) = (&halves(words)[first * shape.width..], shape.width);
         let numbers = match self.format {
             Float::BF16 => Numbers::Bf16(rows),
-            _ => Numbers::F16(rows, from_f16),
+            _ => Numbers::F16(rows),
         };
         dots(numbers, x, width, sums);
     }

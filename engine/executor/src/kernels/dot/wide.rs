@@ -1,6 +1,6 @@
 //! The same in AVX-512, whose products and sums are one instruction.
 
-use super::{Numbers, of_bf16};
+use super::{Number, Numbers, from_f16};
 use std::arch::x86_64::*;
 
 /// Numbers of a vector, and rows and vectors of a row that are summed side by side.
@@ -13,7 +13,7 @@ pub fn dots(rows: Numbers, x: &[f32], width: usize, sums: &mut [f32]) {
     let count = sums.len() / n.max(1);
     let there = match rows {
         Numbers::F32(rows) => rows.len(),
-        Numbers::Bf16(rows) | Numbers::F16(rows, _) => rows.len(),
+        Numbers::Bf16(rows) | Numbers::F16(rows) => rows.len(),
         Numbers::Int8(rows) => rows.len(),
     };
     assert!(is_x86_feature_detected!("avx512f"), "no AVX-512 on this processor");
@@ -58,12 +58,12 @@ unsafe fn products<const R: usize>(rows: Numbers, first: usize, x: &[f32]) -> [f
                     let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(all.add(i).cast()));
                     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
                 };
-                summed::<R>(x, load, |i| of_bf16(*all.add(i)))
+                summed::<R>(x, load, |i| (*all.add(i)).to_f32())
             }
-            Numbers::F16(all, number) => {
+            Numbers::F16(all) => {
                 let all = all.as_ptr().add(start);
                 let load = |i| _mm512_cvtph_ps(_mm256_loadu_si256(all.add(i).cast()));
-                summed::<R>(x, load, |i| number(*all.add(i)))
+                summed::<R>(x, load, |i| from_f16(*all.add(i)))
             }
             Numbers::Int8(all) => {
                 let all = all.as_ptr().add(start);

@@ -10,7 +10,6 @@ pub const MOST: usize = 3 * VECTOR;
 const NEAREST: usize = 128;
 
 /// What is known of each row.
-#[derive(Clone)]
 pub struct Running {
     /// The largest logits.
     pub most: [f32; MOST],

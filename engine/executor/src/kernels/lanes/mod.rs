@@ -9,7 +9,7 @@ mod softmax;
 use super::{
     Integers,
     head::How,
-    matrix::{Matrix, Panel},
+    matrix::{Matrix, Number, Panel},
     multiply::split,
 };
 use crate::precision::Half;
@@ -92,7 +92,7 @@ fn in_blocks<'a, const V: usize>(
 fn numbers_of(panel: Panel) -> Cow<[f32]> {
     match panel {
         Panel::Numbers(numbers) => numbers,
-        Panel::Halves(halves) => halves.iter().map(|bits| f32::from_bits(u32::from(*bits) << 16)).collect(),
+        Panel::Halves(halves) => halves.iter().map(|bits| bits.to_f32()).collect(),
     }
 }
 
