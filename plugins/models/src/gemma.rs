@@ -89,8 +89,8 @@ impl Gemma {
         Ok(Common { default_theta, default_local_theta, ..Common::of(self)? })
     }
 
-    fn attention(&self, block: usize) -> Result<nn::GroupedAttentionConfig> {
-        let attention = self.common()?.attention()?;
+    fn attention(&self, common: &Common, block: usize) -> Result<nn::GroupedAttentionConfig> {
+        let attention = common.attention()?;
         Ok(nn::GroupedAttentionConfig {
             qk_norm: self.third().then_some((NormKind::RmsPlusOne, self.rms_norm_eps)),
             softcap: attention.softcap.filter(|_| !self.third()),
@@ -99,8 +99,7 @@ impl Gemma {
         })
     }
 
-    fn decoder(&self) -> Result<DecoderConfig> {
-        let common = self.common()?;
+    fn decoder(&self, common: &Common) -> Result<DecoderConfig> {
         Ok(DecoderConfig {
             names: Names::GEMMA,
             norm: NormKind::RmsPlusOne,
@@ -126,16 +125,17 @@ impl ModelArch for Gemma {
     fn validate(&self) -> Result<()> {
         only("use_bidirectional_attention", &self.use_bidirectional_attention.unwrap_or(false), false)?;
         LayerType::one_for_each(&self.layer_types, self.num_hidden_layers)?;
-        self.attention(0)?;
-        self.decoder()?.validate()
+        let common = self.common()?;
+        self.attention(&common, 0)?;
+        self.decoder(&common)?.validate()
     }
 
     fn build(&self, m: &Scope) -> Result<Decoder> {
         let common = self.common()?;
         let rotations = [common.rope_where(false)?.rotation(), common.rope_where(true)?.rotation()];
-        Decoder::new(m, self.decoder()?, |i, m| {
+        Decoder::new(m, self.decoder(&common)?, |i, m| {
             let rotation = rotations[usize::from(self.slides(i))].clone();
-            Ok(Parts::gated(m, self.attention(i)?, rotation, common.mlp()))
+            Ok(Parts::gated(m, self.attention(&common, i)?, rotation, common.mlp()))
         })
     }
 }

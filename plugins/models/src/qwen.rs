@@ -77,8 +77,8 @@ impl Qwen {
         })
     }
 
-    fn attention(&self, block: usize) -> Result<nn::GroupedAttentionConfig> {
-        let (attention, third) = (self.common()?.attention()?, self.third());
+    fn attention(&self, common: &Common, block: usize) -> Result<nn::GroupedAttentionConfig> {
+        let (attention, third) = (common.attention()?, self.third());
         let slides = LayerType::slides(&self.layer_types, block).unwrap_or(block >= self.max_window_layers);
         Ok(nn::GroupedAttentionConfig {
             qkv_bias: attention.qkv_bias || !third,
@@ -114,7 +114,7 @@ impl ModelArch for Qwen {
         let common = self.common()?;
         let (rope, mlp) = (common.rope()?, common.mlp());
         let (decoder, rotation) = (common.decoder(&rope), rope.rotation());
-        Decoder::new(m, decoder, |i, m| Ok(Parts::gated(m, self.attention(i)?, rotation.clone(), mlp)))
+        Decoder::new(m, decoder, |i, m| Ok(Parts::gated(m, self.attention(&common, i)?, rotation.clone(), mlp)))
     }
 }
 

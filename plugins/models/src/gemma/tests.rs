@@ -47,7 +47,7 @@ fn rope(gemma: &Gemma, slides: bool) -> Result<nn::Rope> {
 fn blocks_have_windows_and_rotations_of_their_own() {
     let windows = |config: &Value| {
         let gemma = read::<Gemma>(config);
-        (0..7).map(|i| gemma.attention(i).unwrap().window).collect::<Vec<_>>()
+        (0..7).map(|i| gemma.attention(&gemma.common().unwrap(), i).unwrap().window).collect::<Vec<_>>()
     };
     let (w, n) = (Some(4096), None);
     assert_eq!(windows(&second(json!({}))), [w, n, w, n, w, n, w]);
@@ -71,12 +71,15 @@ fn limits_are_those_of_the_generation() {
             config.as_object_mut().unwrap().remove(key);
         }
         let gemma = read::<Gemma>(&config);
-        (gemma.decoder().unwrap().softcap, gemma.attention(0).unwrap().softcap)
+        {
+            let common = gemma.common().unwrap();
+            (gemma.decoder(&common).unwrap().softcap, gemma.attention(&common, 0).unwrap().softcap)
+        }
     };
     assert_eq!(limits(second(json!({}))), (Some(30.0), Some(50.0)));
     assert_eq!(limits(third(json!({}))), (None, None));
     let none = read::<Gemma>(&second(json!({"final_logit_softcapping": null})));
-    assert_eq!(none.decoder().unwrap().softcap, None);
+    assert_eq!(none.decoder(&none.common().unwrap()).unwrap().softcap, None);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn third(changes: Value) -> Value {
 
 fn windows(changes: Value) -> Vec<Option<usize>> {
     let model = read::<Qwen>(&distill(changed(json!({"num_hidden_layers": 4}), &changes)));
-    (0..4).map(|i| model.attention(i).unwrap().window).collect()
+    (0..4).map(|i| model.attention(&model.common().unwrap(), i).unwrap().window).collect()
 }
 
 #[test]
@@ -126,7 +126,8 @@ fn reads_the_configs_of_all_versions() {
     assert_eq!(spec.max_positions, Some(131_072));
     let mut bare = third(json!({}));
     bare.as_object_mut().unwrap().remove("head_dim");
-    assert_eq!(read::<Qwen>(&bare).attention(0).unwrap().head_size, 128);
+    let bare = read::<Qwen>(&bare);
+    assert_eq!(bare.attention(&bare.common().unwrap(), 0).unwrap().head_size, 128);
 }
 
 #[test]
