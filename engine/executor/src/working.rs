@@ -19,6 +19,11 @@ pub fn attention(heads: usize, tokens: usize) -> u64 {
 pub enum Trained {
     /// Nothing.
     Nothing,
+    /// Nothing, where rows lie in the lanes of vectors.
+    NothingInLanes {
+        /// Whether the weight is kept in another format than 32 bits.
+        decoded: bool,
+    },
     /// What an adapter adds.
     Added,
     /// Its weight.
@@ -28,6 +33,14 @@ pub enum Trained {
 }
 
 impl Trained {
+    /// Nothing, on the processor.
+    pub fn nothing_on_processor(precision: Precision, decoded: bool) -> Self {
+        match head::in_lanes(Device::cpu().with(precision).half) {
+            true => Self::NothingInLanes { decoded },
+            false => Self::Nothing,
+        }
+    }
+
     /// Of a projection without bias whose weight is trained, on the processor.
     pub fn weight_on_processor(precision: Precision) -> Self {
         match trained_head::pays(Device::cpu().with(precision).half) {
@@ -46,6 +59,10 @@ pub fn loss([rows, width, vocab]: [usize; 3], trained: Trained, plain: bool, cop
         _ if !plain => 6 * (rows * vocab).min(most),
         // Logits of a panel, and the panel's weights where they are decoded.
         Trained::Nothing => 2 * head::TILE.max(rows * head::LEAST),
+        // The states and their gradients in the order of lanes, and a decoded panel.
+        Trained::NothingInLanes { decoded } => {
+            2 * rows * width + if decoded { head::DECODED.min(vocab * width) } else { 0 }
+        }
         // Those of a panel, packed in two orders, and what of the hidden states is packed.
         Trained::WeightInPanels => 3 * head::TILE.max(rows * head::LEAST) + 2 * rows * width,
         _ => copies * (rows * vocab).min(most),

@@ -1,6 +1,7 @@
 //! The largest pass of a run: what it computes, and what memory it takes at each moment.
 
 use crate::{
+    budget,
     build::{asked, blueprint::Blueprint},
     session::Session,
 };
@@ -10,7 +11,7 @@ use framework_core::{
     meta::{self, MetaHost},
 };
 use framework_executor::working::{self, Trained};
-use framework_recipe::{BackendName, Objective, ObjectiveName};
+use framework_recipe::{BackendName, Frozen, Objective, ObjectiveName};
 use framework_text::data::Batches;
 use std::collections::BTreeSet;
 
@@ -96,6 +97,10 @@ impl Pass {
                 if spec.get(&spec.output).is_some_and(|output| adapted.sites.iter().any(|s| s == output.module())) =>
             {
                 Trained::Added
+            }
+            false if backend.name == BackendName::Cpu => {
+                let decoded = budget::kept(session, blueprint)?.kept() != Frozen::F32;
+                Trained::nothing_on_processor(asked(backend.precision), decoded)
             }
             false => Trained::Nothing,
         };

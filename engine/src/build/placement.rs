@@ -130,7 +130,7 @@ impl<'a> Keeping<'a> {
     }
 
     /// The number format that was asked for, or that follows from the adapter and the precision.
-    pub(super) fn kept(&self) -> Frozen {
+    pub(crate) fn kept(&self) -> Frozen {
         self.frozen
     }
 

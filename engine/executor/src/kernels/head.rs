@@ -34,6 +34,19 @@ use std::{borrow::Cow, ops::Range};
 pub(in super::super) const TILE: usize = 1 << 19;
 /// Rows of a panel, at least: products with fewer are slow.
 pub(in super::super) const LEAST: usize = 256;
+/// Numbers of the weight that are decoded at a time where [`in_lanes`]: 8 MiB.
+pub(in super::super) const DECODED: usize = 1 << 21;
+
+/// Whether rows lie in the lanes of vectors for products of this format.
+pub(in super::super) fn in_lanes(half: Half) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return lanes::serve(half);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = half;
+        false
+    }
+}
 
 /// What is computed.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ mod softmax;
 
 use super::{
     Integers,
-    head::How,
+    head::{DECODED, How},
     matrix::{Matrix, Number, Panel},
     multiply::split,
 };
@@ -18,8 +18,6 @@ use multiply::{Before, Lines, LinesMut, VECTOR, multiply};
 use rayon::prelude::*;
 use std::{borrow::Cow, ops::Range};
 
-/// Numbers of the weight that are gone through at a time, by all blocks of rows: 8 MiB.
-const PANEL: usize = 1 << 21;
 /// Numbers of the weight that stay near a core, and the rows that they are, at least and at most.
 const NEAR: usize = 1 << 16;
 const ROWS: Range<usize> = 32..128;
@@ -73,7 +71,7 @@ fn in_blocks<'a, const V: usize>(
     numbers: impl Fn(Range<usize>) -> Panel<'a> + Sync,
 ) -> (Vec<f32>, Vec<f32>) {
     let (mut blocks, width) = (Block::<V>::all(&rows), rows.width);
-    let step = (PANEL / width.max(1)).max(1);
+    let step = (DECODED / width.max(1)).max(1);
     for start in (0..vocab).step_by(step) {
         let panel = start..(start + step).min(vocab);
         let weight = numbers_of(numbers(panel.clone()));
