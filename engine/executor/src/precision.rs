@@ -7,7 +7,7 @@ use super::{
     kernels::{
         exact::{OnExact, stacks},
         has,
-        product::of_matrices,
+        product::{of_matrices, of_rows},
     },
 };
 use burn::{
@@ -99,6 +99,14 @@ pub(super) fn product(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
         None => stacks(a, b),
         // What is kept for the way back has 16 bits, too.
         Some(half) => a.cast(half).matmul(b.cast(half)).cast(DType::F32),
+    }
+}
+
+/// `a · wᵀ`, in the same way.
+pub(super) fn projected(a: Burn<2>, w: Burn<2>, half: Half) -> Burn<2> {
+    match on_processor(&a.device()) {
+        true => of_rows(a, w, half),
+        false => product(a, w.transpose(), half),
     }
 }
 

@@ -7,6 +7,8 @@
 pub(super) mod activation;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+pub(super) mod bias;
+pub(super) mod copy;
 pub(super) mod cross_entropy;
 pub(super) mod curves;
 pub(super) mod dot;
@@ -24,6 +26,7 @@ pub(super) mod matrix;
 pub(super) mod multiply;
 pub(super) mod norm;
 pub(super) mod product;
+pub(super) mod reshape;
 pub(super) mod rotary;
 pub(super) mod rows;
 pub(super) mod slice;
@@ -31,13 +34,11 @@ pub(super) mod squash;
 pub(super) mod sum;
 pub(super) mod trained_head;
 
+pub(super) use copy::contiguous;
 pub use instructions::{Kernel, Processor};
 
 use super::precision::Narrow;
-use burn::backend::{
-    Flex,
-    tensor::{FloatTensor, IntTensor},
-};
+use burn::backend::{Flex, tensor::IntTensor};
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 use std::sync::LazyLock;
@@ -122,14 +123,6 @@ fn wide_codes() -> bool {
     return has_avx512();
     #[cfg(not(target_arch = "x86_64"))]
     return false;
-}
-
-/// The same elements in a buffer that holds nothing else, which is changed in place if nobody else has it.
-pub(super) fn contiguous(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    // This copies views; what is none is held twice until `x` is gone.
-    let whole = x.to_contiguous();
-    drop(x);
-    whole
 }
 
 /// Integers that are not negative, in either width that burn holds them in; of a contiguous tensor.

@@ -28,11 +28,21 @@ pub(in super::super) trait OnProduct: OnExact {
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
         product_on::<Self>(a, b, half)
     }
+
+    /// `a · wᵀ`, whose way back gives the gradient of `w` in its own order.
+    fn projected(a: FloatTensor<Self>, w: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
+        Self::product(a, Self::float_transpose(w), half)
+    }
 }
 
 /// `a · b`, for 32-bit numbers and to such.
 pub(in super::super) fn of_matrices(a: Burn<2>, b: Burn<2>, half: Half) -> Burn<2> {
     Burn::from_dispatch(Dispatch::product(a.into_dispatch(), b.into_dispatch(), half))
+}
+
+/// `a · wᵀ`, in the same way.
+pub(in super::super) fn of_rows(a: Burn<2>, w: Burn<2>, half: Half) -> Burn<2> {
+    Burn::from_dispatch(Dispatch::projected(a.into_dispatch(), w.into_dispatch(), half))
 }
 
 /// A matrix and whether it is turned: where it lies, if it does so in one piece.
@@ -65,6 +75,15 @@ impl OnProduct for burn::backend::Cuda {}
 impl<B: OnProduct, C: CheckpointStrategy> OnProduct for Autodiff<B, C> {
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
         recorded::<B, C>(a, b, half, B::product)
+    }
+
+    fn projected(a: FloatTensor<Self>, w: FloatTensor<Self>, half: Half) -> FloatTensor<Self> {
+        let ((a, of_a), (w, of_w)) = (a.into_parts(), w.into_parts());
+        let y = B::projected(a.clone(), w.clone(), half);
+        match Projection.prepare::<C>([of_a, of_w]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish((a, w, half), y),
+            OpsKind::UnTracked(step) => step.finish(y),
+        }
     }
 }
 
@@ -102,6 +121,26 @@ impl<B: Backend> Backward<B, 2> for Product {
         }
         if let Some(parent) = of_b {
             grads.register::<B>(parent.id, multiply(B::float_transpose(a), grad, half));
+        }
+    }
+}
+
+/// `da = g · w`, `dw = gᵀ · a`.
+#[derive(Debug)]
+struct Projection;
+
+impl<B: OnProduct> Backward<B, 2> for Projection {
+    type State = (FloatTensor<B>, FloatTensor<B>, Half);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (a, w, half) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [of_a, of_w] = ops.parents;
+        if let Some(parent) = of_a {
+            grads.register::<B>(parent.id, B::product(grad.clone(), w, half));
+        }
+        if let Some(parent) = of_w {
+            grads.register::<B>(parent.id, B::product(B::float_transpose(grad), a, half));
         }
     }
 }

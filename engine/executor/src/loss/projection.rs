@@ -5,7 +5,7 @@ use crate::{
         head::{How, head},
         squash::Squash,
     },
-    precision::{Half, product},
+    precision::{Half, product, projected},
     storage::Stored,
     value::{R, Value},
 };
@@ -37,7 +37,7 @@ impl Weight {
     /// `h · wᵀ`.
     fn product(&self, h: Burn<2>) -> Burn<2> {
         match self {
-            Weight::Dense(weight, half) => product(h, weight.clone().transpose(), *half),
+            Weight::Dense(weight, half) => projected(h, weight.clone(), *half),
             Weight::Stored(stored) => stored.linear(h),
         }
     }

@@ -4,11 +4,13 @@ use super::{
     super::{
         backend::on_processor,
         kernels::{
+            bias::biased,
             exact::stacks,
             few::{FEW, few},
             norm::{Norm, normed},
+            reshape::reshape,
         },
-        precision::{Half, product},
+        precision::{Half, projected},
         value::{R, Value},
     },
     Operands, pointwise,
@@ -58,19 +60,19 @@ pub(in super::super) fn linear(x: Value, weight: Value, bias: Option<Value>, hal
     if rows == 0 {
         return Ok(Value::float(Burn::empty(dims, &x.into_float()?.device()), rank));
     }
-    let x = x.into_float()?.reshape([rows, input]);
+    let x = reshape(x.into_float()?, [rows, input]);
     let mut y = match weight.as_stored() {
         Some(stored) => stored.linear(x),
         None => {
-            let weight = weight.into_float()?.reshape([out, input]);
+            let weight = reshape(weight.into_float()?, [out, input]);
             match rows <= FEW && on_processor(&x.device()) {
                 true => few(x, weight),
-                false => product(x, weight.transpose(), half),
+                false => projected(x, weight, half),
             }
         }
     };
     if let Some(bias) = bias {
-        y = y + bias.into_float()?.reshape([1, out]);
+        y = biased(y, reshape(bias.into_float()?, [1, out]));
     }
-    Ok(Value::float(y.reshape(dims), rank))
+    Ok(Value::float(reshape(y, dims), rank))
 }

@@ -2,7 +2,10 @@
 
 use super::{
     super::{
-        kernels::slice::{Part, part},
+        kernels::{
+            reshape::reshape,
+            slice::{Part, part},
+        },
         value::{Data, R, Value, padded, reshaped},
     },
     Operands, axis,
@@ -27,7 +30,11 @@ pub(super) fn shape(op: &Op, x: Value, rest: Operands) -> Result<Value> {
         Op::Reshape { shape } => {
             let shape = resolve(&x.shape(), shape)?;
             let full = padded(&shape)?;
-            Value::dense(each_kind!(x.into_data(), t => reshaped!(t, full)), shape.len())
+            let data = match x.into_data() {
+                Data::Float(t) if !full.contains(&0) => Data::Float(reshape(t, full)),
+                other => each_kind!(other, t => reshaped!(t, full)),
+            };
+            Value::dense(data, shape.len())
         }
         Op::SwapDims { a, b } => {
             let (a, b) = (axis(*a, &x)?, axis(*b, &x)?);

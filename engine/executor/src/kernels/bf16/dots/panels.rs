@@ -7,6 +7,7 @@ use crate::kernels::{
     vectorised,
 };
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Two numbers, rounded to nearest, the first in the lower half.
 #[inline(always)]
@@ -55,13 +56,23 @@ impl Columns {
 /// Columns of a matrix in panels of `side`, for each pair of its rows one after the other; zeros fill up the last panel.
 fn packed<T: Number>(matrix: Matrix<T>, side: usize) -> Vec<u32> {
     let ([rows, columns], pairs) = (matrix.dims(), matrix.dims()[0].div_ceil(2));
-    let mut out = vec![0u32; columns.div_ceil(side) * side * pairs];
-    out.par_chunks_mut((side * pairs).max(1)).enumerate().for_each(|(i, panel)| {
+    let size = columns.div_ceil(side) * side * pairs;
+    let mut out = Vec::with_capacity(size);
+    let panels = out.spare_capacity_mut()[..size].par_chunks_mut((side * pairs).max(1)).enumerate();
+    panels.for_each(|(i, panel)| {
         let first = i * side;
         let count = side.min(columns - first);
+        if count < side {
+            panel.fill(MaybeUninit::new(0));
+        }
         vectorised(Panel { matrix, first, count, side, panel });
     });
     debug_assert!(rows <= 2 * pairs);
+    // SAFETY: for each pair of rows a panel gets as many words as it has columns, and zeros were there for those that it lacks.
+    #[expect(unsafe_code, reason = "to clear them first would take a part of a product's time")]
+    unsafe {
+        out.set_len(size);
+    }
     out
 }
 
@@ -70,7 +81,7 @@ struct Panel<'a, T> {
     first: usize,
     count: usize,
     side: usize,
-    panel: &'a mut [u32],
+    panel: &'a mut [MaybeUninit<u32>],
 }
 
 impl<T: Number> Loop for Panel<'_, T> {
@@ -88,22 +99,32 @@ impl<T: Number> Loop for Panel<'_, T> {
 
 /// For matrices whose rows lie in one piece.
 #[inline(always)]
-fn along_rows<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side: usize, panel: &mut [u32]) {
+fn along_rows<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side: usize, panel: &mut [MaybeUninit<u32>]) {
     let rows = matrix.dims()[0];
     for (i, out) in panel.chunks_exact_mut(side).enumerate() {
         let a = &matrix.row(2 * i)[first..first + count];
         if 2 * i + 1 < rows {
             let b = &matrix.row(2 * i + 1)[first..first + count];
-            out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = pair(*a, *b));
+            for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+                out.write(pair(*a, *b));
+            }
         } else {
-            out.iter_mut().zip(a).for_each(|(out, a)| *out = single(*a));
+            for (out, a) in out.iter_mut().zip(a) {
+                out.write(single(*a));
+            }
         }
     }
 }
 
 /// For others: those whose columns lie in one piece are turned a square at a time.
 #[inline(always)]
-fn along_columns<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side: usize, panel: &mut [u32]) {
+fn along_columns<T: Number>(
+    matrix: Matrix<T>,
+    first: usize,
+    count: usize,
+    side: usize,
+    panel: &mut [MaybeUninit<u32>],
+) {
     let ([rows, _], [stride, _]) = (matrix.dims(), matrix.strides());
     let pairs = rows.div_ceil(2);
     for column in (0..count).step_by(SIDE) {
@@ -126,7 +147,9 @@ fn along_columns<T: Number>(matrix: Matrix<T>, first: usize, count: usize, side:
             }
             for i in 0..long {
                 let out = &mut panel[(start + i) * side + column..][..wide];
-                out.iter_mut().zip(&square).for_each(|(out, line)| *out = line[i]);
+                for (out, line) in out.iter_mut().zip(&square) {
+                    out.write(line[i]);
+                }
             }
         }
     }
